@@ -1,0 +1,145 @@
+//! Where each file of a control plane is, on which ports its servers listen, and how its programs are told.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+use crate::certificates::{Authority, TokenKeys};
+use crate::{kubeconfig, ports};
+
+/// Admission that concerns nodes, volumes and ingresses, of which there are none here. All of it is known to every
+/// supported version: the API server does not start with a name that it does not know.
+const NEEDLESS_ADMISSION: &str = "DefaultIngressClass,DefaultStorageClass,DefaultTolerationSeconds,\
+    PersistentVolumeClaimResize,RuntimeClass,StorageObjectInUseProtection,TaintNodesByCondition";
+
+/// What tests see the effects of: objects go with their owners and with their namespace, a namespace gets its default
+/// service account and the `ConfigMap` `kube-root-ca.crt`, and the cluster roles `view`, `edit` and `admin` their rules.
+const CONTROLLERS: &str = "garbage-collector-controller,namespace-controller,serviceaccount-controller,\
+    root-ca-certificate-publisher-controller,clusterrole-aggregation-controller";
+
+pub(crate) struct Layout {
+    folder: PathBuf,
+    pub(crate) etcd_port: u16,
+    pub(crate) api_server_port: u16,
+}
+
+impl Layout {
+    /// With free ports, and the keys, certificates and kubeconfigs written into the folder.
+    pub(crate) fn prepare(folder: &Path, authority: &Authority) -> Result<Self, Error> {
+        let [etcd_port, api_server_port] = ports::free().map_err(|cause| Error::Io {
+            action: "find free ports".to_owned(),
+            cause,
+        })?;
+        let layout = Self {
+            folder: folder.to_owned(),
+            etcd_port,
+            api_server_port,
+        };
+        let server = authority.server()?;
+        let tokens = TokenKeys::new()?;
+        let admin = layout.kubeconfig_for(authority, "admin", &["system:masters"])?;
+        let controllers =
+            layout.kubeconfig_for(authority, "system:kube-controller-manager", &[])?;
+        let files = [
+            ("ca.crt", authority.certificate()),
+            ("apiserver.crt", server.certificate),
+            ("apiserver.key", server.key),
+            ("tokens.key", tokens.private),
+            ("tokens.pub", tokens.public),
+            ("kubeconfig", admin),
+            ("kube-controller-manager.kubeconfig", controllers),
+        ];
+        files
+            .into_iter()
+            .try_for_each(|(name, content)| fs::write(folder.join(name), content))
+            .map_err(|cause: io::Error| Error::Io {
+                action: format!("write to {}", folder.display()),
+                cause,
+            })?;
+        Ok(layout)
+    }
+
+    /// The administrator's kubeconfig.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("kubeconfig")
+    }
+
+    /// The content of a kubeconfig with a new certificate.
+    pub(crate) fn kubeconfig_for(
+        &self,
+        authority: &Authority,
+        user: &str,
+        groups: &[&str],
+    ) -> Result<String, Error> {
+        let server = format!("https://127.0.0.1:{}", self.api_server_port);
+        let credentials = authority.client(user, groups)?;
+        Ok(kubeconfig::render(
+            &server,
+            &authority.certificate(),
+            &credentials,
+        ))
+    }
+
+    pub(crate) fn etcd_arguments(&self) -> Vec<String> {
+        let port = self.etcd_port;
+        vec![
+            format!("--data-dir={}", self.file("etcd")),
+            format!("--listen-client-urls=http://127.0.0.1:{port}"),
+            format!("--advertise-client-urls=http://127.0.0.1:{port}"),
+            // A single member talks to no peer.
+            "--listen-peer-urls=http://127.0.0.1:0".to_owned(),
+            // The data need not survive the machine, only a kill of the process, and for that the page cache is enough.
+            "--unsafe-no-fsync".to_owned(),
+            "--log-level=warn".to_owned(),
+        ]
+    }
+
+    pub(crate) fn api_server_arguments(&self) -> Vec<String> {
+        vec![
+            format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port),
+            "--bind-address=127.0.0.1".to_owned(),
+            format!("--secure-port={}", self.api_server_port),
+            // Not looked up, which would fail on a machine without a route, and not published as an endpoint.
+            "--advertise-address=127.0.0.1".to_owned(),
+            "--endpoint-reconciler-type=none".to_owned(),
+            "--service-cluster-ip-range=10.254.0.0/24".to_owned(),
+            format!("--tls-cert-file={}", self.file("apiserver.crt")),
+            format!("--tls-private-key-file={}", self.file("apiserver.key")),
+            format!("--client-ca-file={}", self.file("ca.crt")),
+            "--authorization-mode=RBAC".to_owned(),
+            "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+            format!("--service-account-key-file={}", self.file("tokens.pub")),
+            format!(
+                "--service-account-signing-key-file={}",
+                self.file("tokens.key")
+            ),
+            format!("--disable-admission-plugins={NEEDLESS_ADMISSION}"),
+            "--profiling=false".to_owned(),
+        ]
+    }
+
+    pub(crate) fn controller_manager_arguments(&self) -> Vec<String> {
+        vec![
+            format!(
+                "--kubeconfig={}",
+                self.file("kube-controller-manager.kubeconfig")
+            ),
+            // Serves nothing: nobody asks it, and so it needs no port and no certificate.
+            "--secure-port=0".to_owned(),
+            "--leader-elect=false".to_owned(),
+            format!("--controllers={CONTROLLERS}"),
+            // Its own user may do little; each controller has the role that Kubernetes gives it.
+            "--use-service-account-credentials=true".to_owned(),
+            format!("--root-ca-file={}", self.file("ca.crt")),
+            // At the default rate its start alone takes 6 s.
+            "--kube-api-qps=500".to_owned(),
+            "--kube-api-burst=1000".to_owned(),
+            "--profiling=false".to_owned(),
+        ]
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+}

@@ -1,0 +1,348 @@
+//! A real control plane of Kubernetes, for tests, benchmarks and the demo: etcd, kube-apiserver and
+//! kube-controller-manager on loopback. There are no nodes, so no Pod ever runs.
+//!
+//! ```no_run
+//! # async fn example() {
+//! let control_plane = control_plane::ControlPlane::shared().await;
+//! println!("export KUBECONFIG={}", control_plane.kubeconfig().display());
+//! # }
+//! ```
+//!
+//! However the process ends that started a control plane, the programs and their folder go with it.
+//!
+//! Two delays belong to Kubernetes, not to this crate: a namespace takes at least 5 s to be deleted, and the garbage
+//! collector looks for new kinds of resources every 30 s.
+
+mod certificates;
+mod kubeconfig;
+mod layout;
+mod leash;
+mod ports;
+mod program;
+mod readiness;
+
+pub mod binaries;
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use binaries::Binaries;
+use certificates::{Authority, MAX_GROUPS};
+use layout::Layout;
+use leash::Folder;
+use program::Program;
+use readiness::ApiServer;
+
+/// For each stage of a start. It takes seconds; this is for a machine that is busy with other things.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+/// Between two looks whether a program is ready.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// How often a start is tried while other processes take its ports.
+const ATTEMPTS: usize = 5;
+
+/// Why a control plane, or a part of it, is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A program was not found and could not be built.
+    #[error(transparent)]
+    Binaries(#[from] binaries::Error),
+    /// A key or a certificate could not be made.
+    #[error("cannot make a certificate: {0}")]
+    Certificate(rcgen::Error),
+    /// A client certificate cannot name as many groups.
+    #[error("{0} groups in a client certificate; there can be {MAX_GROUPS}")]
+    TooManyGroups(usize),
+    /// The client that watches the start could not be made.
+    #[error("cannot make a client: {0}")]
+    Client(String),
+    /// A file, a port or a process could not be used.
+    #[error("cannot {action}: {cause}")]
+    Io {
+        /// What was attempted.
+        action: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A program ended while it was waited for.
+    #[error("{program} ended ({status}); the end of its log:\n{log}")]
+    Ended {
+        /// The program.
+        program: &'static str,
+        /// How it ended; 128 and the number of the signal, if by a signal.
+        status: ExitStatus,
+        /// The last lines that it wrote.
+        log: String,
+    },
+    /// A program runs and is not ready in time.
+    #[error("no {awaited} within {} s; the end of the log:\n{log}", DEADLINE.as_secs())]
+    NotReady {
+        /// What was waited for.
+        awaited: &'static str,
+        /// The last lines that the program wrote.
+        log: String,
+    },
+}
+
+impl Error {
+    /// Whether a program wanted a port that another process has.
+    fn is_port_clash(&self) -> bool {
+        matches!(self, Self::Ended { log, .. } if log.contains("address already in use"))
+    }
+}
+
+impl From<rcgen::Error> for Error {
+    fn from(error: rcgen::Error) -> Self {
+        Self::Certificate(error)
+    }
+}
+
+impl From<kube::Error> for Error {
+    fn from(error: kube::Error) -> Self {
+        Self::Client(error.to_string())
+    }
+}
+
+impl From<kube::config::KubeconfigError> for Error {
+    fn from(error: kube::config::KubeconfigError) -> Self {
+        Self::Client(error.to_string())
+    }
+}
+
+/// A running control plane. Its programs are killed and its folder removed when it is dropped, which waits for both,
+/// or when the process ends.
+///
+/// It is not bound to the runtime in which it was started.
+pub struct ControlPlane {
+    etcd: Program,
+    api_server: Program,
+    controller_manager: Program,
+    authority: Authority,
+    layout: Layout,
+    kubeconfig: PathBuf,
+    kubectl: PathBuf,
+    folder: Arc<Folder>,
+}
+
+impl ControlPlane {
+    /// Starts a control plane of its own, with free ports and an empty store, and waits until it is ready: the API
+    /// server says so, the namespace `default` exists, and the controllers have given it its service account.
+    ///
+    /// The first start on a machine may build the programs, see [`binaries::locate`].
+    pub async fn start() -> Result<Self, Error> {
+        let binaries = tokio::task::spawn_blocking(binaries::locate)
+            .await
+            .unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))?;
+        for _ in 1..ATTEMPTS {
+            match Self::start_once(&binaries).await {
+                Err(error) if error.is_port_clash() => {}
+                outcome => return outcome,
+            }
+        }
+        Self::start_once(&binaries).await
+    }
+
+    /// The control plane that all tests of this process share; the first that asks starts it.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start: then no test that needs it can say anything.
+    #[expect(clippy::panic, reason = "a test has no better use for the error")]
+    pub async fn shared() -> &'static Self {
+        // Keeps a failure too, so that not every test waits for its own.
+        static SHARED: OnceCell<Result<ControlPlane, Error>> = OnceCell::const_new();
+        match SHARED.get_or_init(Self::start).await {
+            Ok(control_plane) => control_plane,
+            Err(error) => panic!("no control plane: {error}"),
+        }
+    }
+
+    async fn start_once(binaries: &Binaries) -> Result<Self, Error> {
+        let control_plane = Self::prepare(binaries)?;
+        // The API server gets to the point where it needs etcd later than etcd gets ready.
+        control_plane.etcd.start()?;
+        control_plane.api_server.start()?;
+        control_plane.etcd_ready().await?;
+        control_plane.api_server_ready().await?;
+        control_plane.controller_manager.start()?;
+        control_plane.controllers_ready().await?;
+        Ok(control_plane)
+    }
+
+    fn prepare(binaries: &Binaries) -> Result<Self, Error> {
+        let folder = Folder::create().map(Arc::new).map_err(|cause| Error::Io {
+            action: "make a temporary folder".to_owned(),
+            cause,
+        })?;
+        let authority = Authority::new()?;
+        let layout = Layout::prepare(folder.path(), &authority)?;
+        let program =
+            |name, path: &Path, arguments| Program::new(name, path.to_owned(), arguments, &folder);
+        Ok(Self {
+            etcd: program("etcd", &binaries.etcd, layout.etcd_arguments()),
+            api_server: program(
+                "kube-apiserver",
+                &binaries.kube_apiserver,
+                layout.api_server_arguments(),
+            ),
+            controller_manager: program(
+                "kube-controller-manager",
+                &binaries.kube_controller_manager,
+                layout.controller_manager_arguments(),
+            ),
+            authority,
+            kubeconfig: layout.kubeconfig(),
+            layout,
+            kubectl: binaries.kubectl.clone(),
+            folder,
+        })
+    }
+
+    /// The kubeconfig of an administrator, a member of `system:masters`; it refers to no other file.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// A new kubeconfig for a user with these groups, of which there can be two (a service account has two). The user
+    /// may do nothing but what RBAC allows it; `system:authenticated` is added by the API server.
+    pub fn kubeconfig_for(&self, user: &str, groups: &[&str]) -> Result<PathBuf, Error> {
+        if groups.len() > MAX_GROUPS {
+            return Err(Error::TooManyGroups(groups.len()));
+        }
+        let content = self.layout.kubeconfig_for(&self.authority, user, groups)?;
+        let write = || {
+            let mut file = tempfile::Builder::new()
+                .prefix("kubeconfig-")
+                .tempfile_in(self.folder())?;
+            file.write_all(content.as_bytes())?;
+            Ok(file.into_temp_path().keep()?)
+        };
+        write().map_err(|cause| Error::Io {
+            action: format!("write a kubeconfig for {user}"),
+            cause,
+        })
+    }
+
+    /// The command line client of the API server's version.
+    pub fn kubectl(&self) -> &Path {
+        &self.kubectl
+    }
+
+    /// The folder with the data and, as `<program>.log`, the logs. It is gone when the control plane is.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Kills the API server, as a crash would, and waits until it is gone.
+    pub fn stop_api_server(&self) {
+        self.api_server.stop();
+    }
+
+    /// Starts the API server anew, on the same port, and waits until it is ready. Needs etcd.
+    pub async fn start_api_server(&self) -> Result<(), Error> {
+        self.api_server.start()?;
+        self.api_server_ready().await
+    }
+
+    /// Kills etcd, as a crash would, and waits until it is gone. What it had acknowledged is kept.
+    pub fn stop_etcd(&self) {
+        self.etcd.stop();
+    }
+
+    /// Starts etcd anew, on the same port and with the same data, and waits until it is healthy. The API server needs
+    /// a moment more to find it again.
+    pub async fn start_etcd(&self) -> Result<(), Error> {
+        self.etcd.start()?;
+        self.etcd_ready().await
+    }
+
+    async fn etcd_ready(&self) -> Result<(), Error> {
+        let ready = async || readiness::etcd_is_healthy(self.layout.etcd_port).await;
+        wait(&self.etcd, "healthy etcd", ready).await
+    }
+
+    async fn api_server_ready(&self) -> Result<(), Error> {
+        let api_server = ApiServer::new(&self.kubeconfig).await?;
+        let ready = async || {
+            api_server.has("/readyz").await && api_server.has("/api/v1/namespaces/default").await
+        };
+        wait(
+            &self.api_server,
+            "ready API server with a namespace `default`",
+            ready,
+        )
+        .await
+    }
+
+    async fn controllers_ready(&self) -> Result<(), Error> {
+        let api_server = ApiServer::new(&self.kubeconfig).await?;
+        let ready = async || {
+            api_server
+                .has("/api/v1/namespaces/default/serviceaccounts/default")
+                .await
+        };
+        wait(
+            &self.controller_manager,
+            "service account from the controller manager",
+            ready,
+        )
+        .await
+    }
+}
+
+/// Until the program is ready, has ended, or is late.
+async fn wait(
+    program: &Program,
+    awaited: &'static str,
+    ready: impl AsyncFn() -> bool,
+) -> Result<(), Error> {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        program.check()?;
+        if ready().await {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(Error::NotReady {
+                awaited,
+                log: program.log_tail(),
+            });
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn taken_port_is_recognized() {
+        let control_plane = ControlPlane::prepare(&binaries::locate().unwrap()).unwrap();
+        let Layout {
+            etcd_port,
+            api_server_port,
+            ..
+        } = control_plane.layout;
+        let _others = [etcd_port, api_server_port]
+            .map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap());
+        control_plane.etcd.start().unwrap();
+        control_plane.api_server.start().unwrap();
+        let (etcd, api_server) =
+            tokio::join!(control_plane.etcd_ready(), control_plane.api_server_ready());
+        for error in [etcd.unwrap_err(), api_server.unwrap_err()] {
+            assert!(error.is_port_clash(), "{error}");
+        }
+    }
+}

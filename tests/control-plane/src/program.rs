@@ -1,0 +1,164 @@
+//! A program of the control plane, which can be stopped and started again.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::Error;
+use crate::leash::{Folder, Leash};
+
+/// How much of the end of a log an error carries, in bytes.
+const TAIL: u64 = 4096;
+
+/// One program with its arguments, running or not. Killed when dropped.
+pub(crate) struct Program {
+    name: &'static str,
+    path: PathBuf,
+    arguments: Vec<String>,
+    running: Mutex<Option<Leash>>,
+    folder: Arc<Folder>,
+}
+
+impl Program {
+    pub(crate) fn new(
+        name: &'static str,
+        path: PathBuf,
+        arguments: Vec<String>,
+        folder: &Arc<Folder>,
+    ) -> Self {
+        Self {
+            name,
+            path,
+            arguments,
+            running: Mutex::new(None),
+            folder: Arc::clone(folder),
+        }
+    }
+
+    /// Starts the program, which is not ready then; if it runs already, it is killed first.
+    pub(crate) fn start(&self) -> Result<(), Error> {
+        let failed = |cause| Error::Io {
+            action: format!("start {}", self.name),
+            cause,
+        };
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log())
+            .map_err(failed)?;
+        let mut running = self.running();
+        *running = None;
+        *running =
+            Some(Leash::start(&self.path, &self.arguments, &self.folder, log).map_err(failed)?);
+        Ok(())
+    }
+
+    /// Kills the program and waits until it is gone.
+    pub(crate) fn stop(&self) {
+        *self.running() = None;
+    }
+
+    /// An error if the program was started and has ended by itself.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let Some(leash) = &mut *self.running() else {
+            return Ok(());
+        };
+        let failed = |cause| Error::Io {
+            action: format!("watch {}", self.name),
+            cause,
+        };
+        match leash.ended().map_err(failed)? {
+            None => Ok(()),
+            Some(status) => Err(Error::Ended {
+                program: self.name,
+                status,
+                log: self.log_tail(),
+            }),
+        }
+    }
+
+    /// The last lines that the program wrote.
+    pub(crate) fn log_tail(&self) -> String {
+        let read = || -> io::Result<Vec<u8>> {
+            let mut file = File::open(self.log())?;
+            file.seek(SeekFrom::Start(
+                fs::metadata(self.log())?.len().saturating_sub(TAIL),
+            ))?;
+            let mut tail = Vec::new();
+            file.read_to_end(&mut tail)?;
+            Ok(tail)
+        };
+        read().map_or_else(
+            |cause| format!("(no log: {cause})"),
+            |tail| String::from_utf8_lossy(&tail).into_owned(),
+        )
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join(format!("{}.log", self.name))
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<Leash>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn shell(script: &str) -> Program {
+        let folder = Arc::new(Folder::create().unwrap());
+        Program::new(
+            "shell",
+            "/bin/sh".into(),
+            vec!["-c".to_owned(), script.to_owned()],
+            &folder,
+        )
+    }
+
+    /// The error of a program that ends.
+    fn end_of(program: &Program) -> Error {
+        loop {
+            match program.check() {
+                Ok(()) => std::thread::yield_now(),
+                Err(error) => return error,
+            }
+        }
+    }
+
+    #[test]
+    fn end_is_reported_with_status_and_log() {
+        let program = shell("echo first; echo second >&2; exit 3");
+        program.start().unwrap();
+        let error = end_of(&program);
+        assert!(
+            matches!(&error, Error::Ended { program: "shell", status, log }
+                if status.code() == Some(3) && log == "first\nsecond\n"),
+            "{error}",
+        );
+    }
+
+    #[test]
+    fn only_the_end_of_a_long_log_is_carried() {
+        let program = shell("i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done");
+        program.start().unwrap();
+        end_of(&program);
+        let tail = program.log_tail();
+        assert_eq!(tail.len() as u64, TAIL);
+        assert!(tail.ends_with("line 1999\n"), "{tail}");
+    }
+
+    #[test]
+    fn stopped_program_has_not_ended_by_itself_and_can_be_started_again() {
+        let program = shell("exec sleep 600");
+        program.start().unwrap();
+        program.stop();
+        program.check().unwrap();
+        program.start().unwrap();
+        program.check().unwrap();
+    }
+}

@@ -1,0 +1,176 @@
+//! The operations of AWS over HTTP.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::body::Bytes;
+use axum::extract::{Extension, Query, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value};
+
+use crate::aws_error::AwsError;
+use crate::call::{Call, ProfilesQuery, RegionsBody};
+use crate::catalog::Catalog;
+use crate::delivery::deliver;
+use crate::distortion::{add_unknown_field, distort};
+use crate::fault::Fault;
+use crate::fault_plan::Faults;
+use crate::operation::Operation;
+use crate::paging::Page;
+use crate::random::Random;
+use crate::request_log::RequestLog;
+use crate::response;
+use crate::server::ConnectionReset;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
+/// What answers depend on, and what is kept of requests.
+pub(crate) struct World {
+    pub(crate) catalog: RwLock<Catalog>,
+    pub(crate) faults: Faults,
+    pub(crate) log: RequestLog,
+}
+
+impl World {
+    pub(crate) fn new(catalog: Catalog) -> Self {
+        Self {
+            catalog: RwLock::new(catalog),
+            faults: Faults::default(),
+            log: RequestLog::default(),
+        }
+    }
+}
+
+pub(crate) async fn list_models(
+    State(world): State<Arc<World>>,
+    Extension(reset): Extension<ConnectionReset>,
+    headers: HeaderMap,
+) -> Response {
+    answer(&world, &Call::list_models(&headers), &reset).await
+}
+
+pub(crate) async fn list_profiles(
+    State(world): State<Arc<World>>,
+    Extension(reset): Extension<ConnectionReset>,
+    headers: HeaderMap,
+    Query(query): Query<ProfilesQuery>,
+) -> Response {
+    answer(&world, &Call::list_profiles(&headers, query), &reset).await
+}
+
+pub(crate) async fn list_regions(
+    State(world): State<Arc<World>>,
+    Extension(reset): Extension<ConnectionReset>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let parsed = if body.is_empty() {
+        Ok(RegionsBody::default())
+    } else {
+        serde_json::from_slice(&body)
+    };
+    match parsed {
+        Ok(body) => answer(&world, &Call::list_regions(&headers, body), &reset).await,
+        Err(error) => AwsError::validation(error.to_string()).into_response(),
+    }
+}
+
+pub(crate) async fn unknown_operation() -> AwsError {
+    AwsError::unknown_operation()
+}
+
+async fn answer(world: &World, call: &Call, reset: &ConnectionReset) -> Response {
+    let before = world.log.record(call.record());
+    let mut response = if call.is_signed() {
+        let faults = world.faults.strike(&call.region, call.operation);
+        delay(call, before, &faults).await;
+        match replacement(call, &faults, reset).await {
+            Some(response) => response,
+            None => listing(world, call, &faults).unwrap_or_else(AwsError::into_response),
+        }
+    } else {
+        AwsError::missing_signature().into_response()
+    };
+    response
+        .headers_mut()
+        .insert(REQUEST_ID, request_id(call, before));
+    response
+}
+
+async fn delay(call: &Call, before: usize, faults: &[Fault]) {
+    for fault in faults {
+        if let Fault::Latency { delay, seed } = fault {
+            let text = format!("{}/{}/{before}", call.region, call.operation);
+            tokio::time::sleep(delay.choose(&mut Random::for_text(*seed, &text))).await;
+        }
+    }
+}
+
+/// What takes the place of the whole answer.
+async fn replacement(call: &Call, faults: &[Fault], reset: &ConnectionReset) -> Option<Response> {
+    let fault = faults.iter().find(|fault| fault.replaces_answer())?;
+    let response = match fault {
+        Fault::Throttling { retry_after } => {
+            AwsError::throttling(call.operation, *retry_after).into_response()
+        }
+        Fault::AccessDenied => AwsError::access_denied(call).into_response(),
+        Fault::UnrecognizedClient => AwsError::unrecognized_client().into_response(),
+        Fault::ExpiredToken => AwsError::expired_token().into_response(),
+        Fault::InternalServerError => AwsError::internal_server_error().into_response(),
+        Fault::MalformedJson => response::json(format!("{{\"{}\": [{{", call.operation.list_key())),
+        Fault::HtmlPage => response::html_page(),
+        Fault::MissingList => response::json("{}"),
+        Fault::ConnectionReset => reset.now().await,
+        Fault::Hang => std::future::pending().await,
+        _ => return None,
+    };
+    Some(response)
+}
+
+fn listing(world: &World, call: &Call, faults: &[Fault]) -> Result<Response, AwsError> {
+    let mut items = {
+        let catalog = world.catalog.read().unwrap_or_else(PoisonError::into_inner);
+        call.items(&catalog)?
+    };
+    distort(&mut items, faults);
+    let page = call.page.cut(call.operation, items, faults)?;
+    let mut body = page_body(call.operation, page);
+    if faults.contains(&Fault::UnknownValues) {
+        add_unknown_field(&mut body);
+    }
+    Ok(deliver(body.to_string().into_bytes(), faults))
+}
+
+fn page_body(operation: Operation, page: Page) -> Value {
+    let mut body = Map::new();
+    body.insert(operation.list_key().to_owned(), page.items.into());
+    if let Some(token) = page.next_token {
+        let key = match operation {
+            Operation::ListRegions => "NextToken",
+            Operation::ListFoundationModels | Operation::ListInferenceProfiles => "nextToken",
+        };
+        body.insert(key.to_owned(), token.into());
+    }
+    body.into()
+}
+
+/// In the form of the real ones; the same request has the same one in every run.
+fn request_id(call: &Call, before: usize) -> HeaderValue {
+    let mut random = Random::for_text(0, &format!("{}/{}/{before}", call.region, call.operation));
+    let mut part = |digits: u32| {
+        format!(
+            "{:0width$x}",
+            random.up_to((1 << (4 * digits)) - 1),
+            width = digits as usize
+        )
+    };
+    let text = format!(
+        "{}-{}-{}-{}-{}",
+        part(8),
+        part(4),
+        part(4),
+        part(4),
+        part(12)
+    );
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+}

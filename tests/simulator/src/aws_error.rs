@@ -1,0 +1,105 @@
+use axum::Json;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::call::Call;
+use crate::operation::Operation;
+
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+
+/// An error in the form of the protocol restJson.
+#[derive(Debug)]
+pub(crate) struct AwsError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    retry_after: Option<u64>,
+}
+
+impl AwsError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            retry_after: None,
+        }
+    }
+
+    pub(crate) fn unknown_operation() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "UnknownOperationException",
+            "Unknown operation",
+        )
+    }
+
+    pub(crate) fn missing_signature() -> Self {
+        let code = "MissingAuthenticationTokenException";
+        Self::new(StatusCode::FORBIDDEN, code, "Missing Authentication Token")
+    }
+
+    pub(crate) fn unrecognized_client() -> Self {
+        let message = "The security token included in the request is invalid.";
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "UnrecognizedClientException",
+            message,
+        )
+    }
+
+    pub(crate) fn expired_token() -> Self {
+        let message = "The security token included in the request is expired";
+        Self::new(StatusCode::FORBIDDEN, "ExpiredTokenException", message)
+    }
+
+    pub(crate) fn access_denied(call: &Call) -> Self {
+        let (user, action) = (&call.identity, call.operation.action());
+        let message = format!(
+            "User: arn:aws:iam::111122223333:user/{user} is not authorized to perform: {action} on resource: * because \
+             no identity-based policy allows the {action} action"
+        );
+        Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", message)
+    }
+
+    pub(crate) fn throttling(operation: Operation, retry_after: Option<u64>) -> Self {
+        let code = match operation {
+            Operation::ListFoundationModels | Operation::ListInferenceProfiles => {
+                "ThrottlingException"
+            }
+            Operation::ListRegions => "TooManyRequestsException",
+        };
+        let message = "Too many requests, please wait before trying again.";
+        Self {
+            retry_after,
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, code, message)
+        }
+    }
+
+    pub(crate) fn internal_server_error() -> Self {
+        let message = "The server encountered an internal error.";
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalServerException",
+            message,
+        )
+    }
+
+    pub(crate) fn validation(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "ValidationException", message)
+    }
+}
+
+impl IntoResponse for AwsError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(json!({"message": self.message}))).into_response();
+        let headers = response.headers_mut();
+        headers.insert(ERROR_TYPE, HeaderValue::from_static(self.code));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

@@ -1,0 +1,6 @@
+//! The simulator as clients see it, over HTTP.
+#![allow(clippy::unwrap_used)]
+
+mod client;
+mod faults;
+mod operations;
