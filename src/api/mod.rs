@@ -1,0 +1,47 @@
+//! The Kubernetes API `bedrock.modelmap.dev/v1alpha1`: what users write and read.
+//!
+//! The doc comments of the fields become the descriptions that `kubectl explain` prints.
+
+mod spec;
+mod status;
+
+pub use spec::{
+    AwsSpec, BedrockModelMap, BedrockModelMapSpec, Compression, DEFAULT_REFRESH_INTERVAL,
+    DeletionPolicy, InferenceProfilesSpec, LifecycleStatus, MAX_REFRESH_INTERVAL,
+    MIN_REFRESH_INTERVAL, ModelsSpec, OutputSpec, ProfileType, StatusDetail,
+};
+pub use status::{
+    AccountRegionsStatus, AttemptError, BedrockModelMapStatus, ErrorCode, MappingOmitted,
+    MappingStatus, RegionState, RegionStatus, Summary,
+};
+
+use kube::CustomResourceExt as _;
+
+/// The API group; also the prefix of the operator's own label and annotation keys.
+pub const GROUP: &str = "bedrock.modelmap.dev";
+/// The kind of the custom resource.
+pub const KIND: &str = "BedrockModelMap";
+/// The name under which the operator's writes appear in `managedFields`, and the value of
+/// [`LABEL_MANAGED_BY`].
+pub const MANAGER: &str = "bedrock-model-map";
+/// Label of every ConfigMap written; its value is [`MANAGER`].
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Label of every ConfigMap written; its value is the name of the `BedrockModelMap`.
+pub const LABEL_NAME: &str = "bedrock.modelmap.dev/name";
+/// Label of every ConfigMap written; `region` or `mapping`.
+pub const LABEL_CONTENT: &str = "bedrock.modelmap.dev/content";
+/// Label of every region's ConfigMap; its value is the AWS region.
+pub const LABEL_REGION: &str = "bedrock.modelmap.dev/region";
+/// Annotation of every ConfigMap written: SHA-256, in hex, of `models.json` or of the uncompressed
+/// `mapping.json`.
+pub const ANNOTATION_SHA256: &str = "bedrock.modelmap.dev/content-sha256";
+/// Annotation that a user sets on a `BedrockModelMap` to have every region fetched at once.
+pub const ANNOTATION_REQUESTED_AT: &str = "bedrock.modelmap.dev/requestedAt";
+
+/// The `CustomResourceDefinition` as YAML, ready for `kubectl apply`.
+///
+/// # Errors
+/// When the definition cannot be written as YAML, which no input brings about.
+pub fn crd_yaml() -> Result<String, serde_saphyr::ser::Error> {
+    serde_saphyr::to_string(&BedrockModelMap::crd())
+}

@@ -1,0 +1,315 @@
+//! What a user declares.
+
+use std::collections::BTreeMap;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::status::BedrockModelMapStatus;
+
+/// The refresh interval of a resource that names none.
+pub const DEFAULT_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_hours(6);
+/// The shortest refresh interval; the rule on `spec.refreshInterval` holds to it.
+pub const MIN_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_mins(1);
+/// The longest refresh interval; the rule on `spec.refreshInterval` holds to it.
+pub const MAX_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_hours(30 * 24);
+
+/// Which models and inference profiles of Amazon Bedrock to map, where, and how often.
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "bedrock.modelmap.dev",
+    version = "v1alpha1",
+    kind = "BedrockModelMap",
+    plural = "bedrockmodelmaps",
+    singular = "bedrockmodelmap",
+    shortname = "bmm",
+    namespaced,
+    derive = "PartialEq",
+    status = "BedrockModelMapStatus",
+    doc = "Keeps in ConfigMaps which Amazon Bedrock models exist in which region, and through which inference profile each is invoked.",
+    validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name must have at most 63 characters: it is used as a label value"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether the latest spec is published"),
+    printcolumn(name = "Regions", type_ = "string", json_path = ".status.summary.regionsFresh", description = "Fresh regions of all regions"),
+    printcolumn(name = "Models", type_ = "integer", json_path = ".status.summary.models", description = "Published (region, model) pairs"),
+    printcolumn(name = "Profiles", type_ = "integer", json_path = ".status.summary.profiles", description = "Published (region, inference profile) pairs"),
+    printcolumn(name = "Last Refresh", type_ = "date", json_path = ".status.lastRefreshTime", description = "When the published answers were last confirmed"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Since when the resource exists"),
+    printcolumn(name = "Next Refresh", type_ = "string", json_path = ".status.nextRefreshTime", priority = 1, description = "When a region is asked next"),
+    printcolumn(name = "Stale", type_ = "integer", json_path = ".status.summary.stale", priority = 1, description = "Regions whose older data is published because the last attempt failed"),
+    printcolumn(name = "Failed", type_ = "integer", json_path = ".status.summary.failed", priority = 1, description = "Regions that never answered"),
+    printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1, description = "What the Ready condition says")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct BedrockModelMapSpec {
+    /// AWS regions to map, such as `us-east-1`: 1 to 64, each once. Omitted: every region that is
+    /// enabled for the account, which needs the permission `account:ListRegions`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 64),
+        inner(length(max = 32), regex(pattern = r"^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$")),
+        extend("x-kubernetes-list-type" = "set")
+    )]
+    pub regions: Option<Vec<String>>,
+
+    /// How often every region is asked again, as a Go duration such as `6h` or `1h30m`: at least
+    /// `1m`, at most `720h` (30 days). Each refresh is moved by up to 5 % either way, so that many
+    /// resources do not ask at the same moment.
+    #[serde(default = "default_refresh_interval")]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = Rule::new(
+        "self.matches('^([0-9]{1,7}([.][0-9]{1,9})?(h|m|s|ms|us|ns))+$') && duration(self) >= duration('1m') && duration(self) <= duration('720h')"
+    ).message("refreshInterval must be a Go duration between 1m and 720h (30 days), such as 6h or 1h30m"))]
+    pub refresh_interval: String,
+
+    /// While true, AWS is not asked and nothing is written, the status included. What is published
+    /// stays.
+    #[serde(default)]
+    pub suspend: bool,
+
+    /// Which models to keep. Omitted: all. A model is kept if it passes every filter given.
+    #[serde(default)]
+    pub models: ModelsSpec,
+
+    /// Which inference profiles to embed in the models that they reference.
+    #[serde(default)]
+    pub inference_profiles: InferenceProfilesSpec,
+
+    /// As whom AWS is asked. Omitted: with the operator's own credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<AwsSpec>,
+
+    /// How the ConfigMaps look.
+    #[serde(default)]
+    pub output: OutputSpec,
+
+    /// What becomes of the ConfigMaps when this resource is deleted. `Delete`: they go with it
+    /// (owner reference). `Retain`: they stay (no owner reference); a resource of the same name
+    /// takes them over again.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+}
+
+fn default_refresh_interval() -> String {
+    "6h".to_owned()
+}
+
+/// Filters on models. An omitted or empty filter lets every model pass.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ModelsSpec {
+    /// Globs on the model id (`*` any characters, `?` one character), such as
+    /// `anthropic.claude-*`; a model passes if any of them matches. At most 64.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 256), regex(pattern = r"^[A-Za-z0-9._:*?/-]+$")))]
+    pub include: Vec<String>,
+
+    /// Globs on the model id; a model that any of them matches is left out, also if `include`
+    /// matches. At most 64.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 256), regex(pattern = r"^[A-Za-z0-9._:*?/-]+$")))]
+    pub exclude: Vec<String>,
+
+    /// Names of providers as Bedrock gives them in `providerName`, such as `Anthropic`, in upper or
+    /// lower case. At most 64.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 128)))]
+    pub providers: Vec<String>,
+
+    /// States of life, as Bedrock gives them in `modelLifecycle.status`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2))]
+    pub lifecycle: Vec<LifecycleStatus>,
+
+    /// Input modalities such as `TEXT` or `IMAGE`; a model passes if it takes all of them. At most 16.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 64), regex(pattern = r"^[A-Z][A-Z0-9_]*$")))]
+    pub input_modalities: Vec<String>,
+
+    /// Output modalities such as `TEXT` or `EMBEDDING`; a model passes if it gives all of them. At
+    /// most 16.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 64), regex(pattern = r"^[A-Z][A-Z0-9_]*$")))]
+    pub output_modalities: Vec<String>,
+}
+
+/// A state of a model's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum LifecycleStatus {
+    /// Offered and maintained.
+    Active,
+    /// Still offered, with an end of life announced.
+    Legacy,
+}
+
+impl LifecycleStatus {
+    /// The name that the API uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Legacy => "LEGACY",
+        }
+    }
+}
+
+/// Filters on inference profiles.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct InferenceProfilesSpec {
+    /// Kinds of profiles to embed; both if omitted. `SYSTEM_DEFINED` are those of Bedrock,
+    /// `APPLICATION` those that the account made itself.
+    #[schemars(length(min = 1, max = 2), extend("x-kubernetes-list-type" = "set"))]
+    pub types: Vec<ProfileType>,
+}
+
+impl Default for InferenceProfilesSpec {
+    fn default() -> Self {
+        Self {
+            types: vec![ProfileType::SystemDefined, ProfileType::Application],
+        }
+    }
+}
+
+/// A kind of inference profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ProfileType {
+    /// Made by Amazon Bedrock.
+    SystemDefined,
+    /// Made by a user of the account, mostly to tell costs apart.
+    Application,
+}
+
+impl ProfileType {
+    /// The name that the API uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SystemDefined => "SYSTEM_DEFINED",
+            Self::Application => "APPLICATION",
+        }
+    }
+}
+
+/// As whom AWS is asked.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(validation = Rule::new("!has(self.externalId) || has(self.roleArn)").message("externalId needs roleArn: it is sent when that role is assumed"))]
+#[serde(rename_all = "camelCase")]
+pub struct AwsSpec {
+    /// ARN of an IAM role to assume. The operator must permit it for this namespace
+    /// (`--allow-role`); otherwise the resource stalls with the reason `RoleNotAllowed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 2048),
+        regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$")
+    )]
+    pub role_arn: Option<String>,
+
+    /// External id that the role's trust policy asks for, 2 to 1224 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 2, max = 1224),
+        regex(pattern = r"^[A-Za-z0-9+=,.@:/_-]+$")
+    )]
+    pub external_id: Option<String>,
+}
+
+/// How the ConfigMaps look.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutputSpec {
+    /// Start of the ConfigMaps' names: `<prefix>-<region>` and `<prefix>-mapping`. Default: the
+    /// resource's name. At most 200 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 200),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
+    pub config_map_prefix: Option<String>,
+
+    /// Labels added to every ConfigMap, at most 32. The keys `app.kubernetes.io/managed-by` and
+    /// those that start with `bedrock.modelmap.dev/` are the operator's own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::labels")]
+    #[x_kube(
+        validation = Rule::new("self.all(k, k != 'app.kubernetes.io/managed-by' && !k.startsWith('bedrock.modelmap.dev/'))").message("app.kubernetes.io/managed-by and keys that start with bedrock.modelmap.dev/ are the operator's own"),
+        validation = Rule::new("self.all(k, k.size() <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))").message("a key is not a valid label key: at most 63 letters, digits, '-', '_' or '.', with an optional DNS prefix and '/' before them")
+    )]
+    pub labels: BTreeMap<String, String>,
+
+    /// Annotations added to every ConfigMap, at most 32. Keys that start with
+    /// `bedrock.modelmap.dev/` are the operator's own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::annotations")]
+    #[x_kube(
+        validation = Rule::new("self.all(k, !k.startsWith('bedrock.modelmap.dev/'))").message("keys that start with bedrock.modelmap.dev/ are the operator's own"),
+        validation = Rule::new("self.all(k, k.size() <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))").message("a key is not a valid annotation key: at most 63 letters, digits, '-', '_' or '.', with an optional DNS prefix and '/' before them")
+    )]
+    pub annotations: BTreeMap<String, String>,
+
+    /// Whether `mapping.json` of the merged ConfigMap is compressed into `mapping.json.gz`. `Auto`:
+    /// from 900 KiB on. The ConfigMaps of the regions are never compressed.
+    #[serde(default)]
+    pub compression: Compression,
+
+    /// How much of the map `status.regions` shows. `Mapping`: for each model the ids of its
+    /// inference profiles. `Summary`: counts only.
+    #[serde(default)]
+    pub status_detail: StatusDetail,
+}
+
+/// When the merged mapping is compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Compression {
+    /// When it has more than 900 KiB.
+    #[default]
+    Auto,
+    /// Whatever its size.
+    Always,
+    /// Not at all; over 1 MiB it can then not be published.
+    Never,
+}
+
+/// How much of the map the status shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum StatusDetail {
+    /// Counts, and for each model the ids of the inference profiles that reference it.
+    #[default]
+    Mapping,
+    /// Counts only.
+    Summary,
+}
+
+/// What becomes of the ConfigMaps when the resource is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// They are deleted with it.
+    #[default]
+    Delete,
+    /// They stay.
+    Retain,
+}
+
+mod schema {
+    use schemars::{Schema, SchemaGenerator, json_schema};
+
+    pub fn labels(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "maxProperties": 32,
+            "additionalProperties": {
+                "type": "string",
+                "maxLength": 63,
+                "pattern": "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$",
+            },
+        })
+    }
+
+    pub fn annotations(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "maxProperties": 32,
+            "additionalProperties": { "type": "string", "maxLength": 4096 },
+        })
+    }
+}

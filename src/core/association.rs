@@ -1,0 +1,91 @@
+//! Which inference profile belongs to which model: by the ARNs that the profile names.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde_json::{Map, Value};
+
+use super::catalog::{REFERENCED_BY, Snapshot};
+use super::selection::Selection;
+
+/// The models of a region that a spec asks for, each with the profiles that reference it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RegionCatalog {
+    /// The model summaries by model id, profiles embedded.
+    pub models: BTreeMap<String, Map<String, Value>>,
+    /// Profiles that at least one of the models embeds.
+    pub profiles: usize,
+    /// Profiles embedded, counted once for each model.
+    pub associations: usize,
+    /// Profiles none of whose models the region lists.
+    pub orphan_profiles: usize,
+}
+
+impl RegionCatalog {
+    /// For each model the sorted ids of the profiles that reference it.
+    pub fn profile_ids(&self) -> BTreeMap<String, Vec<String>> {
+        let ids = |summary: &Map<String, Value>| {
+            let profiles = summary.get(REFERENCED_BY).and_then(Value::as_array);
+            profiles
+                .into_iter()
+                .flatten()
+                .filter_map(|p| p.get("inferenceProfileId")?.as_str().map(str::to_owned))
+                .collect()
+        };
+        let models = self.models.iter();
+        models.map(|(id, summary)| (id.clone(), ids(summary))).collect()
+    }
+}
+
+/// Selects the models, and embeds in each the profiles that reference it, ordered by id.
+///
+/// Where an answer names an id twice, the last model and the first profile count, as in the
+/// algorithm this follows. Takes time linear in the number of models and ARNs.
+pub fn associate(snapshot: &Snapshot, selection: &Selection) -> RegionCatalog {
+    let listed: HashSet<&str> = snapshot.models.iter().map(|m| m.id()).collect();
+    let mut kept: HashMap<&str, (&Map<String, Value>, BTreeMap<&str, &Map<String, Value>>)> =
+        HashMap::new();
+    let models = snapshot.models.iter();
+    for model in models.filter(|m| selection.keeps_model(m)) {
+        kept.insert(model.id(), (model.summary(), BTreeMap::new()));
+    }
+
+    let mut embedded: HashSet<&str> = HashSet::new();
+    let mut orphans: HashSet<&str> = HashSet::new();
+    let profiles = snapshot.profiles.iter();
+    for profile in profiles.filter(|p| selection.keeps_profile(p)) {
+        let mut orphan = true;
+        for model_id in profile.model_ids() {
+            orphan &= !listed.contains(model_id);
+            if let Some((_, profiles)) = kept.get_mut(model_id) {
+                profiles.entry(profile.id()).or_insert_with(|| profile.summary());
+                embedded.insert(profile.id());
+            }
+        }
+        if orphan {
+            orphans.insert(profile.id());
+        }
+    }
+
+    let associations = kept.values().map(|(_, profiles)| profiles.len()).sum();
+    RegionCatalog {
+        profiles: embedded.len(),
+        associations,
+        orphan_profiles: orphans.len(),
+        models: kept
+            .into_iter()
+            .map(|(id, (summary, profiles))| (id.to_owned(), with_profiles(summary, profiles)))
+            .collect(),
+    }
+}
+
+fn with_profiles(
+    summary: &Map<String, Value>,
+    profiles: BTreeMap<&str, &Map<String, Value>>,
+) -> Map<String, Value> {
+    let mut model = summary.clone();
+    if !profiles.is_empty() {
+        let profiles = profiles.into_values().cloned().map(Value::Object);
+        model.insert(REFERENCED_BY.to_owned(), profiles.collect());
+    }
+    model
+}

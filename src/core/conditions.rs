@@ -1,0 +1,251 @@
+//! What the regions' states mean for the resource as a whole: totals and conditions.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::api::{
+    AttemptError, BedrockModelMapStatus, ErrorCode, RegionState, RegionStatus, Summary,
+};
+
+/// The condition that says whether the latest spec is published.
+pub const READY: &str = "Ready";
+/// The condition that stands while an announced refresh is under way.
+pub const RECONCILING: &str = "Reconciling";
+/// The condition that stands while only a change by a user helps.
+pub const STALLED: &str = "Stalled";
+/// The condition that says whether a region asked for is Stale or Failed.
+pub const DEGRADED: &str = "Degraded";
+
+/// How many regions a message names before it only counts.
+const NAMED_IN_MESSAGE: usize = 5;
+
+/// A condition before it has a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Finding {
+    kind: &'static str,
+    status: &'static str,
+    reason: String,
+    message: String,
+}
+
+impl Finding {
+    fn new(kind: &'static str, status: &'static str, reason: &str, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            status,
+            reason: reason.to_owned(),
+            message: message.into(),
+        }
+    }
+}
+
+/// Totals over the regions.
+pub fn summary(regions: &BTreeMap<String, RegionStatus>, regions_named: bool) -> Summary {
+    let count = |matches: fn(RegionState) -> bool| {
+        let matching = regions.values().filter(|r| matches(r.state)).count();
+        i64::try_from(matching).unwrap_or(i64::MAX)
+    };
+    let total = |field: fn(&RegionStatus) -> i64| regions.values().map(field).sum();
+    let absent = count(is_absent);
+    let all = count(|_| true);
+    let asked_for = if regions_named { all } else { all - absent };
+    let fresh = count(|s| matches!(s, RegionState::Fresh | RegionState::Empty));
+    let failed = count(|s| s == RegionState::Failed);
+    Summary {
+        regions: asked_for,
+        regions_fresh: format!("{fresh}/{asked_for}"),
+        fresh,
+        stale: count(|s| s == RegionState::Stale),
+        failed: if regions_named { failed + absent } else { failed },
+        models: total(|r| r.models),
+        profiles: total(|r| r.profiles),
+        associations: total(|r| r.associations),
+        requiring_profile: total(|r| r.requiring_profile),
+    }
+}
+
+fn is_absent(state: RegionState) -> bool {
+    match state {
+        RegionState::Unsupported | RegionState::Disabled => true,
+        RegionState::Fresh | RegionState::Empty | RegionState::Stale | RegionState::Failed => false,
+    }
+}
+
+/// The conditions after a refresh, of everything else the status says.
+pub fn after_refresh(
+    status: &BedrockModelMapStatus,
+    regions_named: bool,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let problem = problem(status);
+    let findings = [
+        Some(ready(status, problem.as_ref())),
+        problem
+            .filter(|(_, error)| error.code.needs_user())
+            .map(|(subject, error)| {
+                Finding::new(STALLED, "True", error.code.as_str(), described(&subject, error))
+            }),
+        Some(degraded(&status.regions, regions_named)),
+    ];
+    timed(findings.into_iter().flatten(), &status.conditions, generation, now)
+}
+
+/// The conditions while an announced refresh is under way.
+pub fn while_refreshing(
+    status: &BedrockModelMapStatus,
+    reason: &'static str,
+    message: &'static str,
+    spec_is_new: bool,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let kept = status.conditions.iter().filter(|c| {
+        c.type_ != RECONCILING && c.type_ != STALLED && !(spec_is_new && c.type_ == READY)
+    });
+    let findings = [
+        spec_is_new.then(|| Finding::new(READY, "Unknown", "Refreshing", "the latest spec is being tried")),
+        Some(Finding::new(RECONCILING, "True", reason, message)),
+    ];
+    let mut conditions = timed(findings.into_iter().flatten(), &status.conditions, generation, now);
+    conditions.extend(kept.cloned());
+    conditions
+}
+
+/// The conditions of a resource whose spec cannot be worked with.
+pub fn invalid_spec(
+    status: &BedrockModelMapStatus,
+    message: &str,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let reason = ErrorCode::InvalidSpec.as_str();
+    let findings = [
+        Finding::new(READY, "False", reason, message),
+        Finding::new(STALLED, "True", reason, message),
+    ];
+    timed(findings.into_iter(), &status.conditions, generation, now)
+}
+
+/// The gravest thing that keeps the spec from being published as a whole, and what it concerns.
+fn problem(status: &BedrockModelMapStatus) -> Option<(String, &AttemptError)> {
+    let account = status.account_regions.as_ref().and_then(|a| a.error.as_ref());
+    let mapping = status.mapping.as_ref().and_then(|m| m.error.as_ref());
+    let regions = || {
+        let errors = status.regions.iter();
+        errors.filter_map(|(region, r)| Some((region.clone(), r.error.as_ref()?)))
+    };
+    let unpublished = |code| match code {
+        ErrorCode::TargetConflict
+        | ErrorCode::PayloadTooLarge
+        | ErrorCode::RoleNotAllowed
+        | ErrorCode::WriteFailed => true,
+        ErrorCode::AccessDenied
+        | ErrorCode::InvalidCredentials
+        | ErrorCode::RegionDisabled
+        | ErrorCode::NameNotResolved
+        | ErrorCode::Unreachable
+        | ErrorCode::Timeout
+        | ErrorCode::Throttled
+        | ErrorCode::ServiceError
+        | ErrorCode::InvalidRequest
+        | ErrorCode::MalformedAnswer
+        | ErrorCode::EndlessPagination
+        | ErrorCode::AnswerTooLarge
+        | ErrorCode::ShrinkHeld
+        | ErrorCode::RegionsUnavailable
+        | ErrorCode::InvalidSpec
+        | ErrorCode::Unknown => false,
+    };
+    let no_region_succeeds = !status
+        .regions
+        .values()
+        .any(|r| matches!(r.state, RegionState::Fresh | RegionState::Empty));
+    let nothing_published = status.regions.values().all(|r| r.config_map.is_none());
+    regions()
+        .find(|(_, error)| unpublished(error.code))
+        .or_else(|| mapping.map(|error| ("the merged mapping".to_owned(), error)))
+        .or_else(|| account.map(|error| ("the account's regions".to_owned(), error)))
+        .or_else(|| regions().find(|(_, e)| no_region_succeeds && e.code.needs_user()))
+        .or_else(|| regions().find(|_| no_region_succeeds && nothing_published))
+}
+
+fn ready(status: &BedrockModelMapStatus, problem: Option<&(String, &AttemptError)>) -> Finding {
+    let nothing_published = status.regions.values().all(|r| r.config_map.is_none());
+    match problem {
+        Some((subject, error)) if nothing_published || !is_about_aws(error.code) => {
+            Finding::new(READY, "False", error.code.as_str(), described(subject, error))
+        }
+        _ => {
+            let summary = status.summary.clone().unwrap_or_default();
+            let message = format!(
+                "{} regions fresh, {} models and {} inference profiles published",
+                summary.regions_fresh, summary.models, summary.profiles
+            );
+            Finding::new(READY, "True", "Published", message)
+        }
+    }
+}
+
+/// Whether the error says that AWS was not reached, rather than that an answer was not published:
+/// then what is published stays right.
+fn is_about_aws(code: ErrorCode) -> bool {
+    !matches!(
+        code,
+        ErrorCode::TargetConflict | ErrorCode::PayloadTooLarge | ErrorCode::WriteFailed | ErrorCode::InvalidSpec
+    )
+}
+
+fn described(subject: &str, error: &AttemptError) -> String {
+    format!("{subject}: {}", error.message)
+}
+
+fn degraded(regions: &BTreeMap<String, RegionStatus>, regions_named: bool) -> Finding {
+    let failing: Vec<String> = regions
+        .iter()
+        .filter(|(_, r)| match r.state {
+            RegionState::Stale | RegionState::Failed => true,
+            RegionState::Unsupported | RegionState::Disabled => regions_named,
+            RegionState::Fresh | RegionState::Empty => false,
+        })
+        .map(|(region, r)| {
+            let code = r.error.as_ref().map_or("Unknown", |e| e.code.as_str());
+            format!("{region} ({:?}, {code})", r.state)
+        })
+        .collect();
+    if failing.is_empty() {
+        return Finding::new(DEGRADED, "False", "AllRegionsAnswer", "every region asked for answers");
+    }
+    let named = failing.iter().take(NAMED_IN_MESSAGE).cloned().collect::<Vec<_>>().join(", ");
+    let more = match failing.len().saturating_sub(NAMED_IN_MESSAGE) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let message = format!("{} of {} regions do not answer: {named}{more}", failing.len(), regions.len());
+    Finding::new(DEGRADED, "True", "RegionsFailing", message)
+}
+
+fn timed(
+    findings: impl Iterator<Item = Finding>,
+    before: &[Condition],
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    findings
+        .map(|finding| {
+            let unchanged = before
+                .iter()
+                .find(|c| c.type_ == finding.kind && c.status == finding.status);
+            Condition {
+                type_: finding.kind.to_owned(),
+                status: finding.status.to_owned(),
+                reason: finding.reason,
+                message: finding.message,
+                observed_generation: generation,
+                last_transition_time: unchanged.map_or(Time(now), |c| c.last_transition_time.clone()),
+            }
+        })
+        .collect()
+}

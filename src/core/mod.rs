@@ -1,0 +1,14 @@
+//! What decides: pure functions over plain values. Nothing here reads a clock, a file, an
+//! environment variable or the network.
+
+pub mod association;
+pub mod catalog;
+pub mod conditions;
+pub mod invocation;
+pub mod ownership;
+pub mod plan;
+pub mod region_state;
+pub mod render;
+pub mod schedule;
+pub mod selection;
+pub mod settings;

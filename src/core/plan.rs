@@ -1,0 +1,183 @@
+//! What is to be done now for one resource, of its spec, its status and the time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::schedule::{Attempts, Rhythm, after, before};
+use crate::api::{BedrockModelMapStatus, RegionStatus};
+
+/// Snapshots younger than this part of the refresh interval serve instead of a new fetch.
+const SHARED_PART_OF_INTERVAL: u32 = 10;
+
+/// What decides.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// `spec.suspend`.
+    pub suspend: bool,
+    /// `metadata.generation`.
+    pub generation: Option<i64>,
+    /// The regions that the spec names; None: those of the account.
+    pub named_regions: Option<&'a [String]>,
+    /// The annotation that asks for a forced refresh.
+    pub requested_at: Option<&'a str>,
+    /// What was last reported.
+    pub status: &'a BedrockModelMapStatus,
+    /// Regions whose published content is gone and nowhere else to be had.
+    pub lost: &'a BTreeSet<String>,
+    /// How often.
+    pub rhythm: Rhythm,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What is to be done now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Nothing at all.
+    Suspended,
+    /// No region is due; look again at this time, or when something changes.
+    Wait {
+        /// When a region is due next.
+        until: Timestamp,
+    },
+    /// Ask AWS.
+    Refresh(Refresh),
+}
+
+/// A refresh.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refresh {
+    /// Why.
+    pub reason: Reason,
+    /// Whether the account is asked for its regions first.
+    pub ask_account: bool,
+    /// Answers from before this time do not serve.
+    pub not_before: Timestamp,
+}
+
+/// Why a refresh happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The resource is new.
+    First,
+    /// The spec has changed.
+    NewGeneration,
+    /// A user asked for it, with this token.
+    Requested(String),
+    /// A region's time has come, or its content is lost.
+    Due,
+}
+
+impl Reason {
+    /// Whether every region is asked, due or not.
+    pub fn asks_every_region(&self) -> bool {
+        match self {
+            Self::First | Self::NewGeneration | Self::Requested(_) => true,
+            Self::Due => false,
+        }
+    }
+
+    /// Whether the refresh is announced in the status before it begins.
+    pub fn is_announced(&self) -> bool {
+        self.asks_every_region()
+    }
+
+    /// Whether an answer with far fewer models than before is held until it is confirmed: not on
+    /// another spec, which may ask for fewer, nor when a user asks to take what there is.
+    pub fn guards_against_shrinking(&self) -> bool {
+        match self {
+            Self::First | Self::NewGeneration | Self::Requested(_) => false,
+            Self::Due => true,
+        }
+    }
+}
+
+/// Decides what is to be done now.
+pub fn plan(inputs: &Inputs<'_>) -> Plan {
+    let Inputs { status, now, rhythm, .. } = *inputs;
+    if inputs.suspend {
+        return Plan::Suspended;
+    }
+    let request = inputs.requested_at.filter(|token| !token.is_empty());
+    let account_due = inputs.named_regions.is_none()
+        && status
+            .account_regions
+            .as_ref()
+            .is_none_or(|account| Attempts::on_account(account).is_due(&rhythm, now));
+    let reason = if status.observed_generation.is_none() {
+        Reason::First
+    } else if status.observed_generation != inputs.generation {
+        Reason::NewGeneration
+    } else if let Some(token) = request.filter(|t| Some(*t) != status.last_handled_refresh_request.as_deref()) {
+        Reason::Requested(token.to_owned())
+    } else if next_due(inputs) <= now {
+        Reason::Due
+    } else {
+        return Plan::Wait { until: next_due(inputs) };
+    };
+    let not_before = match reason {
+        Reason::Requested(_) => now,
+        Reason::First | Reason::NewGeneration | Reason::Due => {
+            before(now, rhythm.interval() / SHARED_PART_OF_INTERVAL)
+        }
+    };
+    Plan::Refresh(Refresh {
+        ask_account: inputs.named_regions.is_none() && (account_due || reason.asks_every_region()),
+        reason,
+        not_before,
+    })
+}
+
+/// When something is due next: at most one interval from now, whatever the status says.
+pub fn next_due(inputs: &Inputs<'_>) -> Timestamp {
+    let Inputs { status, now, rhythm, .. } = *inputs;
+    let account = match (inputs.named_regions, &status.account_regions) {
+        (Some(_), _) => None,
+        (None, None) => Some(now),
+        (None, Some(account)) => Some(Attempts::on_account(account).due_at(&rhythm, now)),
+    };
+    targets(inputs.named_regions, &status.regions)
+        .map(|region| due_at(region, inputs))
+        .chain(account)
+        .min()
+        .unwrap_or(Timestamp::MAX)
+        .min(after(now, rhythm.longest()))
+}
+
+fn due_at(region: &str, inputs: &Inputs<'_>) -> Timestamp {
+    match inputs.status.regions.get(region) {
+        Some(status) if !inputs.lost.contains(region) || status.consecutive_failures > 0 => {
+            Attempts::on_region(status).due_at(&inputs.rhythm, inputs.now)
+        }
+        Some(_) | None => inputs.now,
+    }
+}
+
+/// Which of the regions are asked in a refresh.
+pub fn regions_to_ask<'a>(
+    refresh: &Refresh,
+    inputs: &Inputs<'_>,
+    regions: &'a [String],
+) -> Vec<&'a str> {
+    let every = refresh.reason.asks_every_region();
+    let due = |region: &&str| match inputs.status.regions.get(*region) {
+        Some(_) if every => true,
+        Some(status) => {
+            Attempts::on_region(status).is_due(&inputs.rhythm, inputs.now)
+                || (inputs.lost.contains(*region) && status.consecutive_failures == 0)
+        }
+        None => true,
+    };
+    regions.iter().map(String::as_str).filter(due).collect()
+}
+
+/// The regions that are looked after: those named, or else those known of the account.
+fn targets<'a>(
+    named: Option<&'a [String]>,
+    known: &'a BTreeMap<String, RegionStatus>,
+) -> impl Iterator<Item = &'a str> {
+    let known = named.is_none().then(|| known.keys().map(String::as_str));
+    let named = named.into_iter().flatten().map(String::as_str);
+    named.chain(known.into_iter().flatten())
+}

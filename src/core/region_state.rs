@@ -1,0 +1,200 @@
+//! What an attempt makes of a region: the contract's table of states as one function.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::association::RegionCatalog;
+use super::render::RegionContent;
+use crate::api::{AttemptError, ErrorCode, RegionState, RegionStatus};
+
+/// What a region answered, selected and associated.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The models, as they are published.
+    pub content: RegionContent,
+    /// Inference profiles that the models embed.
+    pub profiles: usize,
+    /// Inference profiles embedded, counted once for each model.
+    pub associations: usize,
+    /// Inference profiles none of whose models the region lists.
+    pub orphan_profiles: usize,
+    /// When the region was asked.
+    pub taken_at: Timestamp,
+}
+
+impl Answer {
+    /// Renders a catalog.
+    pub fn of(catalog: RegionCatalog, taken_at: Timestamp) -> Result<Self, super::render::RenderError> {
+        Ok(Self {
+            profiles: catalog.profiles,
+            associations: catalog.associations,
+            orphan_profiles: catalog.orphan_profiles,
+            content: RegionContent::of(catalog)?,
+            taken_at,
+        })
+    }
+}
+
+/// What is known of the other regions, to tell a region that is not there from a network that is
+/// not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Others {
+    /// The name of another region's endpoint resolves.
+    pub resolve: bool,
+    /// Another region accepts the credentials.
+    pub accept_credentials: bool,
+}
+
+/// What becomes of the region's ConfigMap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Publication {
+    /// It gets the answer.
+    Publish,
+    /// It keeps its models; its metadata says how fresh they are.
+    Keep,
+    /// It goes.
+    Remove,
+}
+
+/// The region after an answer.
+pub fn answered(
+    previous: Option<&RegionStatus>,
+    answer: &Answer,
+    config_map: &str,
+    guard_shrinking: bool,
+    now: Timestamp,
+) -> (RegionStatus, Publication) {
+    if let Some(previous) = previous
+        && guard_shrinking
+        && is_suspicious(previous, answer)
+    {
+        let message = format!(
+            "the answer has {} models, the one before had {}: it is published once the next attempt confirms it; to take it now, force a refresh (annotation bedrock.modelmap.dev/requestedAt)",
+            answer.content.models.len(),
+            previous.models,
+        );
+        return (stale(previous, error(ErrorCode::ShrinkHeld, message), now), Publication::Keep);
+    }
+    let empty = answer.content.models.is_empty();
+    let same_content = previous.filter(|p| p.sha256.as_deref() == Some(&answer.content.sha256));
+    let facts = answer.content.facts();
+    let status = RegionStatus {
+        state: if empty { RegionState::Empty } else { RegionState::Fresh },
+        config_map: (!empty).then(|| config_map.to_owned()),
+        sha256: (!empty).then(|| answer.content.sha256.clone()),
+        bytes: if empty { 0 } else { count(answer.content.models_json.len()) },
+        models: count(answer.content.models.len()),
+        profiles: count(answer.profiles),
+        associations: count(answer.associations),
+        requiring_profile: count(facts.values().filter(|f| f.requires_inference_profile).count()),
+        orphan_profiles: count(answer.orphan_profiles),
+        discovered_at: (!empty).then(|| {
+            let before = same_content.and_then(|p| p.discovered_at.clone());
+            before.unwrap_or(Time(answer.taken_at))
+        }),
+        last_success_time: Some(Time(answer.taken_at)),
+        last_attempt_time: Some(Time(now)),
+        stale_since: None,
+        consecutive_failures: 0,
+        error: None,
+        mapping: None,
+    };
+    let publication = if empty { Publication::Remove } else { Publication::Publish };
+    (status, publication)
+}
+
+/// Whether so many models went at once that the answer is believed only when it comes again.
+fn is_suspicious(previous: &RegionStatus, answer: &Answer) -> bool {
+    let held_before = previous.error.as_ref().is_some_and(|e| e.code == ErrorCode::ShrinkHeld);
+    let published = previous.config_map.is_some();
+    published && !held_before && count(answer.content.models.len()) * 2 < previous.models
+}
+
+/// The region after a failed attempt.
+pub fn failed(
+    previous: Option<&RegionStatus>,
+    error: AttemptError,
+    others: Others,
+    now: Timestamp,
+) -> (RegionStatus, Publication) {
+    if let Some(previous) = previous.filter(|p| p.config_map.is_some()) {
+        return (stale(previous, error, now), Publication::Keep);
+    }
+    let (state, error) = match error.code {
+        ErrorCode::NameNotResolved if others.resolve => (RegionState::Unsupported, error),
+        ErrorCode::RegionDisabled if others.accept_credentials => (RegionState::Disabled, error),
+        _ => (RegionState::Failed, error),
+    };
+    // A region that is not there is no failure that a retry in half a minute mends.
+    let consecutive_failures = match state {
+        RegionState::Unsupported | RegionState::Disabled => 0,
+        RegionState::Fresh | RegionState::Empty | RegionState::Stale | RegionState::Failed => {
+            previous.map_or(0, |p| p.consecutive_failures.max(0)).saturating_add(1)
+        }
+    };
+    let status = RegionStatus {
+        consecutive_failures,
+        last_attempt_time: Some(Time(now)),
+        error: Some(error),
+        ..unpublished(state)
+    };
+    (status, Publication::Remove)
+}
+
+fn stale(previous: &RegionStatus, error: AttemptError, now: Timestamp) -> RegionStatus {
+    RegionStatus {
+        state: RegionState::Stale,
+        last_attempt_time: Some(Time(now)),
+        stale_since: previous.stale_since.clone().or(Some(Time(now))),
+        consecutive_failures: previous.consecutive_failures.max(0).saturating_add(1),
+        error: Some(error),
+        ..previous.clone()
+    }
+}
+
+fn unpublished(state: RegionState) -> RegionStatus {
+    RegionStatus {
+        state,
+        config_map: None,
+        sha256: None,
+        bytes: 0,
+        models: 0,
+        profiles: 0,
+        associations: 0,
+        requiring_profile: 0,
+        orphan_profiles: 0,
+        discovered_at: None,
+        last_success_time: None,
+        last_attempt_time: None,
+        stale_since: None,
+        consecutive_failures: 0,
+        error: None,
+        mapping: None,
+    }
+}
+
+/// Tells credentials that nobody accepts from regions that are not enabled: the service says the
+/// same word for both.
+pub fn disabled_or_invalid_credentials(error: AttemptError, others: Others) -> AttemptError {
+    if error.code == ErrorCode::RegionDisabled && !others.accept_credentials {
+        return AttemptError {
+            code: ErrorCode::InvalidCredentials,
+            message: format!("no region accepts the credentials: check the operator's AWS identity ({})", error.message),
+            retry_after_seconds: error.retry_after_seconds,
+        };
+    }
+    error
+}
+
+/// An error of an attempt, without a time to wait.
+pub fn error(code: ErrorCode, message: impl Into<String>) -> AttemptError {
+    AttemptError {
+        code,
+        message: message.into(),
+        retry_after_seconds: None,
+    }
+}
+
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,182 @@
+//! When a region is asked again: a function of what the status remembers.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::api::{AccountRegionsStatus, AttemptError, RegionStatus};
+
+/// The wait after a first failure; it doubles with each further one, up to the refresh interval.
+const FIRST_RETRY: Duration = Duration::from_secs(30);
+/// By how much of its length a wait is moved either way, so that many resources do not align.
+const SPREAD: f64 = 0.05;
+
+/// What the status remembers of the attempts on one region, or on the account's list of regions.
+#[derive(Clone, Debug)]
+pub struct Attempts {
+    last: Option<Timestamp>,
+    consecutive_failures: i64,
+    retry_after: Option<Duration>,
+}
+
+impl Attempts {
+    /// Those on a region.
+    pub fn on_region(status: &RegionStatus) -> Self {
+        Self {
+            last: status.last_attempt_time.as_ref().map(|t| t.0),
+            consecutive_failures: status.consecutive_failures,
+            retry_after: retry_after(status.error.as_ref()),
+        }
+    }
+
+    /// Those on the account's list of regions.
+    pub fn on_account(status: &AccountRegionsStatus) -> Self {
+        Self {
+            last: status.last_attempt_time.as_ref().map(|t| t.0),
+            consecutive_failures: status.consecutive_failures,
+            retry_after: retry_after(status.error.as_ref()),
+        }
+    }
+
+    fn wait(&self, interval: Duration) -> Duration {
+        let failures = u32::try_from(self.consecutive_failures).unwrap_or(0);
+        if failures == 0 {
+            return interval;
+        }
+        let doubled = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(failures - 1));
+        doubled.max(self.retry_after.unwrap_or_default()).min(interval)
+    }
+
+    /// When the next attempt is due: now, for what was never tried, or was tried in what a clock
+    /// set back makes the future.
+    pub fn due_at(&self, rhythm: &Rhythm, now: Timestamp) -> Timestamp {
+        match self.last {
+            Some(last) if last <= now => after(last, self.wait(rhythm.interval).mul_f64(rhythm.factor)),
+            Some(_) | None => now,
+        }
+    }
+
+    /// Whether an attempt belongs into a refresh that happens now: what is due, and what would be
+    /// within the spread, so that one refresh serves regions whose times have drifted apart.
+    pub fn is_due(&self, rhythm: &Rhythm, now: Timestamp) -> bool {
+        match self.last {
+            Some(last) if last <= now => {
+                after(last, self.wait(rhythm.interval).mul_f64(1.0 - SPREAD)) <= now
+            }
+            Some(_) | None => true,
+        }
+    }
+}
+
+fn retry_after(error: Option<&AttemptError>) -> Option<Duration> {
+    let seconds = error?.retry_after_seconds?;
+    u64::try_from(seconds).ok().map(Duration::from_secs)
+}
+
+/// How often a resource is refreshed.
+#[derive(Clone, Copy, Debug)]
+pub struct Rhythm {
+    interval: Duration,
+    /// Between 0.95 and 1.05: a resource's own, and the same at each call, so that the schedule is
+    /// a function of the status.
+    factor: f64,
+}
+
+impl Rhythm {
+    /// The rhythm of the resource with this uid.
+    pub fn new(interval: Duration, uid: &str) -> Self {
+        // FNV-1a: spreads uids evenly, and is the same in every build.
+        let hash = uid.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let unit = f64::from(u32::try_from(hash >> 32).unwrap_or_default()) / f64::from(u32::MAX);
+        Self {
+            interval,
+            factor: 1.0 + SPREAD * (2.0 * unit - 1.0),
+        }
+    }
+
+    /// The longest time until the next look at a resource, whatever its status says.
+    pub fn longest(&self) -> Duration {
+        self.interval.mul_f64(1.0 + SPREAD)
+    }
+
+    /// The refresh interval.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+}
+
+/// The time `duration` after `time`; the end of time where there is none.
+pub fn after(time: Timestamp, duration: Duration) -> Timestamp {
+    let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+    time.checked_add(duration).unwrap_or(Timestamp::MAX)
+}
+
+/// The time `duration` before `time`; the beginning of time where there is none.
+pub fn before(time: Timestamp, duration: Duration) -> Timestamp {
+    let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+    time.checked_sub(duration).unwrap_or(Timestamp::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    fn rhythm(interval: Duration) -> Rhythm {
+        Rhythm { interval, factor: 1.0 }
+    }
+
+    fn attempts(last: Option<i64>, consecutive_failures: i64, retry_after: Option<u64>) -> Attempts {
+        Attempts {
+            last: last.map(at),
+            consecutive_failures,
+            retry_after: retry_after.map(Duration::from_secs),
+        }
+    }
+
+    #[test]
+    fn when_a_region_is_due() {
+        // (case, last attempt, failures, Retry-After, due at)
+        let cases = [
+            ("never tried", None, 0, None, 0),
+            ("succeeded", Some(-10), 0, None, 3590),
+            ("failed once", Some(-10), 1, None, 20),
+            ("failed twice", Some(-10), 2, None, 50),
+            ("failed thrice", Some(-10), 3, None, 110),
+            ("failed often: at most the interval", Some(-10), 20, None, 3590),
+            ("failed beyond counting", Some(-10), i64::MAX, None, 3590),
+            ("told to wait longer", Some(-10), 1, Some(300), 290),
+            ("told to wait shorter than the backoff", Some(-10), 4, Some(1), 230),
+            ("told to wait for ever: at most the interval", Some(-10), 1, Some(u64::MAX), 3590),
+            ("tried in the future: the clock was set back", Some(86_400), 0, None, 0),
+            ("a negative count", Some(-10), -5, None, 3590),
+        ];
+        for (case, last, failures, retry_after, due) in cases {
+            let due_at = attempts(last, failures, retry_after).due_at(&rhythm(HOUR), at(0));
+            assert_eq!(due_at, at(due), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_refresh_takes_along_what_is_due_within_the_spread() {
+        let is_due = |last| attempts(Some(last), 0, None).is_due(&rhythm(HOUR), at(0));
+        assert!(is_due(-3600));
+        assert!(is_due(-3420));
+        assert!(!is_due(-3419));
+    }
+
+    #[test]
+    fn the_spread_is_a_resources_own_and_within_five_per_cent() {
+        let factors: Vec<f64> = (0..100).map(|n| Rhythm::new(HOUR, &format!("uid-{n}")).factor).collect();
+        assert!(factors.iter().all(|f| (0.95..=1.05).contains(f)));
+        assert!(factors.iter().any(|f| *f < 0.97) && factors.iter().any(|f| *f > 1.03));
+        assert_eq!(Rhythm::new(HOUR, "uid-1").factor.to_bits(), factors[1].to_bits());
+    }
+}

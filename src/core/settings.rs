@@ -1,0 +1,139 @@
+//! A spec that has been checked: what the rest works with.
+
+use std::time::Duration;
+
+use crate::api::{
+    BedrockModelMap, BedrockModelMapSpec, DEFAULT_REFRESH_INTERVAL, MAX_REFRESH_INTERVAL,
+    MIN_REFRESH_INTERVAL,
+};
+
+use super::selection::Selection;
+
+/// Why a spec cannot be worked with. The API server refuses such specs; this is for what reached
+/// the cluster while an older CRD was installed.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidSpec {
+    /// The interval is no Go duration, or out of bounds.
+    #[error("spec.refreshInterval {0:?} is not a Go duration between 1m and 720h, such as 6h")]
+    RefreshInterval(String),
+    /// A glob cannot be read.
+    #[error("spec.models: {0}")]
+    Glob(#[from] globset::Error),
+    /// A region has no valid name.
+    #[error("spec.regions: {0:?} is not an AWS region name")]
+    Region(String),
+}
+
+/// What a spec asks for, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The regions named; None: those of the account.
+    pub regions: Option<Vec<String>>,
+    /// How often each region is asked.
+    pub interval: Duration,
+    /// Which models and profiles to keep.
+    pub selection: Selection,
+    /// Start of the ConfigMaps' names.
+    pub prefix: String,
+}
+
+impl Settings {
+    /// Checks the spec of a resource.
+    pub fn of(resource: &BedrockModelMap) -> Result<Self, InvalidSpec> {
+        let spec = &resource.spec;
+        let name = resource.metadata.name.clone().unwrap_or_default();
+        if let Some(region) = spec.regions.iter().flatten().find(|r| !is_region(r)) {
+            return Err(InvalidSpec::Region(region.clone()));
+        }
+        Ok(Self {
+            regions: spec.regions.clone(),
+            interval: refresh_interval(spec)?,
+            selection: Selection::new(&spec.models, &spec.inference_profiles)?,
+            prefix: spec.output.config_map_prefix.clone().unwrap_or(name),
+        })
+    }
+
+    /// The name of a region's ConfigMap.
+    pub fn region_config_map(&self, region: &str) -> String {
+        format!("{}-{region}", self.prefix)
+    }
+
+    /// The name of the merged ConfigMap.
+    pub fn mapping_config_map(&self) -> String {
+        format!("{}-mapping", self.prefix)
+    }
+}
+
+/// Whether the name can be a region's: it becomes part of host names and of object names.
+pub fn is_region(name: &str) -> bool {
+    let parts: Vec<&str> = name.split('-').collect();
+    let letters = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+    match parts.as_slice() {
+        [partition, middle @ .., number] => {
+            letters(partition)
+                && (2..=4).contains(&partition.len())
+                && !middle.is_empty()
+                && middle.iter().all(letters)
+                && (1..=2).contains(&number.len())
+                && number.bytes().all(|b| b.is_ascii_digit())
+                && name.len() <= 32
+        }
+        _ => false,
+    }
+}
+
+fn refresh_interval(spec: &BedrockModelMapSpec) -> Result<Duration, InvalidSpec> {
+    let text = &spec.refresh_interval;
+    if text.is_empty() {
+        return Ok(DEFAULT_REFRESH_INTERVAL);
+    }
+    // The parser panics on what overflows a duration, which takes a longer run of digits.
+    let overflows = text.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() > 9);
+    let parsed: Option<kube::core::Duration> = (!overflows).then(|| text.parse().ok()).flatten();
+    parsed
+        .filter(|d| !d.is_negative())
+        .map(Duration::from)
+        .filter(|d| (MIN_REFRESH_INTERVAL..=MAX_REFRESH_INTERVAL).contains(d))
+        .ok_or_else(|| InvalidSpec::RefreshInterval(text.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn region_names() {
+        for good in ["us-east-1", "us-gov-west-1", "eusc-de-east-1", "ap-southeast-12"] {
+            assert!(is_region(good), "{good}");
+        }
+        for bad in ["", "us-east", "us-1", "US-east-1", "us-east-100", "u-east-1", "us--1", "us-east-1 ", "us-east-1/.."] {
+            assert!(!is_region(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn intervals_within_bounds() {
+        let interval = |text: &str| {
+            let spec = BedrockModelMapSpec { refresh_interval: text.into(), ..Default::default() };
+            refresh_interval(&spec).ok().map(|d| d.as_secs())
+        };
+        let cases = [
+            ("6h", Some(21_600)),
+            ("1h30m", Some(5_400)),
+            ("1.5h", Some(5_400)),
+            ("90s", Some(90)),
+            ("1m", Some(60)),
+            ("720h", Some(2_592_000)),
+            ("", Some(21_600)),
+            ("59s", None),
+            ("721h", None),
+            ("-6h", None),
+            ("6", None),
+            ("six hours", None),
+            ("99999999999999999999h", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(interval(text), expected, "{text}");
+        }
+    }
+}
