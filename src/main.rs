@@ -1,8 +1,10 @@
-//! The program `bedrock-model-map`.
+//! The program `bedrock-model-map`: parses the command line and ends with the command's exit code.
 
-fn main() {
-    match bedrock_model_map::api::crd_yaml() {
-        Ok(yaml) => println!("{yaml}"),
-        Err(e) => eprintln!("{e}"),
-    }
+use std::process::ExitCode;
+
+use bedrock_model_map::cli::Cli;
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    Cli::parse().execute()
 }

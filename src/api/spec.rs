@@ -16,7 +16,7 @@ pub const MIN_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_
 pub const MAX_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_hours(30 * 24);
 
 /// Which models and inference profiles of Amazon Bedrock to map, where, and how often.
-#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "bedrock.modelmap.dev",
     version = "v1alpha1",
@@ -41,6 +41,7 @@ pub const MAX_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_
     printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1, description = "What the Ready condition says")
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = schema::plain)]
 pub struct BedrockModelMapSpec {
     /// AWS regions to map, such as `us-east-1`: 1 to 64, each once. Omitted: every region that is
     /// enabled for the account, which needs the permission `account:ListRegions`.
@@ -48,22 +49,25 @@ pub struct BedrockModelMapSpec {
     #[schemars(
         length(min = 1, max = 64),
         inner(length(max = 32), regex(pattern = r"^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$")),
-        extend("x-kubernetes-list-type" = "set")
+        extend("x-kubernetes-list-type" = "set"),
+        transform = schema::worded("must be the name of an AWS region, such as us-east-1")
     )]
     pub regions: Option<Vec<String>>,
 
     /// How often every region is asked again, as a Go duration such as `6h` or `1h30m`: at least
     /// `1m`, at most `720h` (30 days). Each refresh is moved by up to 5 % either way, so that many
-    /// resources do not ask at the same moment.
+    /// resources do not ask at the same moment. Default: `6h`.
+    // The numbers of digits keep what the pattern lets pass within the 292 years that `duration` takes: beyond, the
+    // rule would fail instead of saying no.
     #[serde(default = "default_refresh_interval")]
     #[schemars(length(max = 32))]
     #[x_kube(validation = Rule::new(
-        "self.matches('^([0-9]{1,7}([.][0-9]{1,9})?(h|m|s|ms|us|ns))+$') && duration(self) >= duration('1m') && duration(self) <= duration('720h')"
+        "self.matches('^([0-9]{1,4}([.][0-9]{1,9})?h|[0-9]{1,6}([.][0-9]{1,9})?m|[0-9]{1,9}([.][0-9]{1,9})?(s|ms|us|ns))+$') && duration(self) >= duration('1m') && duration(self) <= duration('720h')"
     ).message("refreshInterval must be a Go duration between 1m and 720h (30 days), such as 6h or 1h30m"))]
     pub refresh_interval: String,
 
     /// While true, AWS is not asked and nothing is written, the status included. What is published
-    /// stays.
+    /// stays. Default: false.
     #[serde(default)]
     pub suspend: bool,
 
@@ -83,11 +87,26 @@ pub struct BedrockModelMapSpec {
     #[serde(default)]
     pub output: OutputSpec,
 
-    /// What becomes of the ConfigMaps when this resource is deleted. `Delete`: they go with it
-    /// (owner reference). `Retain`: they stay (no owner reference); a resource of the same name
-    /// takes them over again.
+    /// What becomes of the ConfigMaps when this resource is deleted. `Delete`, the default: they go
+    /// with it (owner reference). `Retain`: they stay (no owner reference); a resource of the same
+    /// name takes them over again.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
+}
+
+impl Default for BedrockModelMapSpec {
+    fn default() -> Self {
+        Self {
+            regions: None,
+            refresh_interval: default_refresh_interval(),
+            suspend: false,
+            models: ModelsSpec::default(),
+            inference_profiles: InferenceProfilesSpec::default(),
+            aws: None,
+            output: OutputSpec::default(),
+            deletion_policy: DeletionPolicy::default(),
+        }
+    }
 }
 
 fn default_refresh_interval() -> String {
@@ -99,37 +118,59 @@ fn default_refresh_interval() -> String {
 #[serde(rename_all = "camelCase", default)]
 pub struct ModelsSpec {
     /// Globs on the model id (`*` any characters, `?` one character), such as
-    /// `anthropic.claude-*`; a model passes if any of them matches. At most 64.
+    /// `anthropic.claude-*`; a model passes if any of them matches. At most 64, of at most 256
+    /// characters.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(max = 256), regex(pattern = r"^[A-Za-z0-9._:*?/-]+$")))]
+    #[schemars(
+        length(max = 64),
+        inner(length(max = 256), regex(pattern = r"^[A-Za-z0-9._:*?/-]+$")),
+        transform = schema::worded("must be a glob on model ids: letters, digits and . _ : / - as in an id, * and ?")
+    )]
     pub include: Vec<String>,
 
-    /// Globs on the model id; a model that any of them matches is left out, also if `include`
-    /// matches. At most 64.
+    /// Globs on the model id, as in `include`; a model that any of them matches is left out, also if
+    /// `include` matches. At most 64, of at most 256 characters.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(max = 256), regex(pattern = r"^[A-Za-z0-9._:*?/-]+$")))]
+    #[schemars(
+        length(max = 64),
+        inner(length(max = 256), regex(pattern = r"^[A-Za-z0-9._:*?/-]+$")),
+        transform = schema::worded("must be a glob on model ids: letters, digits and . _ : / - as in an id, * and ?")
+    )]
     pub exclude: Vec<String>,
 
     /// Names of providers as Bedrock gives them in `providerName`, such as `Anthropic`, in upper or
     /// lower case. At most 64.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(min = 1, max = 128)))]
+    #[schemars(
+        length(max = 64),
+        inner(length(max = 128), regex(pattern = r"^\S(.*\S)?$")),
+        transform = schema::worded("must not be empty, nor start or end with a blank")
+    )]
     pub providers: Vec<String>,
 
-    /// States of life, as Bedrock gives them in `modelLifecycle.status`.
+    /// States of a model's life, as Bedrock gives them in `modelLifecycle.status`. `ACTIVE`: offered
+    /// and maintained. `LEGACY`: still offered, with an end of life announced.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 2))]
+    #[schemars(length(max = 2), extend("x-kubernetes-list-type" = "set"))]
     pub lifecycle: Vec<LifecycleStatus>,
 
     /// Input modalities such as `TEXT` or `IMAGE`; a model passes if it takes all of them. At most 16.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), inner(length(max = 64), regex(pattern = r"^[A-Z][A-Z0-9_]*$")))]
+    #[schemars(
+        length(max = 16),
+        inner(length(max = 64), regex(pattern = r"^[A-Z][A-Z0-9_]*$")),
+        transform = schema::worded("must be a modality in upper case, such as TEXT or IMAGE")
+    )]
     pub input_modalities: Vec<String>,
 
     /// Output modalities such as `TEXT` or `EMBEDDING`; a model passes if it gives all of them. At
     /// most 16.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), inner(length(max = 64), regex(pattern = r"^[A-Z][A-Z0-9_]*$")))]
+    #[schemars(
+        length(max = 16),
+        inner(length(max = 64), regex(pattern = r"^[A-Z][A-Z0-9_]*$")),
+        transform = schema::worded("must be a modality in upper case, such as TEXT or IMAGE")
+    )]
     pub output_modalities: Vec<String>,
 }
 
@@ -157,8 +198,8 @@ impl LifecycleStatus {
 #[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct InferenceProfilesSpec {
-    /// Kinds of profiles to embed; both if omitted. `SYSTEM_DEFINED` are those of Bedrock,
-    /// `APPLICATION` those that the account made itself.
+    /// Kinds of profiles to embed; both if omitted. `SYSTEM_DEFINED`: those of Bedrock.
+    /// `APPLICATION`: those that the account made itself.
     #[schemars(length(min = 1, max = 2), extend("x-kubernetes-list-type" = "set"))]
     pub types: Vec<ProfileType>,
 }
@@ -196,20 +237,24 @@ impl ProfileType {
 #[x_kube(validation = Rule::new("!has(self.externalId) || has(self.roleArn)").message("externalId needs roleArn: it is sent when that role is assumed"))]
 #[serde(rename_all = "camelCase")]
 pub struct AwsSpec {
-    /// ARN of an IAM role to assume. The operator must permit it for this namespace
+    /// ARN of an IAM role to assume, such as `arn:aws:iam::123456789012:role/bedrock-reader`, at most
+    /// 2048 characters. The operator must permit it for this namespace
     /// (`--allow-role`); otherwise the resource stalls with the reason `RoleNotAllowed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 2048),
-        regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$")
+        regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$"),
+        transform = schema::worded("must be the ARN of an IAM role, such as arn:aws:iam::123456789012:role/bedrock-reader")
     )]
     pub role_arn: Option<String>,
 
-    /// External id that the role's trust policy asks for, 2 to 1224 characters.
+    /// External id that the role's trust policy asks for: 2 to 1224 letters, digits and any of
+    /// `+=,.@:/_-`. Needs `roleArn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 2, max = 1224),
-        regex(pattern = r"^[A-Za-z0-9+=,.@:/_-]+$")
+        regex(pattern = r"^[A-Za-z0-9+=,.@:/_-]+$"),
+        transform = schema::worded("must consist of letters, digits and + = , . @ : / _ -")
     )]
     pub external_id: Option<String>,
 }
@@ -218,42 +263,51 @@ pub struct AwsSpec {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutputSpec {
-    /// Start of the ConfigMaps' names: `<prefix>-<region>` and `<prefix>-mapping`. Default: the
-    /// resource's name. At most 200 characters.
+    /// Start of the ConfigMaps' names: `<prefix>-<region>` and `<prefix>-mapping`. Lower-case letters,
+    /// digits, `-` and `.`, at most 200 characters. Default: the resource's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
-        length(min = 1, max = 200),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+        length(max = 200),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"),
+        transform = schema::worded("must be the start of an object's name: lower-case letters, digits, - and ., each part between dots beginning and ending with a letter or a digit")
     )]
     pub config_map_prefix: Option<String>,
 
     /// Labels added to every ConfigMap, at most 32. The keys `app.kubernetes.io/managed-by` and
     /// those that start with `bedrock.modelmap.dev/` are the operator's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "schema::labels")]
+    #[schemars(
+        schema_with = "schema::labels",
+        transform = schema::worded("must be a label value: letters, digits, -, _ and ., beginning and ending with a letter or a digit")
+    )]
     #[x_kube(
-        validation = Rule::new("self.all(k, k != 'app.kubernetes.io/managed-by' && !k.startsWith('bedrock.modelmap.dev/'))").message("app.kubernetes.io/managed-by and keys that start with bedrock.modelmap.dev/ are the operator's own"),
-        validation = Rule::new("self.all(k, k.size() <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))").message("a key is not a valid label key: at most 63 letters, digits, '-', '_' or '.', with an optional DNS prefix and '/' before them")
+        validation = Rule::new("self.all(k, k != 'app.kubernetes.io/managed-by' && !k.startsWith('bedrock.modelmap.dev/'))")
+            .message(Message::Expression("'reserved for the operator: ' + self.filter(k, k == 'app.kubernetes.io/managed-by' || k.startsWith('bedrock.modelmap.dev/'))[0]".to_owned())),
+        validation = Rule::new("self.all(k, !format.qualifiedName().validate(k).hasValue())")
+            .message(Message::Expression("'not a label key (at most 63 letters, digits, -, _ and ., with an optional DNS name and / before them): ' + self.filter(k, format.qualifiedName().validate(k).hasValue())[0]".to_owned()))
     )]
     pub labels: BTreeMap<String, String>,
 
-    /// Annotations added to every ConfigMap, at most 32. Keys that start with
-    /// `bedrock.modelmap.dev/` are the operator's own.
+    /// Annotations added to every ConfigMap, at most 32, with values of at most 1024 characters. Keys
+    /// that start with `bedrock.modelmap.dev/` are the operator's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::annotations")]
     #[x_kube(
-        validation = Rule::new("self.all(k, !k.startsWith('bedrock.modelmap.dev/'))").message("keys that start with bedrock.modelmap.dev/ are the operator's own"),
-        validation = Rule::new("self.all(k, k.size() <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))").message("a key is not a valid annotation key: at most 63 letters, digits, '-', '_' or '.', with an optional DNS prefix and '/' before them")
+        validation = Rule::new("self.all(k, !k.startsWith('bedrock.modelmap.dev/'))")
+            .message(Message::Expression("'reserved for the operator: ' + self.filter(k, k.startsWith('bedrock.modelmap.dev/'))[0]".to_owned())),
+        validation = Rule::new("self.all(k, !format.qualifiedName().validate(k.lowerAscii()).hasValue())")
+            .message(Message::Expression("'not an annotation key (at most 63 letters, digits, -, _ and ., with an optional DNS name and / before them): ' + self.filter(k, format.qualifiedName().validate(k.lowerAscii()).hasValue())[0]".to_owned()))
     )]
     pub annotations: BTreeMap<String, String>,
 
-    /// Whether `mapping.json` of the merged ConfigMap is compressed into `mapping.json.gz`. `Auto`:
-    /// from 900 KiB on. The ConfigMaps of the regions are never compressed.
+    /// Whether `mapping.json` of the merged ConfigMap is compressed into `mapping.json.gz`. `Auto`,
+    /// the default: when it has more than 900 KiB. `Always`: whatever its size. `Never`: not at all;
+    /// over 1 MiB it can then not be published. The ConfigMaps of the regions are never compressed.
     #[serde(default)]
     pub compression: Compression,
 
-    /// How much of the map `status.regions` shows. `Mapping`: for each model the ids of its
-    /// inference profiles. `Summary`: counts only.
+    /// How much of the map `status.regions` shows. `Mapping`, the default: counts, and for each model
+    /// the ids of its inference profiles. `Summary`: counts only.
     #[serde(default)]
     pub status_detail: StatusDetail,
 }
@@ -290,8 +344,57 @@ pub enum DeletionPolicy {
     Retain,
 }
 
-mod schema {
+/// What the derived schema lacks for Kubernetes.
+pub(super) mod schema {
+    use schemars::transform::{Transform as _, transform_subschemas};
     use schemars::{Schema, SchemaGenerator, json_schema};
+    use serde_json::{Value, json};
+
+    /// Makes a schema read and behave well in Kubernetes:
+    ///
+    /// - Lines of a description are joined, for `kubectl explain` breaks them anew.
+    /// - No field is `nullable`: the API server then takes a null for an omitted field, and does not store it.
+    pub fn plain(schema: &mut Schema) {
+        if let Some(Value::String(description)) = schema.get_mut("description") {
+            *description = description.replace('\n', " ");
+        }
+        if let Some(kind) = schema.get_mut("type")
+            && let Some([other, null]) = kind.as_array().map(Vec::as_slice)
+            && null == "null"
+        {
+            *kind = other.clone();
+        }
+        if let Some(Value::Array(variants)) = schema.get_mut("anyOf") {
+            variants.retain(|variant| variant["type"] != "null");
+            if let [Value::Object(only)] = variants.as_mut_slice() {
+                let only = std::mem::take(only);
+                schema.remove("anyOf");
+                for (key, value) in only {
+                    schema.ensure_object().entry(key).or_insert(value);
+                }
+            }
+        }
+        transform_subschemas(&mut plain, schema);
+    }
+
+    /// Has the API server say in words what the pattern asks for of the value, the items or the values of a map. The
+    /// pattern stays: editors and offline checks read it, and not the rules.
+    pub fn worded(message: &'static str) -> impl FnMut(&mut Schema) {
+        move |schema| {
+            if let Some(pattern) = schema.get("pattern").and_then(Value::as_str) {
+                let rule = format!("self.matches(r'{pattern}')");
+                schema.insert(
+                    "x-kubernetes-validations".to_owned(),
+                    json!([{ "rule": rule, "message": message }]),
+                );
+            }
+            for key in ["items", "additionalProperties"] {
+                if let Some(Ok(inner)) = schema.get_mut(key).map(<&mut Schema>::try_from) {
+                    worded(message).transform(inner);
+                }
+            }
+        }
+    }
 
     pub fn labels(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
@@ -305,11 +408,13 @@ mod schema {
         })
     }
 
+    // 32 values of 1024 characters of 4 bytes, and their keys, stay within the 256 KiB that the annotations of an
+    // object may have.
     pub fn annotations(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "object",
             "maxProperties": 32,
-            "additionalProperties": { "type": "string", "maxLength": 4096 },
+            "additionalProperties": { "type": "string", "maxLength": 1024 },
         })
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// What is published, how fresh it is, and what is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(transform = super::spec::schema::plain)]
 pub struct BedrockModelMapStatus {
     /// The generation of the spec that was last tried in all regions.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,6 +45,7 @@ pub struct BedrockModelMapStatus {
     pub mapping: Option<MappingStatus>,
 
     /// Why `regions` does not show the ids of models and profiles, although the spec asks for them.
+    /// `TooLarge`: the status would have passed 512 KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mapping_omitted: Option<MappingOmitted>,
 
@@ -124,7 +126,11 @@ pub struct AccountRegionsStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RegionStatus {
-    /// Its state; see the states' own descriptions.
+    /// `Fresh`: the last attempt succeeded. `Empty`: it succeeded, and no model is left after
+    /// selection. `Stale`: the last attempt failed, older data is published. `Failed`: the last
+    /// attempt failed, nothing was ever published. `Unsupported`: Bedrock has no endpoint of that
+    /// name, nothing was ever published. `Disabled`: the region is not enabled for the account,
+    /// nothing was ever published.
     pub state: RegionState,
     /// The region's ConfigMap; absent when none is published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -179,8 +185,7 @@ pub struct RegionStatus {
 }
 
 /// The state of a region.
-// The doc comments of variants would make the schema a `oneOf`, which Kubernetes refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum RegionState {
     /// The last attempt succeeded.
     Fresh,
@@ -194,24 +199,6 @@ pub enum RegionState {
     Unsupported,
     /// The region is not enabled for the account, and nothing was ever published.
     Disabled,
-}
-
-impl JsonSchema for RegionState {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "RegionState".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "type": "string",
-            "enum": ["Fresh", "Empty", "Stale", "Failed", "Unsupported", "Disabled"],
-            "description": "Fresh: the last attempt succeeded. Empty: it succeeded, and no model is left after selection. Stale: the last attempt failed, older data is published. Failed: the last attempt failed, nothing was ever published. Unsupported: Bedrock has no endpoint of that name, nothing was ever published. Disabled: the region is not enabled for the account, nothing was ever published.",
-        })
-    }
 }
 
 /// What an attempt ended with.
@@ -332,7 +319,7 @@ mod schema {
     use schemars::{Schema, SchemaGenerator, json_schema};
 
     pub fn time(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "format": "date-time", "nullable": true })
+        json_schema!({ "type": "string", "format": "date-time" })
     }
 
     pub fn conditions(_: &mut SchemaGenerator) -> Schema {
@@ -345,7 +332,7 @@ mod schema {
                 "required": ["type", "status", "lastTransitionTime", "reason", "message"],
                 "properties": {
                     "type": { "type": "string", "maxLength": 316, "description": "Ready, Reconciling, Stalled or Degraded." },
-                    "status": { "type": "string", "enum": ["True", "False", "Unknown"], "description": "Whether the condition holds." },
+                    "status": { "type": "string", "enum": ["True", "False", "Unknown"], "description": "True: the condition holds. False: it does not. Unknown: that cannot be said yet." },
                     "observedGeneration": { "type": "integer", "format": "int64", "minimum": 0, "description": "The generation of the spec that the condition speaks of." },
                     "lastTransitionTime": { "type": "string", "format": "date-time", "description": "When the status last changed." },
                     "reason": { "type": "string", "minLength": 1, "maxLength": 1024, "description": "Why, as one word." },

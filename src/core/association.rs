@@ -32,7 +32,9 @@ impl RegionCatalog {
                 .collect()
         };
         let models = self.models.iter();
-        models.map(|(id, summary)| (id.clone(), ids(summary))).collect()
+        models
+            .map(|(id, summary)| (id.clone(), ids(summary)))
+            .collect()
     }
 }
 
@@ -57,7 +59,9 @@ pub fn associate(snapshot: &Snapshot, selection: &Selection) -> RegionCatalog {
         for model_id in profile.model_ids() {
             orphan &= !listed.contains(model_id);
             if let Some((_, profiles)) = kept.get_mut(model_id) {
-                profiles.entry(profile.id()).or_insert_with(|| profile.summary());
+                profiles
+                    .entry(profile.id())
+                    .or_insert_with(|| profile.summary());
                 embedded.insert(profile.id());
             }
         }

@@ -217,7 +217,10 @@ mod tests {
     #[test]
     fn a_profile_names_models_by_the_last_part_of_their_arns() {
         let cases = [
-            ("arn:aws:bedrock:us-east-1::foundation-model/a.b-v1:0", Some("a.b-v1:0")),
+            (
+                "arn:aws:bedrock:us-east-1::foundation-model/a.b-v1:0",
+                Some("a.b-v1:0"),
+            ),
             ("arn:aws:bedrock:::foundation-model/a.b", Some("a.b")),
             ("x/y/z", Some("z")),
             ("ends-with/", Some("")),
@@ -249,8 +252,14 @@ mod tests {
         let cases = [
             (json!("text"), "item 3 of modelSummaries is not an object"),
             (json!({}), "item 3 of modelSummaries has no modelId"),
-            (json!({"modelId": ""}), "item 3 of modelSummaries has no modelId"),
-            (json!({"modelId": 7}), "item 3 of modelSummaries has no modelId"),
+            (
+                json!({"modelId": ""}),
+                "item 3 of modelSummaries has no modelId",
+            ),
+            (
+                json!({"modelId": 7}),
+                "item 3 of modelSummaries has no modelId",
+            ),
         ];
         for (item, message) in cases {
             let error = FoundationModel::from_answer(3, item).unwrap_err();

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+use super::region_state::stamp;
 use crate::api::{
     AttemptError, BedrockModelMapStatus, ErrorCode, RegionState, RegionStatus, Summary,
 };
@@ -31,7 +32,12 @@ struct Finding {
 }
 
 impl Finding {
-    fn new(kind: &'static str, status: &'static str, reason: &str, message: impl Into<String>) -> Self {
+    fn new(
+        kind: &'static str,
+        status: &'static str,
+        reason: &str,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             kind,
             status,
@@ -58,7 +64,11 @@ pub fn summary(regions: &BTreeMap<String, RegionStatus>, regions_named: bool) ->
         regions_fresh: format!("{fresh}/{asked_for}"),
         fresh,
         stale: count(|s| s == RegionState::Stale),
-        failed: if regions_named { failed + absent } else { failed },
+        failed: if regions_named {
+            failed + absent
+        } else {
+            failed
+        },
         models: total(|r| r.models),
         profiles: total(|r| r.profiles),
         associations: total(|r| r.associations),
@@ -86,11 +96,21 @@ pub fn after_refresh(
         problem
             .filter(|(_, error)| error.code.needs_user())
             .map(|(subject, error)| {
-                Finding::new(STALLED, "True", error.code.as_str(), described(&subject, error))
+                Finding::new(
+                    STALLED,
+                    "True",
+                    error.code.as_str(),
+                    described(&subject, error),
+                )
             }),
         Some(degraded(&status.regions, regions_named)),
     ];
-    timed(findings.into_iter().flatten(), &status.conditions, generation, now)
+    timed(
+        findings.into_iter().flatten(),
+        &status.conditions,
+        generation,
+        now,
+    )
 }
 
 /// The conditions while an announced refresh is under way.
@@ -106,32 +126,47 @@ pub fn while_refreshing(
         c.type_ != RECONCILING && c.type_ != STALLED && !(spec_is_new && c.type_ == READY)
     });
     let findings = [
-        spec_is_new.then(|| Finding::new(READY, "Unknown", "Refreshing", "the latest spec is being tried")),
+        spec_is_new.then(|| {
+            Finding::new(
+                READY,
+                "Unknown",
+                "Refreshing",
+                "the latest spec is being tried",
+            )
+        }),
         Some(Finding::new(RECONCILING, "True", reason, message)),
     ];
-    let mut conditions = timed(findings.into_iter().flatten(), &status.conditions, generation, now);
+    let mut conditions = timed(
+        findings.into_iter().flatten(),
+        &status.conditions,
+        generation,
+        now,
+    );
     conditions.extend(kept.cloned());
     conditions
 }
 
 /// The conditions of a resource whose spec cannot be worked with.
-pub fn invalid_spec(
+pub fn refused(
     status: &BedrockModelMapStatus,
-    message: &str,
+    error: &AttemptError,
     generation: Option<i64>,
     now: Timestamp,
 ) -> Vec<Condition> {
-    let reason = ErrorCode::InvalidSpec.as_str();
+    let reason = error.code.as_str();
     let findings = [
-        Finding::new(READY, "False", reason, message),
-        Finding::new(STALLED, "True", reason, message),
+        Finding::new(READY, "False", reason, &error.message),
+        Finding::new(STALLED, "True", reason, &error.message),
     ];
     timed(findings.into_iter(), &status.conditions, generation, now)
 }
 
 /// The gravest thing that keeps the spec from being published as a whole, and what it concerns.
 fn problem(status: &BedrockModelMapStatus) -> Option<(String, &AttemptError)> {
-    let account = status.account_regions.as_ref().and_then(|a| a.error.as_ref());
+    let account = status
+        .account_regions
+        .as_ref()
+        .and_then(|a| a.error.as_ref());
     let mapping = status.mapping.as_ref().and_then(|m| m.error.as_ref());
     let regions = || {
         let errors = status.regions.iter();
@@ -175,9 +210,12 @@ fn problem(status: &BedrockModelMapStatus) -> Option<(String, &AttemptError)> {
 fn ready(status: &BedrockModelMapStatus, problem: Option<&(String, &AttemptError)>) -> Finding {
     let nothing_published = status.regions.values().all(|r| r.config_map.is_none());
     match problem {
-        Some((subject, error)) if nothing_published || !is_about_aws(error.code) => {
-            Finding::new(READY, "False", error.code.as_str(), described(subject, error))
-        }
+        Some((subject, error)) if nothing_published || !is_about_aws(error.code) => Finding::new(
+            READY,
+            "False",
+            error.code.as_str(),
+            described(subject, error),
+        ),
         _ => {
             let summary = status.summary.clone().unwrap_or_default();
             let message = format!(
@@ -194,7 +232,10 @@ fn ready(status: &BedrockModelMapStatus, problem: Option<&(String, &AttemptError
 fn is_about_aws(code: ErrorCode) -> bool {
     !matches!(
         code,
-        ErrorCode::TargetConflict | ErrorCode::PayloadTooLarge | ErrorCode::WriteFailed | ErrorCode::InvalidSpec
+        ErrorCode::TargetConflict
+            | ErrorCode::PayloadTooLarge
+            | ErrorCode::WriteFailed
+            | ErrorCode::InvalidSpec
     )
 }
 
@@ -216,14 +257,28 @@ fn degraded(regions: &BTreeMap<String, RegionStatus>, regions_named: bool) -> Fi
         })
         .collect();
     if failing.is_empty() {
-        return Finding::new(DEGRADED, "False", "AllRegionsAnswer", "every region asked for answers");
+        return Finding::new(
+            DEGRADED,
+            "False",
+            "AllRegionsAnswer",
+            "every region asked for answers",
+        );
     }
-    let named = failing.iter().take(NAMED_IN_MESSAGE).cloned().collect::<Vec<_>>().join(", ");
+    let named = failing
+        .iter()
+        .take(NAMED_IN_MESSAGE)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
     let more = match failing.len().saturating_sub(NAMED_IN_MESSAGE) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let message = format!("{} of {} regions do not answer: {named}{more}", failing.len(), regions.len());
+    let message = format!(
+        "{} of {} regions do not answer: {named}{more}",
+        failing.len(),
+        regions.len()
+    );
     Finding::new(DEGRADED, "True", "RegionsFailing", message)
 }
 
@@ -244,7 +299,8 @@ fn timed(
                 reason: finding.reason,
                 message: finding.message,
                 observed_generation: generation,
-                last_transition_time: unchanged.map_or(Time(now), |c| c.last_transition_time.clone()),
+                last_transition_time: unchanged
+                    .map_or_else(|| stamp(now), |c| c.last_transition_time.clone()),
             }
         })
         .collect()

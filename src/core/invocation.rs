@@ -54,7 +54,10 @@ impl ProfileFacts {
         let id = field("inferenceProfileId");
         let profile_type = field("type");
         let geography = (profile_type == ProfileType::SystemDefined.as_str())
-            .then(|| id.split_once('.').map(|(geography, _)| geography.to_owned()))
+            .then(|| {
+                id.split_once('.')
+                    .map(|(geography, _)| geography.to_owned())
+            })
             .flatten();
         let models = profile.get("models").and_then(Value::as_array);
         let regions: BTreeSet<&str> = models
@@ -88,17 +91,29 @@ fn arn_region(arn: &str) -> Option<&str> {
     }
     let region = parts.nth(2)?;
     parts.nth(1)?;
-    Some(if region.is_empty() { ANY_REGION } else { region })
+    Some(if region.is_empty() {
+        ANY_REGION
+    } else {
+        region
+    })
 }
 
 /// How each of the models is invoked from their region.
 pub fn facts(models: &BTreeMap<String, Map<String, Value>>) -> BTreeMap<String, InvocationFacts> {
     let models = models.iter();
-    models.map(|(id, summary)| (id.clone(), model_facts(id, summary))).collect()
+    models
+        .map(|(id, summary)| (id.clone(), model_facts(id, summary)))
+        .collect()
 }
 
 fn model_facts(id: &str, summary: &Map<String, Value>) -> InvocationFacts {
-    let list = |key| summary.get(key).and_then(Value::as_array).into_iter().flatten();
+    let list = |key| {
+        summary
+            .get(key)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
     let on_demand = list("inferenceTypesSupported").any(|t| text(t) == "ON_DEMAND");
     let mut profiles: Vec<_> = list(REFERENCED_BY).filter_map(ProfileFacts::of).collect();
     profiles.sort_by(|a, b| {
@@ -149,19 +164,96 @@ mod tests {
         // (case, inference types, profiles, on demand, requires a profile, invoke with)
         let cases = [
             ("on demand", &on_demand, vec![], true, false, Some("m")),
-            ("both", &json!(["INFERENCE_PROFILE", "ON_DEMAND"]), vec![&us], true, false, Some("m")),
-            ("profile only", &by_profile, vec![&us], false, true, Some("us.m")),
-            ("only global", &by_profile, vec![&global], false, true, Some("global.m")),
-            ("geography before global", &by_profile, vec![&global, &us], false, true, Some("us.m")),
-            ("several geographies, by id", &by_profile, vec![&us, &eu], false, true, Some("eu.m")),
-            ("only application profiles", &by_profile, vec![&own], false, true, None),
-            ("application never chosen", &by_profile, vec![&own, &global], false, true, Some("global.m")),
-            ("inactive is passed over", &by_profile, vec![&inactive, &us], false, true, Some("us.m")),
-            ("only inactive", &by_profile, vec![&inactive], false, true, None),
-            ("GovCloud", &by_profile, vec![&gov], false, true, Some("us-gov.m")),
+            (
+                "both",
+                &json!(["INFERENCE_PROFILE", "ON_DEMAND"]),
+                vec![&us],
+                true,
+                false,
+                Some("m"),
+            ),
+            (
+                "profile only",
+                &by_profile,
+                vec![&us],
+                false,
+                true,
+                Some("us.m"),
+            ),
+            (
+                "only global",
+                &by_profile,
+                vec![&global],
+                false,
+                true,
+                Some("global.m"),
+            ),
+            (
+                "geography before global",
+                &by_profile,
+                vec![&global, &us],
+                false,
+                true,
+                Some("us.m"),
+            ),
+            (
+                "several geographies, by id",
+                &by_profile,
+                vec![&us, &eu],
+                false,
+                true,
+                Some("eu.m"),
+            ),
+            (
+                "only application profiles",
+                &by_profile,
+                vec![&own],
+                false,
+                true,
+                None,
+            ),
+            (
+                "application never chosen",
+                &by_profile,
+                vec![&own, &global],
+                false,
+                true,
+                Some("global.m"),
+            ),
+            (
+                "inactive is passed over",
+                &by_profile,
+                vec![&inactive, &us],
+                false,
+                true,
+                Some("us.m"),
+            ),
+            (
+                "only inactive",
+                &by_profile,
+                vec![&inactive],
+                false,
+                true,
+                None,
+            ),
+            (
+                "GovCloud",
+                &by_profile,
+                vec![&gov],
+                false,
+                true,
+                Some("us-gov.m"),
+            ),
             ("provisioned only", &provisioned, vec![], false, false, None),
             ("says nothing", &json!([]), vec![], false, false, None),
-            ("says nothing, has a profile", &json!(null), vec![&us], false, true, Some("us.m")),
+            (
+                "says nothing, has a profile",
+                &json!(null),
+                vec![&us],
+                false,
+                true,
+                Some("us.m"),
+            ),
         ];
         for (case, types, profiles, on_demand, requires, invoke_with) in cases {
             let profiles: Vec<Value> = profiles.into_iter().cloned().collect();
@@ -178,7 +270,9 @@ mod tests {
             let models: Vec<_> = arns.iter().map(|a| json!({"modelArn": a})).collect();
             let profile = json!({"inferenceProfileId": "global.m", "type": "SYSTEM_DEFINED",
                                  "status": "ACTIVE", "models": models});
-            of(&json!([]), &[profile]).profiles[0].destination_regions.clone()
+            of(&json!([]), &[profile]).profiles[0]
+                .destination_regions
+                .clone()
         };
         assert_eq!(
             arns(&[

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
+    ManagedFieldsEntry, ObjectMeta, OwnerReference,
+};
 
 use super::render::Files;
 use crate::api::{
@@ -61,7 +63,13 @@ impl Owner {
     }
 
     fn is_labelled(&self, metadata: &ObjectMeta) -> bool {
-        let label = |key| metadata.labels.as_ref().and_then(|l| l.get(key)).map(String::as_str);
+        let label = |key| {
+            metadata
+                .labels
+                .as_ref()
+                .and_then(|l| l.get(key))
+                .map(String::as_str)
+        };
         label(LABEL_MANAGED_BY) == Some(MANAGER)
             && label(LABEL_NAME) == Some(&self.name)
             && label(LABEL_CONTENT).is_some()
@@ -166,7 +174,8 @@ pub fn decide(owner: &Owner, target: &Target, live: Option<&ConfigMap>) -> Actio
 fn same(live: &ConfigMap, wanted: &ConfigMap) -> bool {
     let some = |map: &Option<BTreeMap<String, String>>| map.clone().unwrap_or_default();
     live.data.clone().unwrap_or_default() == wanted.data.clone().unwrap_or_default()
-        && live.binary_data.clone().unwrap_or_default() == wanted.binary_data.clone().unwrap_or_default()
+        && live.binary_data.clone().unwrap_or_default()
+            == wanted.binary_data.clone().unwrap_or_default()
         && some(&live.metadata.labels) == some(&wanted.metadata.labels)
         && some(&live.metadata.annotations) == some(&wanted.metadata.annotations)
         && live.metadata.owner_references.clone().unwrap_or_default()
@@ -176,9 +185,16 @@ fn same(live: &ConfigMap, wanted: &ConfigMap) -> bool {
 /// The object with our part of the metadata as it should be, and that of others as it is.
 fn completed(owner: &Owner, target: &Target, mut metadata: ObjectMeta) -> ConfigMap {
     let set_before = SetBefore::of(&metadata);
-    metadata.labels = Some(merged(metadata.labels, &set_before.labels, target.labels(owner)));
-    metadata.annotations =
-        Some(merged(metadata.annotations, &set_before.annotations, target.annotations(owner)));
+    metadata.labels = Some(merged(
+        metadata.labels,
+        &set_before.labels,
+        target.labels(owner),
+    ));
+    metadata.annotations = Some(merged(
+        metadata.annotations,
+        &set_before.annotations,
+        target.annotations(owner),
+    ));
     let mut references = metadata.owner_references.unwrap_or_default();
     references.retain(|r| r.uid != owner.uid && !owner.is_predecessor(r));
     match owner.deletion_policy {
@@ -191,8 +207,11 @@ fn completed(owner: &Owner, target: &Target, mut metadata: ObjectMeta) -> Config
     ConfigMap {
         metadata,
         data: Some(target.files.data.clone()),
-        binary_data: (!target.files.binary_data.is_empty())
-            .then(|| binary.map(|(k, v)| (k.clone(), ByteString(v.clone()))).collect()),
+        binary_data: (!target.files.binary_data.is_empty()).then(|| {
+            binary
+                .map(|(k, v)| (k.clone(), ByteString(v.clone())))
+                .collect()
+        }),
         immutable: None,
     }
 }
@@ -222,14 +241,23 @@ impl SetBefore {
         let ours = |entry: &&ManagedFieldsEntry| entry.manager.as_deref() == Some(MANAGER);
         let mut set_before = Self::default();
         for entry in entries.filter(ours) {
-            let Some(fields) = &entry.fields_v1 else { continue };
+            let Some(fields) = &entry.fields_v1 else {
+                continue;
+            };
             let keys = |path: &str| {
-                let of_path = fields.0.pointer(path).and_then(serde_json::Value::as_object);
+                let of_path = fields
+                    .0
+                    .pointer(path)
+                    .and_then(serde_json::Value::as_object);
                 let keys = of_path.into_iter().flat_map(|object| object.keys());
-                keys.filter_map(|key| key.strip_prefix("f:")).map(str::to_owned).collect::<Vec<_>>()
+                keys.filter_map(|key| key.strip_prefix("f:"))
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
             };
             set_before.labels.extend(keys("/f:metadata/f:labels"));
-            set_before.annotations.extend(keys("/f:metadata/f:annotations"));
+            set_before
+                .annotations
+                .extend(keys("/f:metadata/f:annotations"));
         }
         set_before
     }

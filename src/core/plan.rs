@@ -78,9 +78,14 @@ impl Reason {
         }
     }
 
-    /// Whether the refresh is announced in the status before it begins.
-    pub fn is_announced(&self) -> bool {
-        self.asks_every_region()
+    /// The reason as one word.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::First => "First",
+            Self::NewGeneration => "NewGeneration",
+            Self::Requested(_) => "Requested",
+            Self::Due => "Due",
+        }
     }
 
     /// Whether an answer with far fewer models than before is held until it is confirmed: not on
@@ -95,7 +100,12 @@ impl Reason {
 
 /// Decides what is to be done now.
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
-    let Inputs { status, now, rhythm, .. } = *inputs;
+    let Inputs {
+        status,
+        now,
+        rhythm,
+        ..
+    } = *inputs;
     if inputs.suspend {
         return Plan::Suspended;
     }
@@ -109,12 +119,16 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         Reason::First
     } else if status.observed_generation != inputs.generation {
         Reason::NewGeneration
-    } else if let Some(token) = request.filter(|t| Some(*t) != status.last_handled_refresh_request.as_deref()) {
+    } else if let Some(token) =
+        request.filter(|t| Some(*t) != status.last_handled_refresh_request.as_deref())
+    {
         Reason::Requested(token.to_owned())
     } else if next_due(inputs) <= now {
         Reason::Due
     } else {
-        return Plan::Wait { until: next_due(inputs) };
+        return Plan::Wait {
+            until: next_due(inputs),
+        };
     };
     let not_before = match reason {
         Reason::Requested(_) => now,
@@ -131,7 +145,12 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
 
 /// When something is due next: at most one interval from now, whatever the status says.
 pub fn next_due(inputs: &Inputs<'_>) -> Timestamp {
-    let Inputs { status, now, rhythm, .. } = *inputs;
+    let Inputs {
+        status,
+        now,
+        rhythm,
+        ..
+    } = *inputs;
     let account = match (inputs.named_regions, &status.account_regions) {
         (Some(_), _) => None,
         (None, None) => Some(now),

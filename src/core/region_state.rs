@@ -1,6 +1,6 @@
 //! What an attempt makes of a region: the contract's table of states as one function.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::association::RegionCatalog;
@@ -24,7 +24,10 @@ pub struct Answer {
 
 impl Answer {
     /// Renders a catalog.
-    pub fn of(catalog: RegionCatalog, taken_at: Timestamp) -> Result<Self, super::render::RenderError> {
+    pub fn of(
+        catalog: RegionCatalog,
+        taken_at: Timestamp,
+    ) -> Result<Self, super::render::RenderError> {
         Ok(Self {
             profiles: catalog.profiles,
             associations: catalog.associations,
@@ -43,6 +46,57 @@ pub struct Others {
     pub resolve: bool,
     /// Another region accepts the credentials.
     pub accept_credentials: bool,
+}
+
+impl Others {
+    /// Nothing is known of them.
+    pub const NONE: Self = Self {
+        resolve: false,
+        accept_credentials: false,
+    };
+    /// One of them answered.
+    pub const ANSWER: Self = Self {
+        resolve: true,
+        accept_credentials: true,
+    };
+
+    /// What a region's error tells about the network and the credentials.
+    pub fn of_error(code: ErrorCode) -> Self {
+        match code {
+            ErrorCode::AccessDenied
+            | ErrorCode::Throttled
+            | ErrorCode::InvalidRequest
+            | ErrorCode::EndlessPagination
+            | ErrorCode::ShrinkHeld
+            | ErrorCode::PayloadTooLarge
+            | ErrorCode::TargetConflict
+            | ErrorCode::WriteFailed => Self::ANSWER,
+            ErrorCode::RegionDisabled | ErrorCode::InvalidCredentials | ErrorCode::ServiceError => {
+                Self {
+                    resolve: true,
+                    accept_credentials: false,
+                }
+            }
+            ErrorCode::RoleNotAllowed
+            | ErrorCode::NameNotResolved
+            | ErrorCode::Unreachable
+            | ErrorCode::Timeout
+            | ErrorCode::MalformedAnswer
+            | ErrorCode::AnswerTooLarge
+            | ErrorCode::RegionsUnavailable
+            | ErrorCode::InvalidSpec
+            | ErrorCode::Unknown => Self::NONE,
+        }
+    }
+
+    /// What both tell together.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            resolve: self.resolve || other.resolve,
+            accept_credentials: self.accept_credentials || other.accept_credentials,
+        }
+    }
 }
 
 /// What becomes of the region's ConfigMap.
@@ -73,39 +127,62 @@ pub fn answered(
             answer.content.models.len(),
             previous.models,
         );
-        return (stale(previous, error(ErrorCode::ShrinkHeld, message), now), Publication::Keep);
+        return (
+            stale(previous, error(ErrorCode::ShrinkHeld, message), now),
+            Publication::Keep,
+        );
     }
     let empty = answer.content.models.is_empty();
     let same_content = previous.filter(|p| p.sha256.as_deref() == Some(&answer.content.sha256));
     let facts = answer.content.facts();
     let status = RegionStatus {
-        state: if empty { RegionState::Empty } else { RegionState::Fresh },
+        state: if empty {
+            RegionState::Empty
+        } else {
+            RegionState::Fresh
+        },
         config_map: (!empty).then(|| config_map.to_owned()),
         sha256: (!empty).then(|| answer.content.sha256.clone()),
-        bytes: if empty { 0 } else { count(answer.content.models_json.len()) },
+        bytes: if empty {
+            0
+        } else {
+            count(answer.content.models_json.len())
+        },
         models: count(answer.content.models.len()),
         profiles: count(answer.profiles),
         associations: count(answer.associations),
-        requiring_profile: count(facts.values().filter(|f| f.requires_inference_profile).count()),
+        requiring_profile: count(
+            facts
+                .values()
+                .filter(|f| f.requires_inference_profile)
+                .count(),
+        ),
         orphan_profiles: count(answer.orphan_profiles),
         discovered_at: (!empty).then(|| {
             let before = same_content.and_then(|p| p.discovered_at.clone());
-            before.unwrap_or(Time(answer.taken_at))
+            before.unwrap_or_else(|| stamp(answer.taken_at))
         }),
-        last_success_time: Some(Time(answer.taken_at)),
-        last_attempt_time: Some(Time(now)),
+        last_success_time: Some(stamp(answer.taken_at)),
+        last_attempt_time: Some(stamp(now)),
         stale_since: None,
         consecutive_failures: 0,
         error: None,
         mapping: None,
     };
-    let publication = if empty { Publication::Remove } else { Publication::Publish };
+    let publication = if empty {
+        Publication::Remove
+    } else {
+        Publication::Publish
+    };
     (status, publication)
 }
 
 /// Whether so many models went at once that the answer is believed only when it comes again.
 fn is_suspicious(previous: &RegionStatus, answer: &Answer) -> bool {
-    let held_before = previous.error.as_ref().is_some_and(|e| e.code == ErrorCode::ShrinkHeld);
+    let held_before = previous
+        .error
+        .as_ref()
+        .is_some_and(|e| e.code == ErrorCode::ShrinkHeld);
     let published = previous.config_map.is_some();
     published && !held_before && count(answer.content.models.len()) * 2 < previous.models
 }
@@ -129,12 +206,14 @@ pub fn failed(
     let consecutive_failures = match state {
         RegionState::Unsupported | RegionState::Disabled => 0,
         RegionState::Fresh | RegionState::Empty | RegionState::Stale | RegionState::Failed => {
-            previous.map_or(0, |p| p.consecutive_failures.max(0)).saturating_add(1)
+            previous
+                .map_or(0, |p| p.consecutive_failures.max(0))
+                .saturating_add(1)
         }
     };
     let status = RegionStatus {
         consecutive_failures,
-        last_attempt_time: Some(Time(now)),
+        last_attempt_time: Some(stamp(now)),
         error: Some(error),
         ..unpublished(state)
     };
@@ -144,8 +223,8 @@ pub fn failed(
 fn stale(previous: &RegionStatus, error: AttemptError, now: Timestamp) -> RegionStatus {
     RegionStatus {
         state: RegionState::Stale,
-        last_attempt_time: Some(Time(now)),
-        stale_since: previous.stale_since.clone().or(Some(Time(now))),
+        last_attempt_time: Some(stamp(now)),
+        stale_since: previous.stale_since.clone().or(Some(stamp(now))),
         consecutive_failures: previous.consecutive_failures.max(0).saturating_add(1),
         error: Some(error),
         ..previous.clone()
@@ -179,11 +258,27 @@ pub fn disabled_or_invalid_credentials(error: AttemptError, others: Others) -> A
     if error.code == ErrorCode::RegionDisabled && !others.accept_credentials {
         return AttemptError {
             code: ErrorCode::InvalidCredentials,
-            message: format!("no region accepts the credentials: check the operator's AWS identity ({})", error.message),
+            message: format!(
+                "no region accepts the credentials: check the operator's AWS identity ({})",
+                error.message
+            ),
             retry_after_seconds: error.retry_after_seconds,
         };
     }
     error
+}
+
+/// The time in whole seconds, as Kubernetes keeps it: what is rendered now must equal what is
+/// rendered from the status after a restart.
+pub fn stamp(time: Timestamp) -> Time {
+    Time(
+        time.round(
+            jiff::TimestampRound::new()
+                .smallest(Unit::Second)
+                .mode(jiff::RoundMode::Floor),
+        )
+        .unwrap_or(time),
+    )
 }
 
 /// An error of an attempt, without a time to wait.

@@ -142,7 +142,9 @@ impl Files {
 
     fn checked(self, file: &'static str, hint: &'static str) -> Result<Self, RenderError> {
         match self.bytes() {
-            bytes if bytes > MAX_CONFIG_MAP_BYTES => Err(RenderError::TooLarge { file, bytes, hint }),
+            bytes if bytes > MAX_CONFIG_MAP_BYTES => {
+                Err(RenderError::TooLarge { file, bytes, hint })
+            }
             _ => Ok(self),
         }
     }
@@ -166,7 +168,10 @@ pub fn region_files(
     };
     let data = BTreeMap::from([
         (MODELS_JSON.to_owned(), content.models_json.clone()),
-        (INVOCATION_JSON.to_owned(), json(INVOCATION_JSON, &content.facts())?),
+        (
+            INVOCATION_JSON.to_owned(),
+            json(INVOCATION_JSON, &content.facts())?,
+        ),
         (METADATA_JSON.to_owned(), json(METADATA_JSON, &metadata)?),
     ]);
     let files = Files {
@@ -212,7 +217,11 @@ pub fn mapping_files<'a>(
     regions: impl Iterator<Item = (&'a str, &'a RegionContent, &'a RegionStatus)> + Clone,
     compression: Compression,
 ) -> Result<Mapping, RenderError> {
-    let mapping = mapping_json(regions.clone().map(|(region, content, _)| (region, content)))?;
+    let mapping = mapping_json(
+        regions
+            .clone()
+            .map(|(region, content, _)| (region, content)),
+    )?;
     let sha256 = sha256(mapping.as_bytes());
     let total = |count: fn(&RegionStatus) -> i64| regions.clone().map(|(_, _, s)| count(s)).sum();
     let metadata = MappingMetadata {
@@ -245,8 +254,16 @@ pub fn mapping_files<'a>(
         files.data.insert(MAPPING_JSON.to_owned(), mapping);
         bytes
     };
-    let hint = if compressed { "" } else { ", or set spec.output.compression to Auto" };
-    let file = if compressed { MAPPING_JSON_GZ } else { MAPPING_JSON };
+    let hint = if compressed {
+        ""
+    } else {
+        ", or set spec.output.compression to Auto"
+    };
+    let file = if compressed {
+        MAPPING_JSON_GZ
+    } else {
+        MAPPING_JSON
+    };
     Ok(Mapping {
         files: files.checked(file, hint)?,
         bytes,
@@ -298,7 +315,10 @@ pub fn read_mapping_json(
 
 /// SHA-256 in hex.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Without time and name, so that the same content gives the same bytes.

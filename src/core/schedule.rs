@@ -44,14 +44,18 @@ impl Attempts {
             return interval;
         }
         let doubled = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(failures - 1));
-        doubled.max(self.retry_after.unwrap_or_default()).min(interval)
+        doubled
+            .max(self.retry_after.unwrap_or_default())
+            .min(interval)
     }
 
     /// When the next attempt is due: now, for what was never tried, or was tried in what a clock
     /// set back makes the future.
     pub fn due_at(&self, rhythm: &Rhythm, now: Timestamp) -> Timestamp {
         match self.last {
-            Some(last) if last <= now => after(last, self.wait(rhythm.interval).mul_f64(rhythm.factor)),
+            Some(last) if last <= now => {
+                after(last, self.wait(rhythm.interval).mul_f64(rhythm.factor))
+            }
             Some(_) | None => now,
         }
     }
@@ -130,10 +134,17 @@ mod tests {
     }
 
     fn rhythm(interval: Duration) -> Rhythm {
-        Rhythm { interval, factor: 1.0 }
+        Rhythm {
+            interval,
+            factor: 1.0,
+        }
     }
 
-    fn attempts(last: Option<i64>, consecutive_failures: i64, retry_after: Option<u64>) -> Attempts {
+    fn attempts(
+        last: Option<i64>,
+        consecutive_failures: i64,
+        retry_after: Option<u64>,
+    ) -> Attempts {
         Attempts {
             last: last.map(at),
             consecutive_failures,
@@ -150,12 +161,36 @@ mod tests {
             ("failed once", Some(-10), 1, None, 20),
             ("failed twice", Some(-10), 2, None, 50),
             ("failed thrice", Some(-10), 3, None, 110),
-            ("failed often: at most the interval", Some(-10), 20, None, 3590),
+            (
+                "failed often: at most the interval",
+                Some(-10),
+                20,
+                None,
+                3590,
+            ),
             ("failed beyond counting", Some(-10), i64::MAX, None, 3590),
             ("told to wait longer", Some(-10), 1, Some(300), 290),
-            ("told to wait shorter than the backoff", Some(-10), 4, Some(1), 230),
-            ("told to wait for ever: at most the interval", Some(-10), 1, Some(u64::MAX), 3590),
-            ("tried in the future: the clock was set back", Some(86_400), 0, None, 0),
+            (
+                "told to wait shorter than the backoff",
+                Some(-10),
+                4,
+                Some(1),
+                230,
+            ),
+            (
+                "told to wait for ever: at most the interval",
+                Some(-10),
+                1,
+                Some(u64::MAX),
+                3590,
+            ),
+            (
+                "tried in the future: the clock was set back",
+                Some(86_400),
+                0,
+                None,
+                0,
+            ),
             ("a negative count", Some(-10), -5, None, 3590),
         ];
         for (case, last, failures, retry_after, due) in cases {
@@ -174,9 +209,14 @@ mod tests {
 
     #[test]
     fn the_spread_is_a_resources_own_and_within_five_per_cent() {
-        let factors: Vec<f64> = (0..100).map(|n| Rhythm::new(HOUR, &format!("uid-{n}")).factor).collect();
+        let factors: Vec<f64> = (0..100)
+            .map(|n| Rhythm::new(HOUR, &format!("uid-{n}")).factor)
+            .collect();
         assert!(factors.iter().all(|f| (0.95..=1.05).contains(f)));
         assert!(factors.iter().any(|f| *f < 0.97) && factors.iter().any(|f| *f > 1.03));
-        assert_eq!(Rhythm::new(HOUR, "uid-1").factor.to_bits(), factors[1].to_bits());
+        assert_eq!(
+            Rhythm::new(HOUR, "uid-1").factor.to_bits(),
+            factors[1].to_bits()
+        );
     }
 }

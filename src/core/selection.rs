@@ -58,7 +58,10 @@ impl Selection {
         self.include.as_ref().is_none_or(|globs| globs.is_match(id))
             && !self.exclude.is_match(id)
             && (self.providers.is_empty()
-                || self.providers.iter().any(|p| same_name(p, field("providerName"))))
+                || self
+                    .providers
+                    .iter()
+                    .any(|p| same_name(p, field("providerName"))))
             && (self.lifecycle.is_empty()
                 || self.lifecycle.iter().any(|l| l.as_str() == lifecycle()))
             && has_all("inputModalities", &self.input_modalities)

@@ -88,7 +88,9 @@ fn refresh_interval(spec: &BedrockModelMapSpec) -> Result<Duration, InvalidSpec>
         return Ok(DEFAULT_REFRESH_INTERVAL);
     }
     // The parser panics on what overflows a duration, which takes a longer run of digits.
-    let overflows = text.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() > 9);
+    let overflows = text
+        .split(|c: char| !c.is_ascii_digit())
+        .any(|run| run.len() > 9);
     let parsed: Option<kube::core::Duration> = (!overflows).then(|| text.parse().ok()).flatten();
     parsed
         .filter(|d| !d.is_negative())
@@ -103,10 +105,25 @@ mod tests {
 
     #[test]
     fn region_names() {
-        for good in ["us-east-1", "us-gov-west-1", "eusc-de-east-1", "ap-southeast-12"] {
+        for good in [
+            "us-east-1",
+            "us-gov-west-1",
+            "eusc-de-east-1",
+            "ap-southeast-12",
+        ] {
             assert!(is_region(good), "{good}");
         }
-        for bad in ["", "us-east", "us-1", "US-east-1", "us-east-100", "u-east-1", "us--1", "us-east-1 ", "us-east-1/.."] {
+        for bad in [
+            "",
+            "us-east",
+            "us-1",
+            "US-east-1",
+            "us-east-100",
+            "u-east-1",
+            "us--1",
+            "us-east-1 ",
+            "us-east-1/..",
+        ] {
             assert!(!is_region(bad), "{bad}");
         }
     }
@@ -114,7 +131,10 @@ mod tests {
     #[test]
     fn intervals_within_bounds() {
         let interval = |text: &str| {
-            let spec = BedrockModelMapSpec { refresh_interval: text.into(), ..Default::default() };
+            let spec = BedrockModelMapSpec {
+                refresh_interval: text.into(),
+                ..Default::default()
+            };
             refresh_interval(&spec).ok().map(|d| d.as_secs())
         };
         let cases = [

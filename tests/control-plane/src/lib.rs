@@ -36,8 +36,9 @@ use binaries::Binaries;
 use certificates::{Authority, MAX_GROUPS};
 use layout::Layout;
 use leash::Folder;
-use program::Program;
 use readiness::ApiServer;
+
+pub use program::Program;
 
 /// For each stage of a start. It takes seconds; this is for a machine that is busy with other things.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -238,6 +239,12 @@ impl ControlPlane {
     /// The folder with the data and, as `<program>.log`, the logs. It is gone when the control plane is.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// A program that belongs to this control plane, such as a controller: it goes however this process ends, and the
+    /// folder stays until it is gone. Not started yet.
+    pub fn program(&self, name: &'static str, path: &Path, arguments: Vec<String>) -> Program {
+        Program::new(name, path.to_owned(), arguments, &self.folder)
     }
 
     /// Kills the API server, as a crash would, and waits until it is gone.

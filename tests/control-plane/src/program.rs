@@ -1,4 +1,4 @@
-//! A program of the control plane, which can be stopped and started again.
+//! A program in the control plane's folder, which can be stopped and started again.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -11,8 +11,10 @@ use crate::leash::{Folder, Leash};
 /// How much of the end of a log an error carries, in bytes.
 const TAIL: u64 = 4096;
 
-/// One program with its arguments, running or not. Killed when dropped.
-pub(crate) struct Program {
+/// One program with its arguments, running or not. Killed when dropped, or when this process ends.
+///
+/// It runs in the control plane's folder and writes its log there. Of the environment it gets only `PATH`.
+pub struct Program {
     name: &'static str,
     path: PathBuf,
     arguments: Vec<String>,
@@ -37,7 +39,7 @@ impl Program {
     }
 
     /// Starts the program, which is not ready then; if it runs already, it is killed first.
-    pub(crate) fn start(&self) -> Result<(), Error> {
+    pub fn start(&self) -> Result<(), Error> {
         let failed = |cause| Error::Io {
             action: format!("start {}", self.name),
             cause,
@@ -55,12 +57,12 @@ impl Program {
     }
 
     /// Kills the program and waits until it is gone.
-    pub(crate) fn stop(&self) {
+    pub fn stop(&self) {
         *self.running() = None;
     }
 
     /// An error if the program was started and has ended by itself.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<(), Error> {
         let Some(leash) = &mut *self.running() else {
             return Ok(());
         };
@@ -79,7 +81,7 @@ impl Program {
     }
 
     /// The last lines that the program wrote.
-    pub(crate) fn log_tail(&self) -> String {
+    pub fn log_tail(&self) -> String {
         let read = || -> io::Result<Vec<u8>> {
             let mut file = File::open(self.log())?;
             file.seek(SeekFrom::Start(
@@ -95,7 +97,8 @@ impl Program {
         )
     }
 
-    fn log(&self) -> PathBuf {
+    /// Where the program writes; there once it was started.
+    pub fn log(&self) -> PathBuf {
         self.folder.path().join(format!("{}.log", self.name))
     }
 

@@ -1,0 +1,94 @@
+//! The bytes of an answer, beside what the SDK makes of them.
+//!
+//! The SDK's types know the fields of the day it was built, fill in missing ones, and read an
+//! answer without its list as an empty list. Here nothing may be lost or made up, so the SDK signs,
+//! sends, retries and classifies, and the answer itself is read from its bytes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextMut,
+};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::ConfigBag;
+use http_body_util::Limited;
+use serde_json::{Map, Value};
+
+/// The largest body that is read: the largest real one has some 200 KB.
+const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// Keeps the body of the last successful attempt of one call, and cuts a body that is too large.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RawAnswer {
+    body: Arc<Mutex<Option<Vec<u8>>>>,
+}
+
+/// Why an answer cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UnreadableAnswer {
+    #[error("the answer is no JSON object: {0}")]
+    NoJson(String),
+    #[error("the answer has no list {0}")]
+    NoList(&'static str),
+    #[error("{0}")]
+    Item(#[from] crate::core::catalog::MalformedItem),
+}
+
+impl RawAnswer {
+    /// Takes the body: how many bytes, and the JSON object that it is.
+    pub(super) fn take(&self) -> Result<(usize, Map<String, Value>), UnreadableAnswer> {
+        let body = self
+            .body
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let body = body.unwrap_or_default();
+        let object = serde_json::from_slice(&body)
+            .map_err(|error| UnreadableAnswer::NoJson(error.to_string()))?;
+        Ok((body.len(), object))
+    }
+}
+
+/// The items of a list that an answer must have.
+pub(super) fn list(
+    answer: &mut Map<String, Value>,
+    key: &'static str,
+) -> Result<Vec<Value>, UnreadableAnswer> {
+    match answer.remove(key) {
+        Some(Value::Array(items)) => Ok(items),
+        Some(_) | None => Err(UnreadableAnswer::NoList(key)),
+    }
+}
+
+#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
+impl Intercept for RawAnswer {
+    fn name(&self) -> &'static str {
+        "RawAnswer"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = std::mem::replace(context.response_mut().body_mut(), SdkBody::taken());
+        *context.response_mut().body_mut() =
+            SdkBody::from_body_1_x(Limited::new(body, MAX_BODY_BYTES));
+        Ok(())
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response().body().bytes().map(<[u8]>::to_vec);
+        *self.body.lock().unwrap_or_else(PoisonError::into_inner) = body;
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! `bedrock-model-map run`.
+
+use std::io;
+use std::time::Duration;
+
+use kube::Client;
+
+use crate::api::MANAGER;
+use crate::aws::{Aws, Limits, Snapshots};
+use crate::cluster;
+use crate::ops::shutdown;
+use crate::ops::telemetry::{self, LogFormat, TelemetryError};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Run {
+    /// Look only after this namespace. Default: all.
+    #[arg(long, env = "WATCH_NAMESPACE", value_name = "NAMESPACE")]
+    watch_namespace: Option<String>,
+
+    /// How many regions are asked at once, over all resources.
+    #[arg(long, env = "CONCURRENT_REGIONS", value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    concurrent_regions: u16,
+
+    /// How long a region may take to answer in all, in seconds.
+    #[arg(long, env = "REGION_TIMEOUT_SECONDS", value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=300))]
+    region_timeout_seconds: u64,
+
+    /// How logs are written, on stderr.
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "json")]
+    log_format: LogFormat,
+
+    /// What is logged: a level, or directives of tracing's EnvFilter.
+    #[arg(
+        long,
+        env = "LOG_FILTER",
+        value_name = "FILTER",
+        default_value = "info,kube=warn,aws=error"
+    )]
+    log_filter: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RunError {
+    #[error("{0}")]
+    Telemetry(#[from] TelemetryError),
+    #[error("the async runtime cannot be started: {0}")]
+    Runtime(#[source] io::Error),
+    #[error("signals cannot be received: {0}")]
+    Signals(#[source] io::Error),
+    #[error("no cluster: {0}; set KUBECONFIG, or run inside a cluster with a service account")]
+    NoCluster(#[source] kube::Error),
+}
+
+impl Run {
+    pub(super) fn execute(self) -> Result<(), RunError> {
+        telemetry::init(self.log_format, &self.log_filter)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(RunError::Runtime)?;
+        runtime.block_on(self.operate())
+    }
+
+    async fn operate(self) -> Result<(), RunError> {
+        let stop = shutdown::requested().map_err(RunError::Signals)?;
+        let client = Client::try_default().await.map_err(RunError::NoCluster)?;
+        let limits = Limits {
+            region_timeout: Duration::from_secs(self.region_timeout_seconds),
+            concurrent_regions: usize::from(self.concurrent_regions),
+        };
+        let snapshots = Snapshots::new(Aws::load(limits).await);
+        let options = cluster::Options {
+            namespace: self.watch_namespace,
+        };
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            namespace = options.namespace.as_deref().unwrap_or("(all)"),
+            "{MANAGER} runs"
+        );
+        cluster::run(client, snapshots, options, stop).await;
+        tracing::info!("{MANAGER} has stopped");
+        Ok(())
+    }
+}

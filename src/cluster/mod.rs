@@ -1,0 +1,12 @@
+//! The Kubernetes side: watches resources, refreshes them, and publishes what AWS answered.
+
+mod call;
+mod controller;
+mod last_good;
+mod ledger;
+mod publish;
+mod reconcile;
+mod refresh;
+mod status;
+
+pub use controller::{Options, run};

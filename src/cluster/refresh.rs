@@ -1,0 +1,405 @@
+//! One refresh of one resource: asks the regions, publishes each as soon as it has answered, then
+//! the merged mapping, then takes away what is no longer wanted.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
+
+use super::call::CallError;
+use super::last_good::LastGood;
+use super::ledger::Ledger;
+use super::publish::Publisher;
+use crate::api::{
+    AccountRegionsStatus, AttemptError, BedrockModelMap, BedrockModelMapStatus, ErrorCode,
+    MappingStatus, RegionState, RegionStatus,
+};
+use crate::aws::Snapshots;
+use crate::core::association::associate;
+use crate::core::ownership::{Content, Target};
+use crate::core::plan::{Inputs, Reason, Refresh, regions_to_ask};
+use crate::core::region_state::{
+    Answer, Others, Publication, answered, disabled_or_invalid_credentials, error, failed, stamp,
+};
+use crate::core::render::{self, RegionContent};
+use crate::core::settings::Settings;
+
+/// What a refresh works with.
+pub(super) struct Refresher<'a> {
+    pub(super) resource: &'a BedrockModelMap,
+    pub(super) settings: &'a Settings,
+    pub(super) status: &'a BedrockModelMapStatus,
+    pub(super) uid: &'a str,
+    pub(super) now: Timestamp,
+    pub(super) publisher: &'a Publisher,
+    pub(super) snapshots: &'a Snapshots,
+    pub(super) last_good: &'a LastGood<'a>,
+    pub(super) ledger: &'a Ledger,
+}
+
+/// What a refresh came to.
+pub(super) struct Refreshed {
+    /// The regions, those not asked included.
+    pub(super) regions: BTreeMap<String, RegionStatus>,
+    /// The question to the account, if there was one.
+    pub(super) account: Option<AccountRegionsStatus>,
+    /// The merged mapping.
+    pub(super) mapping: Option<MappingStatus>,
+    /// Regions asked.
+    pub(super) asked: usize,
+    /// `ConfigMaps` written or deleted.
+    pub(super) written: usize,
+}
+
+/// What one region's attempt came to, before the others are known.
+enum Attempt {
+    /// It answered, and the answer is published if there is anything in it.
+    Answered(RegionStatus, RegionContent, bool),
+    /// It answered, and the answer is held back.
+    Held(RegionStatus),
+    /// It did not answer, or the answer could not be published.
+    Failed(AttemptError),
+}
+
+impl Refresher<'_> {
+    /// Carries the refresh out.
+    pub(super) async fn run(
+        &self,
+        refresh: &Refresh,
+        inputs: &Inputs<'_>,
+    ) -> Result<Refreshed, CallError> {
+        let (known, account) = self.regions(refresh).await;
+        let attempts = self.ask(refresh, inputs, &known).await;
+        let mut refreshed = Refreshed {
+            regions: BTreeMap::new(),
+            account,
+            mapping: None,
+            asked: attempts.len(),
+            written: 0,
+        };
+        let mut contents = BTreeMap::new();
+        let others = self.others(&attempts, &known);
+        for (region, attempt) in attempts {
+            let status = match attempt {
+                Attempt::Answered(status, content, written) => {
+                    refreshed.written += usize::from(written);
+                    contents.insert(region.clone(), content);
+                    status
+                }
+                Attempt::Held(status) => self.keep(&region, status, &mut refreshed.written).await?,
+                Attempt::Failed(error) => {
+                    let others = others.get(&region).copied().unwrap_or(Others::NONE);
+                    self.fail(&region, error, others, &mut refreshed.written)
+                        .await?
+                }
+            };
+            refreshed.regions.insert(region, status);
+        }
+        for region in known {
+            if let Some(status) = self.status.regions.get(&region) {
+                refreshed
+                    .regions
+                    .entry(region)
+                    .or_insert_with(|| status.clone());
+            }
+        }
+        self.merge(&mut refreshed, contents).await?;
+        Ok(refreshed)
+    }
+
+    /// Asks the regions that are due, all at once.
+    async fn ask(
+        &self,
+        refresh: &Refresh,
+        inputs: &Inputs<'_>,
+        known: &[String],
+    ) -> BTreeMap<String, Attempt> {
+        let asked = regions_to_ask(refresh, inputs, known).into_iter();
+        let mut under_way: FuturesUnordered<_> = asked
+            .map(|region| self.named_attempt(region, refresh))
+            .collect();
+        let mut attempts = BTreeMap::new();
+        while let Some((region, attempt)) = under_way.next().await {
+            attempts.insert(region, attempt);
+        }
+        attempts
+    }
+
+    /// The regions that are looked after: those named, or those of the account, or, where the
+    /// account does not tell, those known from before.
+    async fn regions(&self, refresh: &Refresh) -> (Vec<String>, Option<AccountRegionsStatus>) {
+        if let Some(named) = &self.settings.regions {
+            return (named.clone(), None);
+        }
+        let known = || self.status.regions.keys().cloned().collect();
+        let before = self.status.account_regions.clone();
+        if !refresh.ask_account {
+            return (known(), before);
+        }
+        let (regions, error) = match self.snapshots.account_regions().await {
+            Ok(regions) => (regions, None),
+            Err(error) => (known(), Some(error)),
+        };
+        let failures = before.map_or(0, |before| before.consecutive_failures.max(0));
+        let status = AccountRegionsStatus {
+            last_attempt_time: Some(stamp(self.now)),
+            consecutive_failures: if error.is_some() {
+                failures.saturating_add(1)
+            } else {
+                0
+            },
+            error,
+        };
+        (regions, Some(status))
+    }
+
+    async fn named_attempt(&self, region: &str, refresh: &Refresh) -> (String, Attempt) {
+        (region.to_owned(), self.attempt(region, refresh).await)
+    }
+
+    async fn attempt(&self, region: &str, refresh: &Refresh) -> Attempt {
+        let snapshot = match self.snapshots.get(region, refresh.not_before).await {
+            Ok(snapshot) => snapshot,
+            Err(error) => return Attempt::Failed(error),
+        };
+        let catalog = associate(&snapshot, &self.settings.selection);
+        let profile_ids = catalog.profile_ids();
+        let answer = match Answer::of(catalog, snapshot.taken_at) {
+            Ok(answer) => answer,
+            Err(cause) => {
+                return Attempt::Failed(error(ErrorCode::PayloadTooLarge, cause.to_string()));
+            }
+        };
+        let (mut status, publication) = answered(
+            self.status.regions.get(region),
+            &answer,
+            &self.settings.region_config_map(region),
+            refresh.reason.guards_against_shrinking(),
+            self.now,
+        );
+        match publication {
+            Publication::Keep => Attempt::Held(status),
+            Publication::Remove => Attempt::Answered(status, answer.content, false),
+            Publication::Publish => match self.publish(region, &answer.content, &status).await {
+                Ok(written) => {
+                    status.mapping = Some(profile_ids);
+                    Attempt::Answered(status, answer.content, written)
+                }
+                Err(error) => Attempt::Failed(error),
+            },
+        }
+    }
+
+    /// Makes the region's `ConfigMap` what content and status say. Returns whether it was written.
+    pub(super) async fn publish(
+        &self,
+        region: &str,
+        content: &RegionContent,
+        status: &RegionStatus,
+    ) -> Result<bool, AttemptError> {
+        let files = render::region_files(region, content, status)
+            .map_err(|cause| error(ErrorCode::PayloadTooLarge, cause.to_string()))?;
+        let target = Target {
+            name: self.settings.region_config_map(region),
+            content: Content::Region(region.to_owned()),
+            files,
+        };
+        self.apply(&target).await
+    }
+
+    async fn apply(&self, target: &Target) -> Result<bool, AttemptError> {
+        let published = self.publisher.apply(target).await?;
+        self.ledger
+            .verified(self.uid, &target.name, published.resource_version);
+        Ok(published.written)
+    }
+
+    async fn fail(
+        &self,
+        region: &str,
+        error: AttemptError,
+        others: Others,
+        written: &mut usize,
+    ) -> Result<RegionStatus, CallError> {
+        let error = disabled_or_invalid_credentials(error, others);
+        let before = self.status.regions.get(region);
+        let (status, publication) = failed(before, error, others, self.now);
+        match publication {
+            Publication::Keep => self.keep(region, status, written).await,
+            Publication::Publish | Publication::Remove => Ok(status),
+        }
+    }
+
+    /// Lets the region's `ConfigMap` say how fresh its content is. Where that cannot be written,
+    /// the region's own error is the one to report.
+    async fn keep(
+        &self,
+        region: &str,
+        status: RegionStatus,
+        written: &mut usize,
+    ) -> Result<RegionStatus, CallError> {
+        if let Some(content) = self.last_good.content(region, &status).await? {
+            match self.publish(region, &content, &status).await {
+                Ok(changed) => *written += usize::from(changed),
+                Err(error) => tracing::warn!(region, "{}", error.message),
+            }
+        }
+        Ok(status)
+    }
+
+    /// What is known, for each region asked, of the others.
+    fn others(
+        &self,
+        attempts: &BTreeMap<String, Attempt>,
+        known: &[String],
+    ) -> BTreeMap<String, Others> {
+        let of = |region: &String| match attempts.get(region) {
+            Some(Attempt::Answered(..) | Attempt::Held(_)) => Others::ANSWER,
+            Some(Attempt::Failed(error)) => Others::of_error(error.code),
+            None => match self.status.regions.get(region).map(|r| r.state) {
+                Some(RegionState::Fresh | RegionState::Empty) => Others::ANSWER,
+                Some(
+                    RegionState::Stale
+                    | RegionState::Failed
+                    | RegionState::Unsupported
+                    | RegionState::Disabled,
+                )
+                | None => Others::NONE,
+            },
+        };
+        let each: Vec<(&String, Others)> =
+            known.iter().map(|region| (region, of(region))).collect();
+        attempts
+            .keys()
+            .map(|region| {
+                let others = each.iter().filter(|(other, _)| *other != region);
+                (
+                    region.clone(),
+                    others.fold(Others::NONE, |sum, (_, other)| sum.or(*other)),
+                )
+            })
+            .collect()
+    }
+
+    /// Brings the merged mapping up to date.
+    async fn merge(
+        &self,
+        refreshed: &mut Refreshed,
+        mut contents: BTreeMap<String, RegionContent>,
+    ) -> Result<(), CallError> {
+        let before = &self.status.mapping;
+        let answered = |r: &RegionStatus| {
+            matches!(
+                r.state,
+                RegionState::Fresh | RegionState::Empty | RegionState::Stale
+            )
+        };
+        if !refreshed.regions.values().any(answered) {
+            return Ok(());
+        }
+        let published = refreshed
+            .regions
+            .iter()
+            .filter(|(_, r)| r.config_map.is_some());
+        for (region, status) in published.clone() {
+            if contents.contains_key(region) {
+                continue;
+            }
+            match self.last_good.content(region, status).await? {
+                Some(content) => contents.insert(region.clone(), content),
+                None => {
+                    // Its time is now: the plan asks for what is lost. Until then the merged
+                    // mapping stays as it is.
+                    refreshed.mapping.clone_from(before);
+                    return Ok(());
+                }
+            };
+        }
+        let regions = published
+            .filter_map(|(region, status)| Some((region.as_str(), contents.get(region)?, status)));
+        let name = self.settings.mapping_config_map();
+        let result = self.publish_mapping(&name, regions).await;
+        refreshed.mapping = Some(match result {
+            Ok((status, written)) => {
+                refreshed.written += usize::from(written);
+                status
+            }
+            Err(error) => MappingStatus {
+                error: Some(error),
+                ..before.clone().unwrap_or_default()
+            },
+        });
+        Ok(())
+    }
+
+    async fn publish_mapping<'r>(
+        &self,
+        name: &str,
+        regions: impl Iterator<Item = (&'r str, &'r RegionContent, &'r RegionStatus)> + Clone,
+    ) -> Result<(MappingStatus, bool), AttemptError> {
+        let compression = self.resource.spec.output.compression;
+        let mapping = render::mapping_files(regions, compression)
+            .map_err(|cause| error(ErrorCode::PayloadTooLarge, cause.to_string()))?;
+        let status = MappingStatus {
+            config_map: name.to_owned(),
+            sha256: mapping.files.sha256.clone(),
+            bytes: i64::try_from(mapping.bytes).unwrap_or(i64::MAX),
+            compressed: mapping.compressed,
+            error: None,
+        };
+        let target = Target {
+            name: name.to_owned(),
+            content: Content::Mapping,
+            files: mapping.files,
+        };
+        let written = self.apply(&target).await?;
+        Ok((status, written))
+    }
+
+    /// Restores the merged mapping from what is published. Returns whether it was written.
+    pub(super) async fn restore_mapping(&self) -> Result<bool, CallError> {
+        let mut refreshed = Refreshed {
+            regions: self.status.regions.clone(),
+            account: None,
+            mapping: None,
+            asked: 0,
+            written: 0,
+        };
+        self.merge(&mut refreshed, BTreeMap::new()).await?;
+        Ok(refreshed.written > 0)
+    }
+}
+
+impl Refreshed {
+    /// The status after the refresh, without what follows from it (conditions, next time).
+    pub(super) fn status(
+        self,
+        before: &BedrockModelMapStatus,
+        generation: Option<i64>,
+        reason: &Reason,
+    ) -> BedrockModelMapStatus {
+        let request = match reason {
+            Reason::Requested(token) => Some(token.clone()),
+            Reason::First | Reason::NewGeneration | Reason::Due => {
+                before.last_handled_refresh_request.clone()
+            }
+        };
+        let confirmed = self
+            .regions
+            .values()
+            .filter_map(|r| r.last_success_time.as_ref());
+        BedrockModelMapStatus {
+            observed_generation: generation,
+            conditions: before.conditions.clone(),
+            last_refresh_time: confirmed.max_by_key(|time| time.0).cloned(),
+            next_refresh_time: None,
+            last_handled_refresh_request: request,
+            summary: None,
+            mapping: self.mapping,
+            mapping_omitted: None,
+            account_regions: self.account,
+            regions: self.regions,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Writes the status: after what it speaks of, and only if it differs.
+
+use kube::api::{Api, PostParams};
+use kube::{Client, ResourceExt as _};
+
+use super::call::{CallError, call};
+use super::ledger::Ledger;
+use crate::api::{BedrockModelMap, BedrockModelMapStatus, MANAGER, MappingOmitted, StatusDetail};
+
+/// The largest status: well below what etcd takes of one object, spec and metadata included.
+const MAX_STATUS_BYTES: usize = 512 * 1024;
+/// How often a write is tried anew after the resource changed under it.
+const ATTEMPTS: usize = 5;
+
+/// Writes the status of one resource.
+pub(super) struct StatusWriter<'a> {
+    api: Api<BedrockModelMap>,
+    name: String,
+    namespace: String,
+    uid: Option<String>,
+    ledger: &'a Ledger,
+}
+
+impl<'a> StatusWriter<'a> {
+    pub(super) fn new(client: Client, resource: &BedrockModelMap, ledger: &'a Ledger) -> Self {
+        let namespace = resource.namespace().unwrap_or_default();
+        Self {
+            api: Api::namespaced(client, &namespace),
+            name: resource.name_any(),
+            namespace,
+            uid: resource.uid(),
+            ledger,
+        }
+    }
+
+    /// Writes the status. The compact mapping of a region that the status does not give is kept as
+    /// it is, as long as the region's content is the same.
+    pub(super) async fn write(
+        &self,
+        status: &BedrockModelMapStatus,
+        detail: StatusDetail,
+    ) -> Result<(), CallError> {
+        let mut attempt = 1;
+        loop {
+            let Some(live) = self.get().await? else {
+                return Ok(());
+            };
+            let wanted = completed(status.clone(), live.status.as_ref(), detail);
+            if live.status.as_ref() == Some(&wanted) {
+                self.ledger.wrote(without_bulk(live));
+                return Ok(());
+            }
+            let wanted = BedrockModelMap {
+                status: Some(wanted),
+                ..live
+            };
+            let params = PostParams {
+                dry_run: false,
+                field_manager: Some(MANAGER.to_owned()),
+            };
+            let request = self.api.replace_status(&self.name, &params, &wanted);
+            match call(|| self.doing("write the status of"), request).await {
+                Ok(written) => {
+                    self.ledger.wrote(without_bulk(written));
+                    return Ok(());
+                }
+                Err(error) if error.is_not_found() => return Ok(()),
+                Err(error) if error.is_conflict() && attempt < ATTEMPTS => attempt += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The resource itself, unless it is gone or another one has taken its name.
+    async fn get(&self) -> Result<Option<BedrockModelMap>, CallError> {
+        let live = call(|| self.doing("read"), self.api.get_opt(&self.name)).await?;
+        Ok(live.filter(|live| live.uid() == self.uid))
+    }
+
+    fn doing(&self, verb: &str) -> String {
+        format!(
+            "cannot {verb} BedrockModelMap {}/{}",
+            self.namespace, self.name
+        )
+    }
+}
+
+/// What the operator does not keep in memory: the compact mapping and the API server's own books.
+pub(super) fn without_bulk(mut resource: BedrockModelMap) -> BedrockModelMap {
+    strip(&mut resource);
+    resource
+}
+
+/// See [`without_bulk`].
+pub(super) fn strip(resource: &mut BedrockModelMap) {
+    resource.metadata.managed_fields = None;
+    let regions = resource
+        .status
+        .iter_mut()
+        .flat_map(|status| status.regions.values_mut());
+    for region in regions {
+        region.mapping = None;
+    }
+}
+
+/// The status with the compact mapping of every region, or of none: as the spec asks, and as far
+/// as it fits.
+fn completed(
+    mut status: BedrockModelMapStatus,
+    live: Option<&BedrockModelMapStatus>,
+    detail: StatusDetail,
+) -> BedrockModelMapStatus {
+    status.mapping_omitted = None;
+    let shown = match detail {
+        StatusDetail::Summary => false,
+        StatusDetail::Mapping => {
+            take_known_mappings(&mut status, live);
+            let complete = status
+                .regions
+                .values()
+                .all(|r| r.mapping.is_some() || r.config_map.is_none());
+            let bytes = serde_json::to_vec(&status).map_or(usize::MAX, |json| json.len());
+            let omitted_before = live.is_some_and(|live| live.mapping_omitted.is_some());
+            let too_large = bytes > MAX_STATUS_BYTES || (omitted_before && !complete);
+            status.mapping_omitted = too_large.then_some(MappingOmitted::TooLarge);
+            !too_large
+        }
+    };
+    if !shown {
+        status
+            .regions
+            .values_mut()
+            .for_each(|region| region.mapping = None);
+    }
+    status
+}
+
+fn take_known_mappings(status: &mut BedrockModelMapStatus, live: Option<&BedrockModelMapStatus>) {
+    for (name, region) in &mut status.regions {
+        if region.mapping.is_none()
+            && let Some(known) = live.and_then(|live| live.regions.get(name))
+            && known.sha256 == region.sha256
+        {
+            region.mapping.clone_from(&known.mapping);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! All parts together: set up, looked at, watched.
+
+use std::convert::Infallible;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use bedrock_simulator::{Catalog, Delay, Fault, Simulator};
+use control_plane::{ControlPlane, Program};
+
+use crate::kubectl::{self, Kubectl};
+use crate::step::step;
+use crate::{by_hand, operator, published};
+
+/// The resource that the demo maps, and where it is.
+const SAMPLE: &str = include_str!("../../../config/samples/bedrock_v1alpha1_bedrockmodelmap.yaml");
+pub const NAMESPACE: &str = "default";
+pub const NAME: &str = "claude";
+
+/// The region of which one model is shown.
+pub const REGION: &str = "us-east-1";
+
+/// How long each answer of the simulator takes, as over a real network.
+const LATENCY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(300));
+
+/// Far more than all regions take.
+const READY: &str = "--timeout=120s";
+
+/// Between two looks whether the operator still runs.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// Why the demo ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The control plane or its programs are not to be had.
+    #[error(transparent)]
+    ControlPlane(#[from] control_plane::Error),
+    /// kubectl did not do what it was told.
+    #[error(transparent)]
+    Kubectl(#[from] kubectl::Error),
+    /// The embedded catalogue, or something published, is not JSON.
+    #[error("not JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// What was published lacks something that the demo shows.
+    #[error("there is no {0}")]
+    Missing(String),
+    /// The operator did not do its work.
+    #[error("{cause}\n\n--- kubectl describe\n{description}\n--- end of the operator's log\n{log}")]
+    Operator {
+        cause: String,
+        description: String,
+        log: String,
+    },
+    /// A file, a process or the terminal could not be used.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// The running parts; they end in this order when it is dropped, or when this process ends.
+pub struct Scene {
+    operator: Program,
+    kubectl: Kubectl,
+    simulator: Simulator,
+    control_plane: ControlPlane,
+}
+
+impl Scene {
+    /// Starts everything and waits until the sample is mapped.
+    pub async fn set(operator: &Path) -> Result<Self, Error> {
+        let catalog = Catalog::real()?;
+        let (min, max) = LATENCY;
+        let what = format!(
+            "Starting a simulated Amazon Bedrock: {} regions, each answer takes {} to {} ms",
+            catalog.regions().count(),
+            min.as_millis(),
+            max.as_millis(),
+        );
+        let simulator = step(&what, Simulator::start(catalog)).await?;
+        simulator
+            .faults()
+            .add(Fault::latency(Delay::between(min, max)));
+
+        let what = "Starting etcd, kube-apiserver and kube-controller-manager";
+        let control_plane = step(what, ControlPlane::start()).await?;
+        let scene = Self {
+            operator: operator::prepare(operator, &control_plane, &simulator.url()),
+            kubectl: Kubectl::of(&control_plane),
+            simulator,
+            control_plane,
+        };
+        let what = "Applying the definition of BedrockModelMap";
+        step(what, scene.define(operator)).await?;
+        let what = format!(
+            "Starting the operator; its log is {}",
+            scene.operator.log().display()
+        );
+        step(&what, async { scene.operator.start() }).await?;
+        let what = format!("Applying the sample `{NAME}` and waiting until it is Ready");
+        step(&what, scene.map_sample()).await?;
+        Ok(scene)
+    }
+
+    async fn define(&self, operator: &Path) -> Result<(), Error> {
+        let definition = operator::crd(operator).await?;
+        let apply = ["apply", "--server-side", "-f", "-"];
+        self.kubectl.run_with(&apply, &definition).await?;
+        let established = "--for=condition=Established";
+        let crd = "customresourcedefinition/bedrockmodelmaps.bedrock.modelmap.dev";
+        self.kubectl.run(&["wait", established, crd]).await?;
+        Ok(())
+    }
+
+    async fn map_sample(&self) -> Result<(), Error> {
+        self.kubectl.run_with(&["apply", "-f", "-"], SAMPLE).await?;
+        let resource = format!("bedrockmodelmap/{NAME}");
+        let ready = "--for=condition=Ready";
+        let wait = ["wait", ready, READY, "-n", NAMESPACE, &resource];
+        tokio::select! {
+            waited = self.kubectl.run(&wait) => match waited {
+                Ok(_) => Ok(()),
+                Err(error) => Err(self.operator_failed(error.to_string()).await),
+            },
+            ended = self.watch() => match ended? {},
+        }
+    }
+
+    /// What the operator has published, for the terminal.
+    pub async fn published(&self) -> Result<String, Error> {
+        published::describe(&self.kubectl).await
+    }
+
+    /// How to look around by hand.
+    pub fn by_hand(&self) -> String {
+        by_hand::describe(&by_hand::Parts {
+            kubeconfig: self.control_plane.kubeconfig(),
+            kubectl: self.kubectl.program(),
+            simulator: &self.simulator.url(),
+            log: &self.operator.log(),
+        })
+    }
+
+    /// Comes back only when the operator has ended.
+    pub async fn watch(&self) -> Result<Infallible, Error> {
+        loop {
+            if let Err(error) = self.operator.check() {
+                // The log comes with the description.
+                let cause = match error {
+                    control_plane::Error::Ended { status, .. } => {
+                        format!("the operator ended ({status})")
+                    }
+                    other => other.to_string(),
+                };
+                return Err(self.operator_failed(cause).await);
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+
+    async fn operator_failed(&self, cause: String) -> Error {
+        let describe = ["describe", "bedrockmodelmap", "-n", NAMESPACE, NAME];
+        let description = self.kubectl.run(&describe).await;
+        Error::Operator {
+            cause,
+            description: description.unwrap_or_else(|error| error.to_string()),
+            log: self.operator.log_tail(),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The operator against a real API server.
+
+// clippy.toml allows these in functions marked `#[test]` only, not in what these call.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod crd_validation;
+mod support;
