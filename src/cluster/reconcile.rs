@@ -338,12 +338,9 @@ impl Look<'_> {
             took_ms = took.as_millis(),
             "refreshed"
         );
-        let account = status
-            .account_regions
-            .as_ref()
-            .and_then(|a| a.error.as_ref());
-        if let Some(error) = account {
-            tracing::warn!("{}", error.message);
+        let stalled = status.conditions.iter().find(|c| c.type_ == conditions::STALLED);
+        if let Some(stalled) = stalled {
+            tracing::warn!(reason = stalled.reason, "{}", stalled.message);
         }
         for region in status.regions.values() {
             if let Some(error) = &region.error {

@@ -159,7 +159,8 @@ impl Refresher<'_> {
     }
 
     async fn attempt(&self, region: &str, refresh: &Refresh) -> Attempt {
-        let snapshot = match self.snapshots.get(region, refresh.not_before).await {
+        let not_before = refresh.not_before(self.status.regions.get(region), self.now);
+        let snapshot = match self.snapshots.get(region, not_before).await {
             Ok(snapshot) => snapshot,
             Err(error) => return Attempt::Failed(error),
         };

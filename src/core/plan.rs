@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::schedule::{Attempts, Rhythm, after, before};
-use crate::api::{BedrockModelMapStatus, RegionStatus};
+use crate::api::{BedrockModelMapStatus, ErrorCode, RegionStatus};
 
 /// Snapshots younger than this part of the refresh interval serve instead of a new fetch.
 const SHARED_PART_OF_INTERVAL: u32 = 10;
@@ -54,6 +54,21 @@ pub struct Refresh {
     pub ask_account: bool,
     /// Answers from before this time do not serve.
     pub not_before: Timestamp,
+}
+
+impl Refresh {
+    /// Answers of this region from before this time do not serve: none from before the attempt
+    /// that failed, and only a new one confirms an answer that is held.
+    pub fn not_before(&self, region: Option<&RegionStatus>, now: Timestamp) -> Timestamp {
+        let Some(error) = region.and_then(|region| region.error.as_ref()) else {
+            return self.not_before;
+        };
+        if error.code == ErrorCode::ShrinkHeld {
+            return now;
+        }
+        let last = region.and_then(|region| region.last_attempt_time.as_ref());
+        last.map_or(self.not_before, |last| last.0.max(self.not_before))
+    }
 }
 
 /// Why a refresh happens.

@@ -5,6 +5,9 @@ use std::path::Path;
 
 use crate::scene::{NAME, REGION};
 
+/// The region that is broken by hand: not the one that the operator also asks for the account's regions.
+const BROKEN: &str = "eu-central-1";
+
 /// Where the running parts are.
 pub struct Parts<'a> {
     pub kubeconfig: &'a Path,
@@ -37,8 +40,8 @@ pub fn describe(parts: &Parts<'_>) -> String {
   kubectl describe bmm {NAME}
   # how each model is invoked from {REGION}
   kubectl get configmap {NAME}-{REGION} -o jsonpath='{{.data.invocation\.json}}'
-  # break {REGION} and force a refresh: the region gets Stale, its ConfigMap keeps the last good data
-  curl -X PUT {simulator}/_simulator/faults -H 'content-type: application/json' -d '[{{"region": "{REGION}", "fault": "accessDenied"}}]'
+  # break {BROKEN} and force a refresh: the region gets Stale, its ConfigMap keeps the last good data
+  curl -X PUT {simulator}/_simulator/faults -H 'content-type: application/json' -d '[{{"region": "{BROKEN}", "fault": "accessDenied"}}]'
   kubectl annotate bmm {NAME} --overwrite bedrock.modelmap.dev/requestedAt="$(date)"
   # heal it, and force a refresh again
   curl -X DELETE {simulator}/_simulator/faults
