@@ -1,6 +1,7 @@
 # What there is to do. Each target is a short command; CONTRIBUTING.md says when to use which.
 
 CARGO ?= cargo
+BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 CRD := crds/bedrockmodelmaps.yaml
 # For the demo: `make demo ARGS=--once`.
 ARGS ?=
@@ -8,42 +9,45 @@ ARGS ?=
 .DEFAULT_GOAL := help
 # One recipe after the other: cargo uses all cores already, and holds a lock.
 .NOTPARALLEL:
-.PHONY: help demo test test-unit lint generate verify-generated deny bench fetch-control-plane ci
+.PHONY: help build demo test test-unit lint generate verify-generated deny bench fetch-control-plane ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## Run the operator against a local control plane and a simulated Bedrock (ARGS=--once: do not stay)
-	$(CARGO) build --locked -p bedrock-model-map -p demo
-	$(CARGO) run --quiet --locked -p demo -- $(ARGS)
+# All packages, also where fewer would do: with fewer, dependencies have other features and are compiled once more.
+build: ## Build all programs
+	$(CARGO) build --workspace --locked
+
+demo: build ## Run the operator against a local control plane and a simulated Bedrock (ARGS=--once: do not stay)
+	@$(BIN)/demo $(ARGS)
 
 test: fetch-control-plane ## Run all tests
 	$(CARGO) test --workspace --locked
 
 test-unit: ## Run the tests that need no control plane
-	$(CARGO) test --locked -p bedrock-model-map -p bedrock-simulator -p demo --lib --bins
+	$(CARGO) test --workspace --exclude control-plane --lib --bins --locked
 
 lint: ## Check format, lints, generated files and documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(MAKE) --no-print-directory verify-generated
+	@$(MAKE) --no-print-directory verify-generated
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
 
-generate: ## Write what is generated from the code
-	$(CARGO) run --quiet --locked -- crd > $(CRD).new && mv $(CRD).new $(CRD) || { rm -f $(CRD).new; exit 1; }
+generate: build ## Write what is generated from the code
+	$(BIN)/bedrock-model-map crd > $(CRD).new && mv $(CRD).new $(CRD) || { rm -f $(CRD).new; exit 1; }
 
-verify-generated: ## Check that what is generated is as the code has it
-	@$(CARGO) run --quiet --locked -- crd | diff -u $(CRD) - || \
+verify-generated: build ## Check that what is generated is as the code has it
+	@$(BIN)/bedrock-model-map crd | diff -u $(CRD) - || \
 		{ echo '$(CRD) is not what the code makes: run `make generate`' >&2; exit 1; }
 
 deny: ## Check licences, bans and sources of the dependencies (needs cargo-deny)
 	$(CARGO) deny --locked check licenses bans sources
 
 bench: ## Run the benchmarks
-	$(CARGO) bench --workspace --locked
+	$(CARGO) bench -p bedrock-model-map --locked
 
-fetch-control-plane: ## Get etcd and Kubernetes, built with Go once per machine (7 to 12 minutes)
-	$(CARGO) run --quiet --locked -p control-plane -- fetch
+fetch-control-plane: build ## Get etcd and Kubernetes, built with Go once per machine (7 to 12 minutes)
+	$(BIN)/control-plane fetch
 
 ci: ## Run what CI runs
 	.ci/run

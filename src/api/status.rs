@@ -288,6 +288,30 @@ impl ErrorCode {
         }
     }
 
+    /// Whether AWS answered, and the answer could not be published.
+    pub fn concerns_publication(self) -> bool {
+        match self {
+            Self::PayloadTooLarge | Self::TargetConflict | Self::WriteFailed => true,
+            Self::AccessDenied
+            | Self::InvalidCredentials
+            | Self::RoleNotAllowed
+            | Self::RegionDisabled
+            | Self::NameNotResolved
+            | Self::Unreachable
+            | Self::Timeout
+            | Self::Throttled
+            | Self::ServiceError
+            | Self::InvalidRequest
+            | Self::MalformedAnswer
+            | Self::EndlessPagination
+            | Self::AnswerTooLarge
+            | Self::ShrinkHeld
+            | Self::RegionsUnavailable
+            | Self::InvalidSpec
+            | Self::Unknown => false,
+        }
+    }
+
     /// Whether only a change by a user helps, so that the resource is `Stalled`.
     pub fn needs_user(self) -> bool {
         match self {

@@ -21,10 +21,10 @@ enum Command {
     /// Run the operator.
     ///
     /// The cluster is the one of kubeconfig, or the one it runs in. AWS is reached as the AWS SDKs
-    /// do: credentials from the environment, IRSA or EKS Pod Identity; AWS_ENDPOINT_URL,
-    /// AWS_ENDPOINT_URL_BEDROCK and AWS_ENDPOINT_URL_ACCOUNT redirect its calls.
+    /// do: credentials from the environment, IRSA or EKS Pod Identity; `AWS_ENDPOINT_URL`,
+    /// `AWS_ENDPOINT_URL_BEDROCK` and `AWS_ENDPOINT_URL_ACCOUNT` redirect its calls.
     Run(run::Run),
-    /// Print the CustomResourceDefinition as YAML.
+    /// Print the `CustomResourceDefinition` as YAML.
     Crd(crd::Crd),
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Run {
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "json")]
     log_format: LogFormat,
 
-    /// What is logged: a level, or directives of tracing's EnvFilter.
+    /// What is logged: a level, or directives such as `info,kube=debug`.
     #[arg(
         long,
         env = "LOG_FILTER",

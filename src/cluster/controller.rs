@@ -175,8 +175,8 @@ fn report(what: &str, error: Option<&watcher::Error>) {
             tracing::debug!("watching {what}: {}", status.message);
             return;
         }
-        other => {
-            tracing::warn!("cannot watch {what}: {other}; trying again");
+        watcher::Error::NoResourceVersion => {
+            tracing::warn!("cannot watch {what}: {error}; trying again");
             return;
         }
     };

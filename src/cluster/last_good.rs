@@ -54,7 +54,7 @@ impl<'a> LastGood<'a> {
         if let Some(content) = published.and_then(|json| RegionContent::read(&json, sha256)) {
             return Ok(Some(content));
         }
-        if let Some(content) = self.from_memory(region).filter(|c| c.sha256 == *sha256) {
+        if let Some(content) = self.remembered(region).filter(|c| c.sha256 == *sha256) {
             return Ok(Some(content));
         }
         let merged = self.merged.get_or_try_init(|| self.read_merged()).await?;
@@ -64,7 +64,7 @@ impl<'a> LastGood<'a> {
         Ok(json.and_then(|json| RegionContent::read(&json, sha256)))
     }
 
-    fn from_memory(&self, region: &str) -> Option<RegionContent> {
+    fn remembered(&self, region: &str) -> Option<RegionContent> {
         let snapshot = self.snapshots.last(region)?;
         RegionContent::of(associate(&snapshot, self.selection)).ok()
     }

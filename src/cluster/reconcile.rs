@@ -24,7 +24,7 @@ use crate::api::{
 use crate::aws::Snapshots;
 use crate::core::conditions;
 use crate::core::ownership::Owner;
-use crate::core::plan::{Inputs, Plan, Reason, Refresh, next_due, plan};
+use crate::core::plan::{Inputs, Plan, Reason, Refresh, next_due, next_look, plan};
 use crate::core::region_state::{error, stamp};
 use crate::core::schedule::Rhythm;
 use crate::core::settings::Settings;
@@ -124,7 +124,7 @@ impl Look<'_> {
         let inputs = self.inputs(&settings, &status, &lost);
         match plan(&inputs) {
             Plan::Suspended => Ok(Action::await_change()),
-            Plan::Wait { until } => Ok(self.wait(until)),
+            Plan::Wait { until } => Ok(look_again(self.now, until)),
             Plan::Refresh(refresh) => self.refresh(&refresher, &refresh, &inputs).await,
         }
     }
@@ -182,15 +182,6 @@ impl Look<'_> {
         writer
             .write(status, self.resource.spec.output.status_detail)
             .await
-    }
-
-    fn wait(&self, until: Timestamp) -> Action {
-        let wait = until.duration_since(self.now);
-        Action::requeue(
-            Duration::try_from(wait)
-                .unwrap_or_default()
-                .max(SHORTEST_WAIT),
-        )
     }
 
     /// Puts back published ConfigMaps that were changed or deleted. Returns the regions whose
@@ -264,31 +255,29 @@ impl Look<'_> {
             );
             self.write(&before).await?;
         }
-        let refreshed = refresher.run(refresh, inputs).await?;
-        let (asked, mut written) = (refreshed.asked, refreshed.written);
-        let mut status = refreshed.status(&before, generation, &refresh.reason);
+        let outcome = refresher.run(refresh, inputs).await?;
+        let (asked, mut written) = (outcome.asked, outcome.written);
+        let mut status = outcome.status(&before, generation, &refresh.reason);
         written += self.prune(refresher, &status).await?;
 
         let named = inputs.named_regions.is_some();
         status.summary = Some(conditions::summary(&status.regions, named));
         status.conditions = conditions::after_refresh(&status, named, generation, self.now);
-        let nothing_lost = BTreeSet::new();
-        let ended_at = Timestamp::now();
-        let after = Inputs {
-            status: &status,
-            lost: &nothing_lost,
-            now: ended_at,
-            ..*inputs
+        let (nothing_lost, ended_at) = (BTreeSet::new(), Timestamp::now());
+        let ahead = |when: fn(&Inputs<'_>) -> Timestamp, status: &BedrockModelMapStatus| {
+            when(&Inputs {
+                status,
+                lost: &nothing_lost,
+                now: ended_at,
+                ..*inputs
+            })
         };
-        let due = next_due(&after);
-        status.next_refresh_time = Some(stamp(due));
+        status.next_refresh_time = Some(stamp(ahead(next_due, &status)));
         self.write(&status).await?;
-        self.log(&refresh.reason, &status, asked, written);
-        Ok(Action::requeue(
-            Duration::try_from(due.duration_since(ended_at))
-                .unwrap_or_default()
-                .max(SHORTEST_WAIT),
-        ))
+        if asked + written > 0 {
+            self.log(&refresh.reason, &status, asked, written);
+        }
+        Ok(look_again(ended_at, ahead(next_look, &status)))
     }
 
     /// Deletes this resource's ConfigMaps that the status does not speak of.
@@ -338,7 +327,10 @@ impl Look<'_> {
             took_ms = took.as_millis(),
             "refreshed"
         );
-        let stalled = status.conditions.iter().find(|c| c.type_ == conditions::STALLED);
+        let stalled = status
+            .conditions
+            .iter()
+            .find(|c| c.type_ == conditions::STALLED);
         if let Some(stalled) = stalled {
             tracing::warn!(reason = stalled.reason, "{}", stalled.message);
         }
@@ -348,6 +340,11 @@ impl Look<'_> {
             }
         }
     }
+}
+
+fn look_again(now: Timestamp, at: Timestamp) -> Action {
+    let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
+    Action::requeue(wait.max(SHORTEST_WAIT))
 }
 
 /// How an announced refresh is announced: the condition's reason and message.

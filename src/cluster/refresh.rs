@@ -16,11 +16,12 @@ use crate::api::{
     MappingStatus, RegionState, RegionStatus,
 };
 use crate::aws::Snapshots;
+use crate::core::account_state;
 use crate::core::association::associate;
 use crate::core::ownership::{Content, Target};
 use crate::core::plan::{Inputs, Reason, Refresh, regions_to_ask};
 use crate::core::region_state::{
-    Answer, Others, Publication, answered, disabled_or_invalid_credentials, error, failed, stamp,
+    Answer, Others, Publication, answered, disabled_or_invalid_credentials, error, failed,
 };
 use crate::core::render::{self, RegionContent};
 use crate::core::settings::Settings;
@@ -137,21 +138,14 @@ impl Refresher<'_> {
         if !refresh.ask_account {
             return (known(), before);
         }
-        let (regions, error) = match self.snapshots.account_regions().await {
-            Ok(regions) => (regions, None),
-            Err(error) => (known(), Some(error)),
-        };
-        let failures = before.map_or(0, |before| before.consecutive_failures.max(0));
-        let status = AccountRegionsStatus {
-            last_attempt_time: Some(stamp(self.now)),
-            consecutive_failures: if error.is_some() {
-                failures.saturating_add(1)
-            } else {
-                0
-            },
-            error,
-        };
-        (regions, Some(status))
+        let (regions, account) = account_state::answered(
+            before.as_ref(),
+            known(),
+            self.snapshots.account_regions().await,
+            refresh.reason.guards_against_shrinking(),
+            self.now,
+        );
+        (regions, Some(account))
     }
 
     async fn named_attempt(&self, region: &str, refresh: &Refresh) -> (String, Attempt) {
@@ -307,15 +301,13 @@ impl Refresher<'_> {
             if contents.contains_key(region) {
                 continue;
             }
-            match self.last_good.content(region, status).await? {
-                Some(content) => contents.insert(region.clone(), content),
-                None => {
-                    // Its time is now: the plan asks for what is lost. Until then the merged
-                    // mapping stays as it is.
-                    refreshed.mapping.clone_from(before);
-                    return Ok(());
-                }
+            let Some(content) = self.last_good.content(region, status).await? else {
+                // Its time is now: the plan asks for what is lost. Until then the merged mapping
+                // stays as it is.
+                refreshed.mapping.clone_from(before);
+                return Ok(());
             };
+            contents.insert(region.clone(), content);
         }
         let regions = published
             .filter_map(|(region, status)| Some((region.as_str(), contents.get(region)?, status)));

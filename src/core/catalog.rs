@@ -77,7 +77,7 @@ impl FoundationModel {
         summary.remove(REFERENCED_BY);
         for key in SET_LIKE {
             if let Some(Value::Array(values)) = summary.get_mut(key) {
-                values.sort_by(|a, b| text(a).cmp(text(b)));
+                sort_by_text(values, text);
             }
         }
         if let Some(Value::Object(lifecycle)) = summary.get_mut("modelLifecycle") {
@@ -109,7 +109,7 @@ impl InferenceProfile {
     pub fn from_answer(index: usize, item: Value) -> Result<Self, MalformedItem> {
         let (id, mut summary) = identified(Self::LIST, "inferenceProfileId", index, item)?;
         if let Some(Value::Array(models)) = summary.get_mut("models") {
-            models.sort_by(|a, b| model_arn(a).cmp(model_arn(b)));
+            sort_by_text(models, model_arn);
         }
         for key in ["createdAt", "updatedAt"] {
             if let Some(value) = summary.get_mut(key) {
@@ -172,13 +172,25 @@ fn identified(
     Ok((id, summary))
 }
 
-/// The AWS SDKs read `null` as absent.
+/// Also what has the same text, or none, comes in one order, whatever the order of the answer.
+fn sort_by_text(values: &mut [Value], text: fn(&Value) -> &str) {
+    values.sort_by(|a, b| {
+        let by_text = text(a).cmp(text(b));
+        by_text.then_with(|| a.to_string().cmp(&b.to_string()))
+    });
+}
+
+/// The AWS SDKs read the `null` of a key as absent.
 fn drop_nulls(object: &mut Map<String, Value>) {
     object.retain(|_, value| !value.is_null());
-    for value in object.values_mut() {
-        if let Value::Object(inner) = value {
-            drop_nulls(inner);
-        }
+    object.values_mut().for_each(drop_nulls_within);
+}
+
+fn drop_nulls_within(value: &mut Value) {
+    match value {
+        Value::Object(inner) => drop_nulls(inner),
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls_within),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
@@ -212,6 +224,42 @@ mod tests {
         .unwrap();
         let expected = r#"{"brandNewField":{"a":[3,1,2],"z":1},"inferenceTypesSupported":[],"inputModalities":["HOLOGRAM","IMAGE","TEXT"],"modelId":"a.b-v1:0","modelLifecycle":{"endOfLifeTime":"2027-03-09T08:00:00.5Z","status":"WANING"}}"#;
         assert_eq!(serde_json::to_string(model.summary()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_profile_is_kept_as_the_api_gave_it_in_canonical_form() {
+        let profile = InferenceProfile::from_answer(
+            0,
+            json!({
+                "inferenceProfileId": "us.a",
+                "createdAt": "2026-03-09T10:00:00.120+02:00",
+                "updatedAt": "last week",
+                "description": null,
+                "models": [
+                    {"modelArn": "y/a", "more": null},
+                    {"modelArn": "x/a", "n": 2},
+                    {"modelArn": "x/a", "n": 1},
+                    7,
+                    null,
+                    {"modelArn": null},
+                ],
+            }),
+        )
+        .unwrap();
+        let expected = r#"{"createdAt":"2026-03-09T08:00:00.12Z","inferenceProfileId":"us.a","models":[7,null,{},{"modelArn":"x/a","n":1},{"modelArn":"x/a","n":2},{"modelArn":"y/a"}],"updatedAt":"last week"}"#;
+        assert_eq!(serde_json::to_string(profile.summary()).unwrap(), expected);
+    }
+
+    #[test]
+    fn set_like_arrays_come_in_one_order_whatever_is_in_them() {
+        let summary = |values: serde_json::Value| {
+            let item = json!({"modelId": "m", "inputModalities": values});
+            FoundationModel::from_answer(0, item).unwrap()
+        };
+        assert_eq!(
+            summary(json!([2, "TEXT", {"b": 1}, 1, "IMAGE", null])),
+            summary(json!([null, 1, {"b": 1}, "IMAGE", 2, "TEXT"]))
+        );
     }
 
     #[test]

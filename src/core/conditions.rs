@@ -6,9 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::region_state::stamp;
-use crate::api::{
-    AttemptError, BedrockModelMapStatus, ErrorCode, RegionState, RegionStatus, Summary,
-};
+use crate::api::{AttemptError, BedrockModelMapStatus, RegionState, RegionStatus, Summary};
 
 /// The condition that says whether the latest spec is published.
 pub const READY: &str = "Ready";
@@ -90,17 +88,18 @@ pub fn after_refresh(
     generation: Option<i64>,
     now: Timestamp,
 ) -> Vec<Condition> {
-    let problem = problem(status);
+    let problems = problems(status);
     let findings = [
-        Some(ready(status, problem.as_ref())),
-        problem
-            .filter(|(_, error)| error.code.needs_user())
+        Some(ready(status, &problems)),
+        problems
+            .iter()
+            .find(|(_, error)| error.code.needs_user())
             .map(|(subject, error)| {
                 Finding::new(
                     STALLED,
                     "True",
                     error.code.as_str(),
-                    described(&subject, error),
+                    described(subject, error),
                 )
             }),
         Some(degraded(&status.regions, regions_named)),
@@ -161,62 +160,63 @@ pub fn refused(
     timed(findings.into_iter(), &status.conditions, generation, now)
 }
 
-/// The gravest thing that keeps the spec from being published as a whole, and what it concerns.
-fn problem(status: &BedrockModelMapStatus) -> Option<(String, &AttemptError)> {
+/// What keeps the spec from being published as a whole, and what it concerns: first what is grave,
+/// and of that first what only a user can mend.
+fn problems(status: &BedrockModelMapStatus) -> Vec<(String, &AttemptError)> {
     let account = status
         .account_regions
         .as_ref()
-        .and_then(|a| a.error.as_ref());
-    let mapping = status.mapping.as_ref().and_then(|m| m.error.as_ref());
+        .and_then(|a| a.error.as_ref())
+        .map(|error| ("the account's regions".to_owned(), error));
+    let mapping = status
+        .mapping
+        .as_ref()
+        .and_then(|m| m.error.as_ref())
+        .map(|error| ("the merged mapping".to_owned(), error));
     let regions = || {
         let errors = status.regions.iter();
         errors.filter_map(|(region, r)| Some((region.clone(), r.error.as_ref()?)))
-    };
-    let unpublished = |code| match code {
-        ErrorCode::TargetConflict
-        | ErrorCode::PayloadTooLarge
-        | ErrorCode::RoleNotAllowed
-        | ErrorCode::WriteFailed => true,
-        ErrorCode::AccessDenied
-        | ErrorCode::InvalidCredentials
-        | ErrorCode::RegionDisabled
-        | ErrorCode::NameNotResolved
-        | ErrorCode::Unreachable
-        | ErrorCode::Timeout
-        | ErrorCode::Throttled
-        | ErrorCode::ServiceError
-        | ErrorCode::InvalidRequest
-        | ErrorCode::MalformedAnswer
-        | ErrorCode::EndlessPagination
-        | ErrorCode::AnswerTooLarge
-        | ErrorCode::ShrinkHeld
-        | ErrorCode::RegionsUnavailable
-        | ErrorCode::InvalidSpec
-        | ErrorCode::Unknown => false,
     };
     let no_region_succeeds = !status
         .regions
         .values()
         .any(|r| matches!(r.state, RegionState::Fresh | RegionState::Empty));
-    let nothing_published = status.regions.values().all(|r| r.config_map.is_none());
-    regions()
-        .find(|(_, error)| unpublished(error.code))
-        .or_else(|| mapping.map(|error| ("the merged mapping".to_owned(), error)))
-        .or_else(|| account.map(|error| ("the account's regions".to_owned(), error)))
-        .or_else(|| regions().find(|(_, e)| no_region_succeeds && e.code.needs_user()))
-        .or_else(|| regions().find(|_| no_region_succeeds && nothing_published))
+    let unpublished = regions().filter(|(_, error)| error.code.concerns_publication());
+    let unanswered = regions().filter(|(_, error)| {
+        no_region_succeeds && (error.code.needs_user() || nothing_answered(status))
+    });
+    let for_a_user = |(_, error): &(String, &AttemptError)| !error.code.needs_user();
+    let mut publication: Vec<_> = unpublished.chain(mapping).collect();
+    publication.sort_by_key(for_a_user);
+    let mut aws: Vec<_> = account.into_iter().chain(unanswered).collect();
+    aws.sort_by_key(for_a_user);
+    publication.extend(aws);
+    publication
 }
 
-fn ready(status: &BedrockModelMapStatus, problem: Option<&(String, &AttemptError)>) -> Finding {
-    let nothing_published = status.regions.values().all(|r| r.config_map.is_none());
-    match problem {
-        Some((subject, error)) if nothing_published || !is_about_aws(error.code) => Finding::new(
+/// Whether no region has ever answered, as far as the status tells.
+fn nothing_answered(status: &BedrockModelMapStatus) -> bool {
+    !status.regions.values().any(|r| {
+        matches!(
+            r.state,
+            RegionState::Fresh | RegionState::Empty | RegionState::Stale
+        )
+    })
+}
+
+fn ready(status: &BedrockModelMapStatus, problems: &[(String, &AttemptError)]) -> Finding {
+    // Where AWS is not reached, what is published stays right.
+    let unready = |(_, error): &&(String, &AttemptError)| {
+        nothing_answered(status) || error.code.concerns_publication()
+    };
+    match problems.iter().find(unready) {
+        Some((subject, error)) => Finding::new(
             READY,
             "False",
             error.code.as_str(),
             described(subject, error),
         ),
-        _ => {
+        None => {
             let summary = status.summary.clone().unwrap_or_default();
             let message = format!(
                 "{} regions fresh, {} models and {} inference profiles published",
@@ -225,18 +225,6 @@ fn ready(status: &BedrockModelMapStatus, problem: Option<&(String, &AttemptError
             Finding::new(READY, "True", "Published", message)
         }
     }
-}
-
-/// Whether the error says that AWS was not reached, rather than that an answer was not published:
-/// then what is published stays right.
-fn is_about_aws(code: ErrorCode) -> bool {
-    !matches!(
-        code,
-        ErrorCode::TargetConflict
-            | ErrorCode::PayloadTooLarge
-            | ErrorCode::WriteFailed
-            | ErrorCode::InvalidSpec
-    )
 }
 
 fn described(subject: &str, error: &AttemptError) -> String {
@@ -274,10 +262,10 @@ fn degraded(regions: &BTreeMap<String, RegionStatus>, regions_named: bool) -> Fi
         0 => String::new(),
         more => format!(" and {more} more"),
     };
+    let asked_for = summary(regions, regions_named).regions;
     let message = format!(
-        "{} of {} regions do not answer: {named}{more}",
-        failing.len(),
-        regions.len()
+        "{} of {asked_for} regions fail: {named}{more}",
+        failing.len()
     );
     Finding::new(DEGRADED, "True", "RegionsFailing", message)
 }
@@ -305,3 +293,6 @@ fn timed(
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

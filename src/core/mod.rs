@@ -1,6 +1,7 @@
 //! What decides: pure functions over plain values. Nothing here reads a clock, a file, an
 //! environment variable or the network.
 
+pub mod account_state;
 pub mod association;
 pub mod catalog;
 pub mod conditions;
@@ -9,6 +10,7 @@ pub mod ownership;
 pub mod plan;
 pub mod region_state;
 pub mod render;
+pub mod resolve;
 pub mod schedule;
 pub mod selection;
 pub mod settings;

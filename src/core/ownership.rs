@@ -262,3 +262,6 @@ impl SetBefore {
         set_before
     }
 }
+
+#[cfg(test)]
+mod tests;

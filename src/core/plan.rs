@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::schedule::{Attempts, Rhythm, after, before};
+use super::schedule::{Attempts, PUBLICATION_RETRY, Rhythm, after, before};
 use crate::api::{BedrockModelMapStatus, ErrorCode, RegionStatus};
 
 /// Snapshots younger than this part of the refresh interval serve instead of a new fetch.
@@ -57,14 +57,17 @@ pub struct Refresh {
 }
 
 impl Refresh {
-    /// Answers of this region from before this time do not serve: none from before the attempt
-    /// that failed, and only a new one confirms an answer that is held.
+    /// Answers of this region from before this time do not serve: none from before an attempt at
+    /// which AWS failed, and only a new one confirms an answer that is held.
     pub fn not_before(&self, region: Option<&RegionStatus>, now: Timestamp) -> Timestamp {
         let Some(error) = region.and_then(|region| region.error.as_ref()) else {
             return self.not_before;
         };
         if error.code == ErrorCode::ShrinkHeld {
             return now;
+        }
+        if error.code.concerns_publication() {
+            return self.not_before;
         }
         let last = region.and_then(|region| region.last_attempt_time.as_ref());
         last.map_or(self.not_before, |last| last.0.max(self.not_before))
@@ -80,7 +83,7 @@ pub enum Reason {
     NewGeneration,
     /// A user asked for it, with this token.
     Requested(String),
-    /// A region's time has come, or its content is lost.
+    /// A region's time has come, its content is lost, or the merged mapping is not published.
     Due,
 }
 
@@ -138,7 +141,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         request.filter(|t| Some(*t) != status.last_handled_refresh_request.as_deref())
     {
         Reason::Requested(token.to_owned())
-    } else if next_due(inputs) <= now {
+    } else if next_due(inputs) <= now || has_unpublished_mapping(status) {
         Reason::Due
     } else {
         return Plan::Wait {
@@ -156,6 +159,25 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         reason,
         not_before,
     })
+}
+
+/// When the resource is to be looked at next: when something is due, or the merged mapping can be
+/// tried again.
+pub fn next_look(inputs: &Inputs<'_>) -> Timestamp {
+    let due = next_due(inputs);
+    if has_unpublished_mapping(inputs.status) {
+        due.min(after(inputs.now, PUBLICATION_RETRY))
+    } else {
+        due
+    }
+}
+
+/// Whether the merged mapping is still to be published; that asks no region.
+fn has_unpublished_mapping(status: &BedrockModelMapStatus) -> bool {
+    status
+        .mapping
+        .as_ref()
+        .is_some_and(|mapping| mapping.error.is_some())
 }
 
 /// When something is due next: at most one interval from now, whatever the status says.
@@ -215,3 +237,6 @@ fn targets<'a>(
     let named = named.into_iter().flatten().map(String::as_str);
     named.chain(known.into_iter().flatten())
 }
+
+#[cfg(test)]
+mod tests;

@@ -293,3 +293,6 @@ pub fn error(code: ErrorCode, message: impl Into<String>) -> AttemptError {
 fn count(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,6 +59,9 @@ pub enum RenderError {
     /// It cannot be compressed or uncompressed.
     #[error("{MAPPING_JSON_GZ} cannot be read or written: {0}")]
     Gzip(#[from] std::io::Error),
+    /// It expands to more than any mapping has.
+    #[error("{MAPPING_JSON_GZ} expands to more than {MAX_MAPPING_BYTES} bytes")]
+    Expands,
 }
 
 /// The models of a region as published, and what follows from them alone.
@@ -182,23 +185,33 @@ pub fn region_files(
     files.checked(MODELS_JSON, "")
 }
 
-#[derive(Serialize)]
+/// `metadata.json` of the merged mapping.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct MappingMetadata {
-    schema_version: u32,
-    models: i64,
-    profiles: i64,
-    associations: i64,
-    regions: BTreeMap<String, RegionFreshness>,
+pub struct MappingMetadata {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Models of all regions.
+    pub models: i64,
+    /// Inference profiles that the models embed, of all regions.
+    pub profiles: i64,
+    /// Inference profiles embedded, counted once for each model.
+    pub associations: i64,
+    /// How fresh each region is.
+    pub regions: BTreeMap<String, RegionFreshness>,
 }
 
-#[derive(Serialize)]
+/// How fresh a region's part of the merged mapping is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct RegionFreshness {
-    state: RegionState,
-    discovered_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stale_since: Option<Timestamp>,
+pub struct RegionFreshness {
+    /// Fresh, or Stale when the last attempt failed.
+    pub state: RegionState,
+    /// When this content was first seen.
+    pub discovered_at: Option<Timestamp>,
+    /// Since when it could not be confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_since: Option<Timestamp>,
 }
 
 /// The merged mapping: its files, and whether they are compressed.
@@ -303,22 +316,28 @@ pub fn read_mapping_json(
     binary_data: &BTreeMap<String, Vec<u8>>,
 ) -> Result<Option<String>, RenderError> {
     if let Some(gzip) = binary_data.get(MAPPING_JSON_GZ) {
-        let mut mapping = String::new();
-        // What expands without end is cut, and then is no JSON.
+        let mut mapping = Vec::new();
         GzDecoder::new(gzip.as_slice())
-            .take(MAX_MAPPING_BYTES)
-            .read_to_string(&mut mapping)?;
-        return Ok(Some(mapping));
+            .take(MAX_MAPPING_BYTES + 1)
+            .read_to_end(&mut mapping)?;
+        if mapping.len() as u64 > MAX_MAPPING_BYTES {
+            return Err(RenderError::Expands);
+        }
+        let mapping = String::from_utf8(mapping);
+        return Ok(Some(mapping.map_err(std::io::Error::other)?));
     }
     Ok(data.get(MAPPING_JSON).cloned())
 }
 
 /// SHA-256 in hex.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        for digit in [byte >> 4, byte & 0xf] {
+            hex.extend(char::from_digit(u32::from(digit), 16));
+        }
+    }
+    hex
 }
 
 /// Without time and name, so that the same content gives the same bytes.

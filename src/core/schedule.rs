@@ -8,6 +8,9 @@ use crate::api::{AccountRegionsStatus, AttemptError, RegionStatus};
 
 /// The wait after a first failure; it doubles with each further one, up to the refresh interval.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
+/// The longest wait where AWS answered and the answer could not be published: trying again asks
+/// only the Kubernetes API, and someone may just have made room.
+pub const PUBLICATION_RETRY: Duration = Duration::from_mins(1);
 /// By how much of its length a wait is moved either way, so that many resources do not align.
 const SPREAD: f64 = 0.05;
 
@@ -17,6 +20,7 @@ pub struct Attempts {
     last: Option<Timestamp>,
     consecutive_failures: i64,
     retry_after: Option<Duration>,
+    concerns_publication: bool,
 }
 
 impl Attempts {
@@ -26,6 +30,10 @@ impl Attempts {
             last: status.last_attempt_time.as_ref().map(|t| t.0),
             consecutive_failures: status.consecutive_failures,
             retry_after: retry_after(status.error.as_ref()),
+            concerns_publication: status
+                .error
+                .as_ref()
+                .is_some_and(|e| e.code.concerns_publication()),
         }
     }
 
@@ -35,6 +43,10 @@ impl Attempts {
             last: status.last_attempt_time.as_ref().map(|t| t.0),
             consecutive_failures: status.consecutive_failures,
             retry_after: retry_after(status.error.as_ref()),
+            concerns_publication: status
+                .error
+                .as_ref()
+                .is_some_and(|e| e.code.concerns_publication()),
         }
     }
 
@@ -44,6 +56,11 @@ impl Attempts {
             return interval;
         }
         let doubled = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(failures - 1));
+        let doubled = if self.concerns_publication {
+            doubled.min(PUBLICATION_RETRY)
+        } else {
+            doubled
+        };
         doubled
             .max(self.retry_after.unwrap_or_default())
             .min(interval)
@@ -89,10 +106,12 @@ pub struct Rhythm {
 impl Rhythm {
     /// The rhythm of the resource with this uid.
     pub fn new(interval: Duration, uid: &str) -> Self {
-        // FNV-1a: spreads uids evenly, and is the same in every build.
+        // FNV-1a, the same in every build. Its last bytes reach the upper half only once it is
+        // mixed (the first half of MurmurHash3's finalizer).
         let hash = uid.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
+        let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
         let unit = f64::from(u32::try_from(hash >> 32).unwrap_or_default()) / f64::from(u32::MAX);
         Self {
             interval,
@@ -149,6 +168,7 @@ mod tests {
             last: last.map(at),
             consecutive_failures,
             retry_after: retry_after.map(Duration::from_secs),
+            concerns_publication: false,
         }
     }
 

@@ -81,7 +81,7 @@ fn same_name(a: &str, b: &str) -> bool {
 }
 
 /// Only `*` and `?` have a meaning; everything else stands for itself.
-fn glob_set(globs: &[String]) -> Result<GlobSet, globset::Error> {
+pub(super) fn glob_set(globs: &[String]) -> Result<GlobSet, globset::Error> {
     let mut set = GlobSetBuilder::new();
     for glob in globs {
         let mut pattern = String::with_capacity(glob.len());

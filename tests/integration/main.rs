@@ -4,4 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod crd_validation;
+mod failures;
+mod oracle;
+mod ownership;
+mod parity;
+mod publication;
+mod refresh;
+mod start_up;
 mod support;

@@ -1,0 +1,297 @@
+//! Which id to pass for a model that somebody names, in full or in part.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::catalog::text;
+use super::invocation::{self, InvocationFacts, ProfileFacts};
+use super::selection::glob_set;
+
+mod nearest;
+#[cfg(test)]
+mod tests;
+
+/// The model summaries of a region by model id, profiles embedded.
+pub type Models = BTreeMap<String, Map<String, Value>>;
+
+/// How a model is invoked from a region, or why it is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// With its own id.
+    OnDemand,
+    /// With the id of this system-defined profile.
+    Profile(ProfileFacts),
+    /// Only application profiles lead to it; which of them is the account's own choice.
+    ApplicationProfiles(Vec<String>),
+    /// It has system-defined profiles, none of which is ACTIVE.
+    InactiveProfiles(Vec<String>),
+    /// Only with throughput that the account has bought.
+    Provisioned,
+    /// AWS states no way.
+    Unstated,
+}
+
+impl Route {
+    /// What a model's summary and facts come to.
+    pub fn of(summary: &Map<String, Value>, facts: &InvocationFacts) -> Self {
+        if facts.on_demand {
+            return Self::OnDemand;
+        }
+        if let Some(profile) = chosen_profile(facts) {
+            return Self::Profile(profile.clone());
+        }
+        let ids = |system_defined: bool| -> Vec<String> {
+            let of_kind = facts
+                .profiles
+                .iter()
+                .filter(|p| (p.profile_type == "SYSTEM_DEFINED") == system_defined);
+            of_kind.map(|p| p.id.clone()).collect()
+        };
+        let (inactive, application) = (ids(true), ids(false));
+        let types = summary
+            .get("inferenceTypesSupported")
+            .and_then(Value::as_array);
+        if !application.is_empty() {
+            Self::ApplicationProfiles(application)
+        } else if !inactive.is_empty() {
+            Self::InactiveProfiles(inactive)
+        } else if types.is_some_and(|types| types.iter().any(|t| text(t) == "PROVISIONED")) {
+            Self::Provisioned
+        } else {
+            Self::Unstated
+        }
+    }
+
+    /// One or two words: on demand, the profile's geography, or why there is no id to pass.
+    pub fn short(&self) -> &str {
+        match self {
+            Self::OnDemand => "on demand",
+            Self::Profile(profile) => profile.geography.as_deref().unwrap_or("profile"),
+            Self::ApplicationProfiles(_) => "application",
+            Self::InactiveProfiles(_) => "inactive",
+            Self::Provisioned => "provisioned",
+            Self::Unstated => "none",
+        }
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OnDemand => f.write_str("on demand: the model's own id can be passed"),
+            Self::Profile(profile) => {
+                match profile.geography.as_deref() {
+                    Some("global") => {
+                        f.write_str("not on demand; no geography's profile, but the global one")?;
+                    }
+                    Some(geography) => {
+                        write!(f, "not on demand; the profile of the geography {geography}")?;
+                    }
+                    None => f.write_str("not on demand; a profile")?,
+                }
+                let regions = &profile.destination_regions;
+                if regions.iter().any(|region| region == "*") {
+                    f.write_str(", which routes to any region")
+                } else {
+                    write!(f, ", which routes to {}", regions.join(", "))
+                }
+            }
+            Self::ApplicationProfiles(ids) => write!(
+                f,
+                "not on demand; only application profiles lead to it, choose yours: {}",
+                ids.join(", ")
+            ),
+            Self::InactiveProfiles(ids) => write!(
+                f,
+                "not on demand; none of its profiles is active: {}",
+                ids.join(", ")
+            ),
+            Self::Provisioned => f.write_str(
+                "only with provisioned throughput: pass the ARN of what the account has bought",
+            ),
+            Self::Unstated => f.write_str("AWS states no way to invoke it from here"),
+        }
+    }
+}
+
+fn chosen_profile(facts: &InvocationFacts) -> Option<&ProfileFacts> {
+    let id = facts.invoke_with.as_deref()?;
+    facts.profiles.iter().find(|profile| profile.id == id)
+}
+
+/// A model that was asked for, and the id to pass for it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resolution {
+    /// From where it is invoked.
+    pub region: String,
+    /// The model's id.
+    pub model_id: String,
+    /// The model's name, where AWS gives one.
+    pub model_name: Option<String>,
+    /// The id to pass; None: there is none to be passed.
+    pub invoke_with: Option<String>,
+    /// Whether the model id itself can be passed.
+    pub on_demand: bool,
+    /// Whether the model is not on demand, and at least one profile references it.
+    pub requires_inference_profile: bool,
+    /// The profile whose id is `invoke_with`.
+    pub profile: Option<ProfileFacts>,
+    /// `modelLifecycle` as AWS gives it.
+    pub lifecycle: Map<String, Value>,
+    /// Why that id.
+    #[serde(skip)]
+    pub route: Route,
+}
+
+/// Why nothing was found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unresolved {
+    /// There is nothing of that region.
+    #[error("there is no region {region} here; there are: {}", listed(known))]
+    UnknownRegion {
+        /// The region asked for.
+        region: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// The region has no such model.
+    #[error("no model of {region} matches {wanted:?}{}{}", hint("nearest", nearest), hint("regions that have it", elsewhere))]
+    UnknownModel {
+        /// The region asked for.
+        region: String,
+        /// What was asked for.
+        wanted: String,
+        /// Ids of the region's models that look alike, the nearest first.
+        nearest: Vec<String>,
+        /// Other regions in which something matches.
+        elsewhere: Vec<String>,
+    },
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+fn hint(what: &str, names: &[String]) -> String {
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("; {what}: {}", names.join(", "))
+    }
+}
+
+/// The models of a region that `wanted` names, by id.
+///
+/// `wanted` is a model id; or a glob on ids (`*` and `?`); or a name or a part of one as people say
+/// it, such as `claude-sonnet-4-5`, found in the id or in `modelName`, whatever its case and
+/// punctuation. The closest kind of match excludes the others: the id itself, then a whole
+/// `modelName`, then a part of either.
+pub fn resolve(
+    regions: &BTreeMap<&str, &Models>,
+    region: &str,
+    wanted: &str,
+) -> Result<Vec<Resolution>, Unresolved> {
+    let Some(models) = regions.get(region) else {
+        return Err(Unresolved::UnknownRegion {
+            region: region.to_owned(),
+            known: regions.keys().map(|&region| region.to_owned()).collect(),
+        });
+    };
+    let matched = matching(models, wanted);
+    if matched.is_empty() {
+        let others = regions.iter().filter(|(other, _)| **other != region);
+        return Err(Unresolved::UnknownModel {
+            region: region.to_owned(),
+            wanted: wanted.to_owned(),
+            nearest: nearest::nearest(models, &plain(wanted)),
+            elsewhere: others
+                .filter(|(_, models)| !matching(models, wanted).is_empty())
+                .map(|(&other, _)| other.to_owned())
+                .collect(),
+        });
+    }
+    let mut facts = invocation::facts(models);
+    let resolutions = matched.into_iter().filter_map(|(id, summary)| {
+        let facts = facts.remove(id)?;
+        Some(resolution(region, id, summary, facts))
+    });
+    Ok(resolutions.collect())
+}
+
+fn resolution(
+    region: &str,
+    id: &str,
+    summary: &Map<String, Value>,
+    facts: InvocationFacts,
+) -> Resolution {
+    let route = Route::of(summary, &facts);
+    let profile = match &route {
+        Route::Profile(profile) => Some(profile.clone()),
+        Route::OnDemand
+        | Route::ApplicationProfiles(_)
+        | Route::InactiveProfiles(_)
+        | Route::Provisioned
+        | Route::Unstated => None,
+    };
+    let lifecycle = summary.get("modelLifecycle").and_then(Value::as_object);
+    Resolution {
+        region: region.to_owned(),
+        model_id: id.to_owned(),
+        model_name: model_name(summary).map(str::to_owned),
+        invoke_with: facts.invoke_with,
+        on_demand: facts.on_demand,
+        requires_inference_profile: facts.requires_inference_profile,
+        profile,
+        lifecycle: lifecycle.cloned().unwrap_or_default(),
+        route,
+    }
+}
+
+fn model_name(summary: &Map<String, Value>) -> Option<&str> {
+    summary.get("modelName").and_then(Value::as_str)
+}
+
+fn matching<'m>(models: &'m Models, wanted: &str) -> Vec<(&'m str, &'m Map<String, Value>)> {
+    let keep = |is_meant: &dyn Fn(&str, &str) -> bool| -> Vec<_> {
+        let models = models.iter().map(|(id, summary)| (id.as_str(), summary));
+        models
+            .filter(|(id, summary)| is_meant(id, model_name(summary).unwrap_or_default()))
+            .collect()
+    };
+    if wanted.contains(['*', '?']) {
+        return match glob_set(&[wanted.to_owned()]) {
+            Ok(glob) => keep(&|id, _| glob.is_match(id)),
+            Err(_) => Vec::new(),
+        };
+    }
+    let plain_wanted = plain(wanted);
+    let kinds: [&dyn Fn(&str, &str) -> bool; 3] = [
+        &|id, _| id.eq_ignore_ascii_case(wanted),
+        &|_, name| plain(name) == plain_wanted,
+        &|id, name| plain(id).contains(&plain_wanted) || plain(name).contains(&plain_wanted),
+    ];
+    if plain_wanted.is_empty() {
+        return Vec::new();
+    }
+    kinds
+        .into_iter()
+        .map(keep)
+        .find(|found| !found.is_empty())
+        .unwrap_or_default()
+}
+
+/// Lower case, with each run of what is neither letter nor digit as one `-`: "Claude Sonnet 4.5" is
+/// `claude-sonnet-4-5`.
+fn plain(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_alphanumeric());
+    let words = words.filter(|word| !word.is_empty()).map(str::to_lowercase);
+    words.collect::<Vec<_>>().join("-")
+}

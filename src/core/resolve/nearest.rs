@@ -1,0 +1,76 @@
+//! The models that somebody may have meant.
+
+use super::{Models, model_name, plain};
+
+/// How many are offered.
+const MOST: usize = 5;
+/// What is longer than any id and its typing errors is not looked for: the effort grows with it.
+const LONGEST: usize = 200;
+
+/// The ids whose own text or name has a part that is nearest to `wanted`, the nearest first; none
+/// if a third of it or more would have to change.
+pub(super) fn nearest(models: &Models, wanted: &str) -> Vec<String> {
+    let wanted: Vec<char> = wanted.chars().collect();
+    if wanted.is_empty() || wanted.len() > LONGEST {
+        return Vec::new();
+    }
+    let limit = wanted.len().div_ceil(3);
+    let mut ranked: Vec<(usize, &str)> = models
+        .iter()
+        .filter_map(|(id, summary)| {
+            let name = model_name(summary).unwrap_or_default();
+            let distance = [id, name].map(|text| distance_to_part(&wanted, &plain(text)));
+            let distance = distance.into_iter().min()?;
+            (distance < limit).then_some((distance, id.as_str()))
+        })
+        .collect();
+    ranked.sort_by_key(|&(distance, id)| (distance, id.len(), id));
+    ranked.truncate(MOST);
+    ranked.into_iter().map(|(_, id)| id.to_owned()).collect()
+}
+
+/// The edit distance between `wanted` and that part of `text` which is nearest to it (Sellers'
+/// algorithm): a misspelt `claude-sonet` is one letter away from any id of Claude Sonnet.
+fn distance_to_part(wanted: &[char], text: &str) -> usize {
+    // column[i]: the distance of the first i characters to a part that ends here.
+    let mut column: Vec<usize> = (0..=wanted.len()).collect();
+    let mut best = wanted.len();
+    for c in text.chars() {
+        let mut diagonal = 0;
+        let mut above = 0;
+        for (cell, &w) in column.iter_mut().skip(1).zip(wanted) {
+            let replaced = diagonal + usize::from(c != w);
+            diagonal = *cell;
+            above = replaced.min(*cell + 1).min(above + 1);
+            *cell = above;
+        }
+        best = best.min(above);
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        let cases = [
+            ("abc", "xxabcxx", 0),
+            ("abc", "xxabxx", 1),
+            ("abc", "xxacxx", 1),
+            ("abc", "xxabzcxx", 1),
+            ("abc", "", 3),
+            ("abc", "zzz", 3),
+            ("", "abc", 0),
+        ];
+        for (wanted, text, expected) in cases {
+            let wanted: Vec<char> = wanted.chars().collect();
+            assert_eq!(
+                distance_to_part(&wanted, text),
+                expected,
+                "{wanted:?} in {text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,483 @@
+//! What becomes of a region that does not answer as it should, and of the others.
+
+use bedrock_model_map::api::{BedrockModelMap, ErrorCode, RegionState, RegionStatus};
+use bedrock_simulator::{Catalog, Fault, FaultRule, Operation};
+use kube::ResourceExt as _;
+use serde_json::{Value, json};
+
+use crate::oracle;
+use crate::support::{
+    Credentials, Stage, catalog_of, condition, data, eventually, file, mapping_json,
+};
+
+const REGIONS: [&str; 3] = ["ap-east-2", "eu-central-2", "us-west-1"];
+
+fn region<'a>(resource: &'a BedrockModelMap, region: &str) -> &'a RegionStatus {
+    &resource.status.as_ref().unwrap().regions[region]
+}
+
+fn code(resource: &BedrockModelMap, name: &str) -> Option<ErrorCode> {
+    region(resource, name).error.as_ref().map(|e| e.code)
+}
+
+/// Each region's fault, the code in its status, and a part of what the user gets to read.
+fn faults() -> Vec<(&'static str, Fault, ErrorCode, &'static str)> {
+    let throttled = Fault::Throttling {
+        retry_after: Some(120),
+    };
+    vec![
+        (
+            "us-east-1",
+            Fault::AccessDenied,
+            ErrorCode::AccessDenied,
+            "allow the IAM action bedrock:List",
+        ),
+        (
+            "us-east-2",
+            Fault::InternalServerError,
+            ErrorCode::ServiceError,
+            "AWS answered 500; the region is asked again later",
+        ),
+        (
+            "us-west-2",
+            throttled,
+            ErrorCode::Throttled,
+            "asks to slow down",
+        ),
+        (
+            "eu-west-1",
+            Fault::MalformedJson,
+            ErrorCode::MalformedAnswer,
+            "the answer is malformed",
+        ),
+        (
+            "eu-west-2",
+            Fault::HtmlPage,
+            ErrorCode::MalformedAnswer,
+            "something between the operator and AWS may be answering",
+        ),
+        (
+            "eu-west-3",
+            Fault::MissingList,
+            ErrorCode::MalformedAnswer,
+            "Summaries",
+        ),
+        (
+            "eu-north-1",
+            Fault::TruncatedBody,
+            ErrorCode::MalformedAnswer,
+            "the answer is malformed",
+        ),
+        (
+            "eu-south-1",
+            Fault::ConnectionReset,
+            ErrorCode::Unreachable,
+            "cannot be reached",
+        ),
+        (
+            "eu-south-2",
+            Fault::EndlessTokens,
+            ErrorCode::EndlessPagination,
+            "more than 100 pages",
+        ),
+        (
+            "eu-central-1",
+            Fault::RepeatedToken,
+            ErrorCode::EndlessPagination,
+            "leads back to an earlier one",
+        ),
+        (
+            "ca-central-1",
+            Fault::UnrecognizedClient,
+            ErrorCode::RegionDisabled,
+            "enable ca-central-1 for the account, or leave it out",
+        ),
+        (
+            "ca-west-1",
+            Fault::ExpiredToken,
+            ErrorCode::InvalidCredentials,
+            "does not accept the credentials",
+        ),
+        (
+            "sa-east-1",
+            Fault::HugeDescription { bytes: 10_000_000 },
+            ErrorCode::PayloadTooLarge,
+            "narrow spec.models",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn each_fault_is_named_and_harms_no_other_region() {
+    let faults = faults();
+    let mut regions: Vec<&str> = faults.iter().map(|(region, ..)| *region).collect();
+    regions.extend(REGIONS);
+    let stage = Stage::of(&regions).await;
+    for (region, fault, ..) in &faults {
+        let rule = FaultRule::new(fault.clone()).region(region);
+        stage.simulator.faults().add(rule);
+    }
+    stage.create("claude", json!({ "regions": regions })).await;
+    let resource = stage.sound("claude").await;
+    for (name, fault, expected, hint) in &faults {
+        let status = region(&resource, name);
+        let error = status.error.as_ref();
+        let error = error.unwrap_or_else(|| panic!("{fault:?} is not noticed"));
+        assert_eq!(error.code, *expected, "{fault:?}: {}", error.message);
+        assert!(error.message.contains(hint), "{fault:?}: {}", error.message);
+        let disabled = *expected == ErrorCode::RegionDisabled;
+        let state = if disabled {
+            RegionState::Disabled
+        } else {
+            RegionState::Failed
+        };
+        assert_eq!(status.state, state, "{fault:?}");
+    }
+    let throttled = region(&resource, "us-west-2").error.as_ref().unwrap();
+    assert_eq!(throttled.retry_after_seconds, Some(120));
+
+    let catalog = stage.simulator.catalog();
+    let mapping = stage.config_map("claude-mapping").await;
+    assert!(mapping_json(&mapping) == oracle::mapping_json(&catalog, REGIONS));
+    let [degraded, _, message] = condition(&resource, "Degraded");
+    assert_eq!(degraded, "True");
+    assert!(
+        message.contains("ca-central-1") && message.contains("13"),
+        "{message}"
+    );
+    assert_eq!(
+        message.matches("-1").count() + message.matches("-2").count(),
+        5,
+        "{message}"
+    );
+
+    // All of them mend.
+    stage.simulator.faults().clear();
+    stage.refresh("claude", "1").await;
+    let resource = stage.sound("claude").await;
+    assert_eq!(condition(&resource, "Degraded")[0], "False");
+    let mapping = stage.config_map("claude-mapping").await;
+    let all = oracle::mapping_json(&catalog, regions.iter().copied());
+    assert!(mapping_json(&mapping) == all);
+}
+
+#[tokio::test]
+async fn hanging_region_delays_nobody() {
+    let stage = Stage::of(&REGIONS).await;
+    let hang = FaultRule::new(Fault::Hang).region("ap-east-2");
+    stage.simulator.faults().add(hang);
+    stage.create("claude", json!({ "regions": REGIONS })).await;
+    for name in ["claude-eu-central-2", "claude-us-west-1"] {
+        let published = async || stage.has_config_map(name).await.then_some(()).ok_or(name);
+        eventually(published).await;
+    }
+    // The third is still being waited for.
+    let resource = stage.get("claude").await;
+    assert_eq!(condition(&resource, "Reconciling")[0], "True");
+    assert_eq!(resource.status.unwrap().observed_generation, None);
+}
+
+#[tokio::test]
+async fn hanging_region_times_out() {
+    let arguments = ["--region-timeout-seconds", "2"];
+    let stage = Stage::with(catalog_of(&REGIONS), &arguments).await;
+    let hang = FaultRule::new(Fault::Hang).region("ap-east-2");
+    let slow = Fault::SlowBody {
+        over: std::time::Duration::from_mins(1),
+    };
+    stage.simulator.faults().add(hang);
+    let slow = FaultRule::new(slow).region("us-west-1");
+    stage.simulator.faults().add(slow);
+    stage.create("claude", json!({ "regions": REGIONS })).await;
+    let resource = stage.sound("claude").await;
+    assert_eq!(code(&resource, "ap-east-2"), Some(ErrorCode::Timeout));
+    assert_eq!(code(&resource, "us-west-1"), Some(ErrorCode::Timeout));
+    assert_eq!(region(&resource, "eu-central-2").state, RegionState::Fresh);
+}
+
+#[tokio::test]
+async fn last_good_data_outlives_a_failure() {
+    let stage = Stage::of(&REGIONS).await;
+    stage.create("claude", json!({ "regions": REGIONS })).await;
+    let fresh = stage.sound("claude").await;
+    let good = stage.config_map("claude-us-west-1").await;
+    let good_versions = stage.versions("claude").await;
+    let mapping = mapping_json(&stage.config_map("claude-mapping").await);
+
+    let denied = FaultRule::new(Fault::AccessDenied).region("us-west-1");
+    stage.simulator.faults().add(denied);
+    stage.refresh("claude", "1").await;
+    let stale = stage.sound("claude").await;
+    assert_eq!(region(&stale, "us-west-1").state, RegionState::Stale);
+    assert_eq!(code(&stale, "us-west-1"), Some(ErrorCode::AccessDenied));
+    let success = |r: &BedrockModelMap| region(r, "us-west-1").last_success_time.clone();
+    assert_eq!(success(&stale), success(&fresh));
+    assert_eq!(condition(&stale, "Ready")[0], "True");
+    assert_eq!(condition(&stale, "Degraded")[0], "True");
+    let kept = stage.config_map("claude-us-west-1").await;
+    for name in ["models.json", "invocation.json"] {
+        assert_eq!(data(&kept, name), data(&good, name));
+    }
+    assert_eq!(file(&kept, "metadata.json")["state"], "Stale");
+    assert!(mapping_json(&stage.config_map("claude-mapping").await) == mapping);
+    let mut versions = stage.versions("claude").await;
+    for other in ["claude-ap-east-2", "claude-eu-central-2"] {
+        assert_eq!(versions[other], good_versions[other]);
+    }
+
+    // Failing on changes nothing more.
+    stage.refresh("claude", "2").await;
+    let still = stage.sound("claude").await;
+    assert_eq!(region(&still, "us-west-1").consecutive_failures, 2);
+    let since = |r: &BedrockModelMap| region(r, "us-west-1").stale_since.clone();
+    assert_eq!(since(&still), since(&stale));
+    let later = stage.versions("claude").await;
+    assert_eq!(later, versions);
+
+    stage.simulator.faults().clear();
+    stage.refresh("claude", "3").await;
+    let mended = stage.sound("claude").await;
+    assert_eq!(region(&mended, "us-west-1").state, RegionState::Fresh);
+    assert_eq!(stage.config_map("claude-us-west-1").await.data, good.data);
+    versions = stage.versions("claude").await;
+    assert_eq!(
+        versions["claude-ap-east-2"],
+        good_versions["claude-ap-east-2"]
+    );
+}
+
+#[tokio::test]
+async fn account_that_does_not_tell_its_regions() {
+    let stage = Stage::of(&REGIONS).await;
+    let denied = FaultRule::new(Fault::AccessDenied).operation(Operation::ListRegions);
+    stage.simulator.faults().add(denied.clone());
+    stage.create("claude", json!({})).await;
+    let resource = stage.sound("claude").await;
+    for kind in ["Ready", "Stalled"] {
+        let [_, reason, message] = condition(&resource, kind);
+        assert_eq!(reason, "AccessDenied");
+        assert!(message.contains("account:ListRegions"), "{message}");
+        assert!(message.contains("spec.regions"), "{message}");
+    }
+    assert_eq!(condition(&resource, "Ready")[0], "False");
+    stage.simulator.faults().clear();
+    stage.refresh("claude", "1").await;
+    let resource = stage.sound("claude").await;
+    assert_eq!(condition(&resource, "Stalled"), [""; 3]);
+    assert_eq!(resource.status.as_ref().unwrap().regions.len(), 3);
+
+    // Those known are asked further on.
+    stage.simulator.faults().add(denied);
+    stage.simulator.edit_catalog(|catalog| {
+        catalog.remove_model("us-west-1", "anthropic.claude-sonnet-5-5");
+    });
+    stage.refresh("claude", "2").await;
+    let resource = stage.sound("claude").await;
+    assert_eq!(region(&resource, "us-west-1").models, 38);
+    assert_eq!(condition(&resource, "Ready")[0], "True");
+}
+
+#[tokio::test]
+async fn disabled_region_is_no_failure_of_a_resource_that_did_not_ask_for_it() {
+    let stage = Stage::of(&REGIONS).await;
+    let disabled = FaultRule::new(Fault::UnrecognizedClient).region("us-west-1");
+    stage.simulator.faults().add(disabled);
+    stage.create("claude", json!({})).await;
+    let resource = stage.sound("claude").await;
+    assert_eq!(region(&resource, "us-west-1").state, RegionState::Disabled);
+    assert_eq!(condition(&resource, "Degraded")[0], "False");
+    assert_eq!(
+        resource.status.unwrap().summary.unwrap().regions_fresh,
+        "2/2"
+    );
+}
+
+#[tokio::test]
+async fn credentials_that_nobody_accepts() {
+    let stage = Stage::of(&REGIONS).await;
+    let unknown = FaultRule::new(Fault::UnrecognizedClient);
+    stage.simulator.faults().add(unknown.clone());
+    stage.create("claude", json!({ "regions": REGIONS })).await;
+    let resource = stage.sound("claude").await;
+    assert_eq!(
+        condition(&resource, "Stalled")[..2],
+        ["True", "InvalidCredentials"]
+    );
+    assert_eq!(
+        condition(&resource, "Ready")[..2],
+        ["False", "InvalidCredentials"]
+    );
+    for name in REGIONS {
+        assert_eq!(region(&resource, name).state, RegionState::Failed);
+        assert_eq!(code(&resource, name), Some(ErrorCode::InvalidCredentials));
+    }
+    stage.simulator.faults().clear();
+    stage.refresh("claude", "1").await;
+    stage.sound("claude").await;
+
+    // Credentials that were good do not take away what is published.
+    stage.simulator.faults().add(unknown);
+    stage.refresh("claude", "2").await;
+    let resource = stage.sound("claude").await;
+    assert_eq!(region(&resource, "us-west-1").state, RegionState::Stale);
+    assert_eq!(
+        condition(&resource, "Stalled")[..2],
+        ["True", "InvalidCredentials"]
+    );
+}
+
+#[tokio::test]
+async fn operator_without_credentials_says_so() {
+    let stage = Stage::as_user(catalog_of(&REGIONS), &[], Credentials::Missing, None).await;
+    stage
+        .create("named", json!({"regions": ["us-west-1"]}))
+        .await;
+    stage.create("all", json!({})).await;
+    for name in ["named", "all"] {
+        let resource = stage.sound(name).await;
+        let [stalled, reason, message] = condition(&resource, "Stalled");
+        assert_eq!([stalled, reason], ["True", "InvalidCredentials"], "{name}");
+        assert!(message.contains("no AWS credentials"), "{message}");
+    }
+    assert_eq!(stage.simulator.total(), 0);
+}
+
+#[tokio::test]
+async fn role_that_is_not_permitted() {
+    let stage = Stage::of(&REGIONS).await;
+    let role = "arn:aws:iam::123456789012:role/bedrock-reader";
+    let spec = json!({"regions": ["us-west-1"], "aws": {"roleArn": role}});
+    stage.create("claude", spec).await;
+    let resource = stage.settled("claude").await;
+    let [stalled, reason, message] = condition(&resource, "Stalled");
+    assert_eq!([stalled, reason], ["True", "RoleNotAllowed"]);
+    assert!(
+        message.contains(role) && message.contains(&stage.namespace.name),
+        "{message}"
+    );
+    assert_eq!(
+        condition(&resource, "Ready")[..2],
+        ["False", "RoleNotAllowed"]
+    );
+    assert_eq!(stage.simulator.total(), 0);
+
+    stage.patch("claude", json!({"spec": {"aws": null}})).await;
+    let resource = stage.sound("claude").await;
+    assert_eq!(condition(&resource, "Stalled"), [""; 3]);
+    // What is published stays, whatever role is asked for then.
+    let before = stage.versions("claude").await;
+    stage
+        .patch("claude", json!({"spec": {"aws": {"roleArn": role}}}))
+        .await;
+    let resource = stage.sound("claude").await;
+    assert_eq!(condition(&resource, "Stalled")[1], "RoleNotAllowed");
+    assert_eq!(stage.versions("claude").await, before);
+}
+
+#[tokio::test]
+async fn answer_that_shrank_is_held_until_confirmed() {
+    let stage = Stage::of(&REGIONS).await;
+    stage.create("claude", json!({ "regions": REGIONS })).await;
+    stage.sound("claude").await;
+    let shrunk = FaultRule::new(Fault::Shrink { keep: 5 })
+        .region("us-west-1")
+        .operation(Operation::ListFoundationModels);
+    // Lets the region's time come.
+    let due = async |stage: &Stage| {
+        stage.operator.kill();
+        let long_ago = json!({"lastAttemptTime": "2026-01-01T00:00:00Z"});
+        let regions = json!({"us-west-1": long_ago});
+        stage
+            .patch_status("claude", json!({ "regions": regions }))
+            .await;
+        stage.operator.start_anew();
+        let is_over = |r: &BedrockModelMap| {
+            let tried = region(r, "us-west-1").last_attempt_time.as_ref();
+            tried.is_some_and(|time| !time.0.to_string().starts_with("2026-01-01"))
+        };
+        stage.until("claude", is_over).await;
+        stage.sound("claude").await
+    };
+    stage.simulator.faults().add(shrunk.clone());
+    let resource = due(&stage).await;
+    assert_eq!(region(&resource, "us-west-1").state, RegionState::Stale);
+    assert_eq!(code(&resource, "us-west-1"), Some(ErrorCode::ShrinkHeld));
+    assert_eq!(region(&resource, "us-west-1").models, 39);
+    // The next attempt says the same: it is believed.
+    let resource = due(&stage).await;
+    assert_eq!(region(&resource, "us-west-1").state, RegionState::Fresh);
+    assert_eq!(region(&resource, "us-west-1").models, 5);
+
+    // Not so if the next attempt says otherwise.
+    stage.simulator.faults().clear();
+    due(&stage).await;
+    stage.simulator.faults().add(shrunk);
+    let resource = due(&stage).await;
+    assert_eq!(code(&resource, "us-west-1"), Some(ErrorCode::ShrinkHeld));
+    stage.simulator.faults().clear();
+    let resource = due(&stage).await;
+    assert_eq!(region(&resource, "us-west-1").state, RegionState::Fresh);
+    assert_eq!(region(&resource, "us-west-1").models, 39);
+
+    // Who forces a refresh takes what there is.
+    let shrunk = FaultRule::new(Fault::Shrink { keep: 0 })
+        .region("us-west-1")
+        .operation(Operation::ListFoundationModels);
+    stage.simulator.faults().add(shrunk);
+    stage.refresh("claude", "1").await;
+    let resource = stage.sound("claude").await;
+    assert_eq!(region(&resource, "us-west-1").state, RegionState::Empty);
+    assert!(!stage.has_config_map("claude-us-west-1").await);
+}
+
+/// A catalogue of things that no version of the API had so far.
+fn odd_catalog() -> Catalog {
+    let mut catalog = catalog_of(&["us-west-1"]);
+    let mut models = catalog.models("us-west-1").to_vec();
+    for model in &mut models {
+        model["newField"] =
+            json!({"b": [2, 1], "a": {"z": true, "y": 1.5, "x": "ü\u{1F600}\u{7f}\""}});
+        model["inputModalities"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!("SMELL"));
+        model["modelLifecycle"]["status"] = json!("RESTING");
+        model["modelLifecycle"]["mood"] = json!("good");
+    }
+    models[0]["modelName"] = json!("n".repeat(100_000));
+    catalog.set_models("us-west-1", models);
+    let mut profiles = catalog.profiles("us-west-1").to_vec();
+    for profile in &mut profiles {
+        profile["weight"] = json!(0.25);
+        profile["models"][0]["share"] = json!(1);
+        profile["status"] = json!("RESTING");
+    }
+    let nonsense: Vec<Value> = ["", "/", "arn:aws:bedrock", "nothing/of/this", "arn:::::x/"]
+        .map(|arn| json!({"modelArn": arn}))
+        .into();
+    profiles[0]["models"]
+        .as_array_mut()
+        .unwrap()
+        .extend(nonsense);
+    profiles[0]["description"] = json!("d".repeat(100_000));
+    catalog.set_profiles("us-west-1", profiles);
+    catalog
+}
+
+#[tokio::test]
+async fn what_is_unknown_is_kept() {
+    let stage = Stage::with(odd_catalog(), &[]).await;
+    stage
+        .create("claude", json!({"regions": ["us-west-1"]}))
+        .await;
+    let resource = stage.sound("claude").await;
+    assert_eq!(condition(&resource, "Ready")[0], "True");
+    let published = stage.config_map("claude-us-west-1").await;
+    let expected = oracle::models_json(&stage.simulator.catalog(), "us-west-1");
+    assert!(data(&published, "models.json") == expected);
+    // None of the profiles is active: none is recommended.
+    let facts = file(&published, "invocation.json");
+    let mut facts = facts.as_object().unwrap().values();
+    assert!(facts.all(|f| f["onDemand"] == true || f["invokeWith"] == Value::Null));
+    assert_eq!(published.name_any(), "claude-us-west-1");
+}

@@ -1,0 +1,44 @@
+//! The seed's algorithm in Python, with boto3, over the wire: it gets what the operator publishes.
+
+use std::process::Stdio;
+
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::support::{Stage, mapping_json, whole_catalog};
+
+#[tokio::test]
+async fn seed_with_boto3_gets_what_is_published() {
+    let stage = Stage::with(whole_catalog(), &[]).await;
+    stage.create("all", json!({})).await;
+    stage.settled("all").await;
+    let published = mapping_json(&stage.config_map("all-mapping").await);
+
+    let regions: Vec<String> = stage
+        .simulator
+        .catalog()
+        .regions()
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(regions.len(), 31);
+    // The environment stays: it says where Python's packages come from and are kept.
+    let output = Command::new("sh")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/run.sh"))
+        .args(["--regions", &regions.join(",")])
+        .env("AWS_ENDPOINT_URL", stage.simulator.url())
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("NO_PROXY", "127.0.0.1")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaints}");
+    assert!(
+        output.stdout == published.as_bytes(),
+        "they differ; {complaints}"
+    );
+}
