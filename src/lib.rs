@@ -8,4 +8,6 @@ pub mod aws;
 pub mod cli;
 pub mod cluster;
 pub mod core;
+pub mod discovery;
 pub mod ops;
+pub mod published;

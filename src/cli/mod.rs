@@ -1,11 +1,23 @@
 //! The command line: one file a command. Each parses, calls, prints.
 
+mod aws;
+mod cluster;
 mod crd;
+mod discover;
+mod get;
+mod mapping;
+mod output;
+mod resolve;
 mod run;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use output::{Outcome, note};
+
+/// The exit code when some regions failed and what succeeded is printed.
+const PARTLY: u8 = 3;
 
 /// Keeps in a Kubernetes cluster which Amazon Bedrock models exist in which region, and through
 /// which inference profile each is invoked.
@@ -24,6 +36,19 @@ enum Command {
     /// do: credentials from the environment, IRSA or EKS Pod Identity; `AWS_ENDPOINT_URL`,
     /// `AWS_ENDPOINT_URL_BEDROCK` and `AWS_ENDPOINT_URL_ACCOUNT` redirect its calls.
     Run(run::Run),
+    /// Print which models exist where, and how each is invoked, without a cluster.
+    ///
+    /// AWS is reached as by `run`. Exits with 3 if some regions failed; what succeeded is printed.
+    Discover(discover::Discover),
+    /// Print what a `BedrockModelMap` has published in the cluster.
+    ///
+    /// The cluster is the one of kubeconfig, or the one it runs in. Exits with 3 if a region is
+    /// stale or failed.
+    Get(get::Get),
+    /// Tell which id to pass to invoke a model from a region, and why.
+    ///
+    /// Looks in the cluster (NAME), in a folder (--dir), or asks Amazon Bedrock (--live).
+    Resolve(resolve::Resolve),
     /// Print the `CustomResourceDefinition` as YAML.
     Crd(crd::Crd),
 }
@@ -35,21 +60,35 @@ enum CommandError {
     Run(#[from] run::RunError),
     #[error("{0}")]
     Crd(#[from] crd::CrdError),
+    #[error("{0}")]
+    Discover(#[from] discover::DiscoverError),
+    #[error("{0}")]
+    Get(#[from] get::GetCommandError),
+    #[error("{0}")]
+    Resolve(#[from] resolve::ResolveError),
 }
 
 impl Cli {
     /// Carries the command out. Errors are printed on stderr.
     pub fn execute(self) -> ExitCode {
-        let done = match self.command {
-            Command::Run(run) => run.execute().map_err(CommandError::from),
-            Command::Crd(crd) => crd.execute().map_err(CommandError::from),
+        let done: Result<Outcome, CommandError> = match self.command {
+            Command::Run(run) => run.execute().map_err(CommandError::from).map(complete),
+            Command::Crd(crd) => crd.execute().map_err(CommandError::from).map(complete),
+            Command::Discover(discover) => discover.execute().map_err(CommandError::from),
+            Command::Get(get) => get.execute().map_err(CommandError::from),
+            Command::Resolve(resolve) => resolve.execute().map_err(CommandError::from),
         };
         match done {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(Outcome::Complete) => ExitCode::SUCCESS,
+            Ok(Outcome::Partial) => ExitCode::from(PARTLY),
             Err(error) => {
-                eprintln!("bedrock-model-map: {error}");
+                note(&format!("bedrock-model-map: {error}"));
                 ExitCode::FAILURE
             }
         }
     }
+}
+
+fn complete((): ()) -> Outcome {
+    Outcome::Complete
 }

@@ -5,6 +5,7 @@ use std::future::ready;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
+use futures::future::{BoxFuture, FutureExt as _, Shared};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::controller::{Config, Error as ControllerError};
@@ -60,18 +61,20 @@ pub async fn run(
     .reflect(resources_writer)
     .touched_objects();
 
+    let config_maps_known = known(config_maps.clone());
+
     let context = Arc::new(Context {
         client,
         snapshots,
         ledger: Ledger::default(),
-        config_maps: config_maps.clone(),
+        config_maps,
     });
     Controller::for_stream(guarded, resources.clone())
         .watches_stream(owned, |config_map| owners(&config_map))
         .with_config(Config::default().concurrency(CONCURRENT_LOOKS))
         .graceful_shutdown_on(stop)
         .run(
-            move |resource, context| look(resource, context, config_maps.clone()),
+            move |resource, context| look(resource, context, config_maps_known.clone()),
             |resource, _, context| retry(&resource, &context),
             Arc::clone(&context),
         )
@@ -93,19 +96,29 @@ pub async fn run(
         .await;
 }
 
+/// Ready once it is known which `ConfigMaps` there are. Of several tasks that await the store itself, only one is
+/// woken.
+fn known(
+    config_maps: reflector::Store<PartialObjectMeta<ConfigMap>>,
+) -> Shared<BoxFuture<'static, ()>> {
+    // The watch is dropped only when the process ends.
+    async move { config_maps.wait_until_ready().await.unwrap_or(()) }
+        .boxed()
+        .shared()
+}
+
 /// Looks at a resource once it is known which `ConfigMaps` there are.
 async fn look(
     resource: Arc<BedrockModelMap>,
     context: Arc<Context>,
-    config_maps: reflector::Store<PartialObjectMeta<ConfigMap>>,
+    config_maps_known: Shared<BoxFuture<'static, ()>>,
 ) -> Result<kube::runtime::controller::Action, ReconcileError> {
     let span = tracing::info_span!(
         "look",
         namespace = resource.namespace().unwrap_or_default(),
         name = resource.name_any()
     );
-    // The watch is dropped only when the process ends.
-    config_maps.wait_until_ready().await.ok();
+    config_maps_known.await;
     reconcile(resource, context).instrument(span).await
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::call::CallError;
 use super::last_good::LastGood;
@@ -21,7 +22,7 @@ use crate::core::association::associate;
 use crate::core::ownership::{Content, Target};
 use crate::core::plan::{Inputs, Reason, Refresh, regions_to_ask};
 use crate::core::region_state::{
-    Answer, Others, Publication, answered, disabled_or_invalid_credentials, error, failed,
+    Answer, Others, Publication, answered, disabled_or_invalid_credentials, error, failed, stamp,
 };
 use crate::core::render::{self, RegionContent};
 use crate::core::settings::Settings;
@@ -176,14 +177,34 @@ impl Refresher<'_> {
         match publication {
             Publication::Keep => Attempt::Held(status),
             Publication::Remove => Attempt::Answered(status, answer.content, false),
-            Publication::Publish => match self.publish(region, &answer.content, &status).await {
-                Ok(written) => {
-                    status.mapping = Some(profile_ids);
-                    Attempt::Answered(status, answer.content, written)
+            Publication::Publish => {
+                if let Some(seen) = self.seen_before(region, &status).await {
+                    status.discovered_at = Some(seen);
                 }
-                Err(error) => Attempt::Failed(error),
-            },
+                match self.publish(region, &answer.content, &status).await {
+                    Ok(written) => {
+                        status.mapping = Some(profile_ids);
+                        Attempt::Answered(status, answer.content, written)
+                    }
+                    Err(error) => Attempt::Failed(error),
+                }
+            }
         }
+    }
+
+    /// When the content was first seen, if it is published already and the status does not know of it: a refresh that
+    /// was cut short had published it, or a resource of the same name that is gone.
+    async fn seen_before(&self, region: &str, status: &RegionStatus) -> Option<Time> {
+        let known = self.status.regions.get(region);
+        if known.is_some_and(|known| known.sha256 == status.sha256) {
+            return None;
+        }
+        let name = status.config_map.as_deref()?;
+        let data = self.publisher.read(name).await.ok()??.data?;
+        RegionContent::read(data.get(render::MODELS_JSON)?, status.sha256.as_deref()?)?;
+        let metadata = data.get(render::METADATA_JSON)?;
+        let metadata: render::RegionMetadata = serde_json::from_str(metadata).ok()?;
+        metadata.discovered_at.map(stamp)
     }
 
     /// Makes the region's `ConfigMap` what content and status say. Returns whether it was written.

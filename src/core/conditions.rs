@@ -209,22 +209,16 @@ fn ready(status: &BedrockModelMapStatus, problems: &[(String, &AttemptError)]) -
     let unready = |(_, error): &&(String, &AttemptError)| {
         nothing_answered(status) || error.code.concerns_publication()
     };
-    match problems.iter().find(unready) {
-        Some((subject, error)) => Finding::new(
-            READY,
-            "False",
-            error.code.as_str(),
-            described(subject, error),
-        ),
-        None => {
-            let summary = status.summary.clone().unwrap_or_default();
-            let message = format!(
-                "{} regions fresh, {} models and {} inference profiles published",
-                summary.regions_fresh, summary.models, summary.profiles
-            );
-            Finding::new(READY, "True", "Published", message)
-        }
+    if let Some((subject, error)) = problems.iter().find(unready) {
+        let reason = error.code.as_str();
+        return Finding::new(READY, "False", reason, described(subject, error));
     }
+    let summary = status.summary.clone().unwrap_or_default();
+    let message = format!(
+        "{} regions fresh, {} models and {} inference profiles published",
+        summary.regions_fresh, summary.models, summary.profiles
+    );
+    Finding::new(READY, "True", "Published", message)
 }
 
 fn described(subject: &str, error: &AttemptError) -> String {

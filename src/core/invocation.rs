@@ -151,6 +151,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table, a row for each rule")]
     fn what_to_invoke_with() {
         let us = profile("us.m", "SYSTEM_DEFINED", "ACTIVE");
         let eu = profile("eu.m", "SYSTEM_DEFINED", "ACTIVE");

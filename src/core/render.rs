@@ -350,3 +350,6 @@ fn compress(bytes: &[u8]) -> Result<Vec<u8>, std::io::Error> {
 fn json<T: Serialize + ?Sized>(file: &'static str, value: &T) -> Result<String, RenderError> {
     serde_json::to_string(value).map_err(|source| RenderError::Json { file, source })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,10 +5,13 @@
 
 mod crd_validation;
 mod failures;
+mod identity;
 mod oracle;
+mod output;
 mod ownership;
 mod parity;
 mod publication;
 mod refresh;
+mod selection;
 mod start_up;
 mod support;

@@ -63,7 +63,7 @@ fn by_id(catalog: &Catalog, region: &str) -> Value {
     let mut models = Map::new();
     for mut model in associated(catalog, region) {
         for key in SETS {
-            sort(&mut model[key], |item| item.to_string());
+            sort(&mut model[key], Value::to_string);
         }
         if let Some(profiles) = model.get_mut("referencedByInstanceProfiles") {
             for profile in profiles.as_array_mut().unwrap() {

@@ -241,6 +241,12 @@ async fn killed_in_the_middle_it_converges_to_the_same_bytes() {
     assert_eq!(resource.status.unwrap().regions.len(), 3);
     let now = stage.config_maps("claude").await;
     for name in expected {
-        assert_eq!(now[name].data, halfway[name].data, "{name}");
+        for part in ["metadata.json", "models.json", "invocation.json"] {
+            let (now, then) = (data(&now[name], part), data(&halfway[name], part));
+            assert!(
+                now == then,
+                "{name}: {part} was\n{then:.300}\nand is\n{now:.300}"
+            );
+        }
     }
 }

@@ -1,1 +1,147 @@
+//! An operator that lacks something says what.
 
+use control_plane::ControlPlane;
+use serde_json::json;
+
+use crate::support::{
+    Credentials, Launch, Operator, Stage, catalog_of, condition, eventually, kubectl,
+};
+
+/// What the operator needs in its namespace, and nothing more.
+const ROLE: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: operator}
+rules:
+- {apiGroups: [bedrock.modelmap.dev], resources: [bedrockmodelmaps], verbs: [get, list, watch]}
+- {apiGroups: [bedrock.modelmap.dev], resources: [bedrockmodelmaps/status], verbs: [update]}
+- {apiGroups: [''], resources: [configmaps], verbs: [VERBS]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: operator}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: operator}
+subjects:
+- {apiGroup: rbac.authorization.k8s.io, kind: User, name: USER}
+";
+
+/// Until a line of the log has all of these.
+async fn logged(operator: &Operator, parts: &[&str]) {
+    eventually(async || {
+        let log = operator.log();
+        let found = log
+            .lines()
+            .any(|line| parts.iter().all(|part| line.contains(part)));
+        found.then_some(()).ok_or(format!("no {parts:?}"))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn missing_rights_are_named_and_work_once_granted() {
+    let user = "operator-of-the-test";
+    let catalog = catalog_of(&["us-west-1"]);
+    let stage = Stage::as_user(catalog, &[], Credentials::Given, Some(user)).await;
+    stage
+        .create("claude", json!({"regions": ["us-west-1"]}))
+        .await;
+    let line = ["cannot list resource", "bedrockmodelmaps", user, "give"];
+    logged(&stage.operator, &line).await;
+    logged(&stage.operator, &["cannot list resource", "configmaps"]).await;
+    assert!(stage.operator.ended().is_none());
+
+    let grant = async |verbs: &str| {
+        let role = ROLE.replace("VERBS", verbs).replace("USER", user);
+        let arguments = ["apply", "-n", &stage.namespace.name, "-f", "-"];
+        stage.cluster.run(&arguments, &role).await.unwrap();
+    };
+    // All but one: the status names it.
+    grant("get, list, watch, update, delete").await;
+    let resource = stage.sound("claude").await;
+    let [ready, reason, message] = condition(&resource, "Ready");
+    assert_eq!([ready, reason], ["False", "WriteFailed"]);
+    let said = "cannot create resource \\\"configmaps\\\"".replace('\\', "");
+    assert!(message.contains(&said), "{message}");
+
+    grant("get, list, watch, create, update, delete").await;
+    // RBAC takes a moment to be known everywhere.
+    eventually(async || {
+        let token = format!("{:?}", std::time::Instant::now());
+        let resource = stage.refresh("claude", &token).await;
+        let [ready, _, message] = condition(&resource, "Ready").map(str::to_owned);
+        if ready == "True" {
+            Ok(())
+        } else {
+            Err(message)
+        }
+    })
+    .await;
+    stage.sound("claude").await;
+}
+
+#[tokio::test]
+async fn all_resources_that_wait_for_the_start_are_looked_at() {
+    let stage = Stage::of(&["us-west-1"]).await;
+    stage.operator.kill();
+    let names: Vec<String> = (0..20).map(|n| format!("claude-{n}")).collect();
+    for name in &names {
+        stage.create(name, json!({"regions": ["us-west-1"]})).await;
+    }
+    stage.operator.start_anew();
+    for name in &names {
+        stage.sound(name).await;
+    }
+    // They share one fetch.
+    assert_eq!(stage.simulator.total(), 3);
+}
+
+#[tokio::test]
+async fn missing_crd_is_named_and_works_once_installed() {
+    let control_plane = ControlPlane::start().await.unwrap();
+    let operator = Operator::start(&Launch {
+        control_plane: &control_plane,
+        kubeconfig: control_plane.kubeconfig().to_owned(),
+        // Nobody is asked: the resource below names a role that is not permitted.
+        aws: "http://127.0.0.1:9".to_owned(),
+        credentials: Credentials::Given,
+        namespace: "default",
+        arguments: &[],
+    });
+    logged(
+        &operator,
+        &[
+            "bedrockmodelmaps.bedrock.modelmap.dev",
+            "is not installed",
+            "crd",
+        ],
+    )
+    .await;
+    assert!(operator.ended().is_none());
+
+    let run =
+        async |arguments: &[&str], input: &str| kubectl(&control_plane, arguments, input).await;
+    let crd = bedrock_model_map::api::crd_yaml().unwrap();
+    let installed = run(&["create", "-f", "-"], &crd).await;
+    assert!(installed.success, "{installed}");
+    let resource = json!({
+        "apiVersion": "bedrock.modelmap.dev/v1alpha1",
+        "kind": "BedrockModelMap",
+        "metadata": {"name": "claude"},
+        "spec": {"aws": {"roleArn": "arn:aws:iam::123456789012:role/reader"}},
+    });
+    eventually(async || {
+        let applied = run(&["apply", "-f", "-"], &resource.to_string()).await;
+        if applied.success {
+            Ok(())
+        } else {
+            Err(applied)
+        }
+    })
+    .await;
+    eventually(async || {
+        let shown = run(&["get", "bmm", "claude", "-o", "wide"], "").await;
+        let said = shown.stdout.contains("does not permit namespace default");
+        if said { Ok(()) } else { Err(shown) }
+    })
+    .await;
+}

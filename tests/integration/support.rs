@@ -6,7 +6,7 @@ mod published;
 mod stage;
 mod status_check;
 
-pub use cluster::{Cluster, Namespace, eventually, eventually_within};
+pub use cluster::{Cluster, Namespace, eventually, eventually_within, kubectl};
 pub use operator::{Credentials, Launch, Operator};
 pub use published::{data, file, mapping_json, mapping_value};
 pub use stage::{Stage, catalog_of, condition, whole_catalog};

@@ -75,6 +75,7 @@ const ALL_ANSWER: &str = "Degraded=False AllRegionsAnswer";
 const SOME_FAIL: &str = "Degraded=True RegionsFailing";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, a row for each rule")]
 fn what_the_regions_say_of_the_whole() {
     let two_fresh_and = |other: Value| status([fresh(), other, fresh()]);
     let all = |region: fn(&str) -> Value, code: &str| status([region(code), region(code)]);

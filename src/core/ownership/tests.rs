@@ -93,6 +93,7 @@ fn references(object: &ConfigMap) -> Vec<&str> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, a row for each rule")]
 fn whose_a_config_map_is() {
     let ours = our_labels();
     let without = |key: &str| {

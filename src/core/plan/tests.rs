@@ -110,9 +110,10 @@ impl Case {
                 let known = self.named.clone();
                 let known = known.unwrap_or_else(|| self.status.regions.keys().cloned().collect());
                 let asked = regions_to_ask(&refresh, &self.inputs(), &known);
-                let account = if refresh.ask_account { " account" } else { "" };
-                let asked: String = asked.iter().map(|region| format!(" {region}")).collect();
-                format!("{}{account}{asked}", refresh.reason.as_str())
+                let mut short = vec![refresh.reason.as_str()];
+                short.extend(refresh.ask_account.then_some("account"));
+                short.extend(asked);
+                short.join(" ")
             }
         }
     }
@@ -136,13 +137,14 @@ fn assert_waits_about(case: &str, short: &str, seconds: i64) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, a row for each rule")]
 fn why_a_refresh_happens_and_whom_it_asks() {
     let new = Case::with(|c| c.status = BedrockModelMapStatus::default());
     let new_of_account = Case::with(|c| {
         c.status = BedrockModelMapStatus::default();
         c.named = None;
     });
-    let cases = [
+    let cases = vec![
         ("created", new.clone(), "First a b"),
         (
             "created, regions of the account",
@@ -361,8 +363,9 @@ fn why_a_refresh_happens_and_whom_it_asks() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, a row for each rule")]
 fn how_long_is_waited() {
-    let cases = [
+    let cases = vec![
         (
             "nothing is due; a restart asks nobody",
             Case::settled(),

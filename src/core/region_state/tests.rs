@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::api::{InferenceProfilesSpec, ModelsSpec};
 use crate::core::catalog::{FoundationModel, InferenceProfile, Snapshot};
 use crate::core::selection::Selection;
 use Publication::{Keep, Publish, Remove};
@@ -12,6 +13,10 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "as the fields of a status have it"
+)]
 fn time(seconds: i64) -> Option<Time> {
     Some(Time(at(seconds)))
 }
@@ -36,7 +41,8 @@ fn answer_named(name: &str, models: usize, taken_at: i64) -> Answer {
 }
 
 fn answer_of(snapshot: &Snapshot) -> Answer {
-    let everything = Selection::new(&Default::default(), &Default::default()).unwrap();
+    let everything =
+        Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default()).unwrap();
     let catalog = crate::core::association::associate(snapshot, &everything);
     Answer::of(catalog, snapshot.taken_at).unwrap()
 }

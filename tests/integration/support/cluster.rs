@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 /// For whatever is awaited. Much longer than needed: a machine may be busy.
-const DEADLINE: Duration = Duration::from_mins(1);
+const DEADLINE: Duration = Duration::from_mins(2);
 
 /// Until the attempt gives something; a panic with what it last complained of if it does not in [`DEADLINE`].
 pub async fn eventually<T, E: fmt::Display>(attempt: impl AsyncFnMut() -> Result<T, E>) -> T {
@@ -143,7 +143,7 @@ impl fmt::Display for Output {
     }
 }
 
-async fn kubectl(control_plane: &ControlPlane, arguments: &[&str], stdin: &str) -> Output {
+pub async fn kubectl(control_plane: &ControlPlane, arguments: &[&str], stdin: &str) -> Output {
     let mut child = Command::new(control_plane.kubectl())
         .env("KUBECONFIG", control_plane.kubeconfig())
         // The cache in the home folder goes by host and port, which an earlier control plane may have had too.

@@ -302,7 +302,8 @@ fn annotation(config_map: &ConfigMap) -> Option<&str> {
 
 fn sha256(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let hex: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    hex.concat()
 }
 
 fn count(n: usize) -> i64 {

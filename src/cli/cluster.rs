@@ -1,0 +1,48 @@
+//! The cluster as the commands that read from it find it.
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ClusterArgs {
+    /// The resource's namespace. Default: that of the kubeconfig's context, or one's own in a
+    /// cluster.
+    #[arg(short, long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+
+    /// The context of the kubeconfig to use. Default: its current one.
+    #[arg(long, value_name = "CONTEXT")]
+    context: Option<String>,
+}
+
+/// Why there is no cluster to talk to.
+#[derive(Debug, thiserror::Error)]
+#[error("no cluster: {0}; set KUBECONFIG, name a --context that is in it, or run inside a cluster")]
+pub(super) struct NoCluster(String);
+
+impl ClusterArgs {
+    /// A client, and the namespace to look in.
+    pub(super) async fn connect(&self) -> Result<(Client, String), NoCluster> {
+        let config = match &self.context {
+            None => Config::infer().await.map_err(|e| e.to_string()),
+            Some(context) => {
+                let options = KubeConfigOptions {
+                    context: Some(context.clone()),
+                    ..KubeConfigOptions::default()
+                };
+                match Kubeconfig::read() {
+                    Ok(kubeconfig) => Config::from_custom_kubeconfig(kubeconfig, &options).await,
+                    Err(error) => Err(error),
+                }
+                .map_err(|e| e.to_string())
+            }
+        };
+        let config = config.map_err(NoCluster)?;
+        let namespace = self
+            .namespace
+            .clone()
+            .unwrap_or_else(|| config.default_namespace.clone());
+        let client = Client::try_from(config).map_err(|e| NoCluster(e.to_string()))?;
+        Ok((client, namespace))
+    }
+}

@@ -1,0 +1,162 @@
+//! `bedrock-model-map discover`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::aws::{AwsArgs, block_on};
+use super::mapping::{self, Format, ShowError};
+use super::output::{Outcome, note, progress};
+use crate::api::{InferenceProfilesSpec, ModelsSpec};
+use crate::core::render::{RenderError, region_files};
+use crate::core::selection::Selection;
+use crate::discovery::{Discovery, discover};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Discover {
+    /// A region to ask; repeatable. Default: every region that is enabled for the account, which
+    /// needs the permission account:ListRegions.
+    #[arg(long = "region", value_name = "REGION", value_parser = mapping::region)]
+    regions: Vec<String>,
+
+    /// Keep only models whose id matches this glob (* and ?); repeatable, any may match.
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+
+    /// Leave out models whose id matches this glob, also if --include matches; repeatable.
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+
+    /// Keep only models of this provider, such as Anthropic, in upper or lower case; repeatable.
+    #[arg(long = "provider", value_name = "NAME")]
+    providers: Vec<String>,
+
+    /// How the mapping is printed. Default: table, or nothing with --output-dir.
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    output: Option<Format>,
+
+    /// Write here what a mount would show: <DIR>/<region>/{models,invocation,metadata}.json. The
+    /// folders of regions that fail are left as they are.
+    #[arg(long, value_name = "DIR")]
+    output_dir: Option<PathBuf>,
+
+    #[command(flatten)]
+    aws: AwsArgs,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DiscoverError {
+    #[error("the async runtime cannot be started: {0}")]
+    Runtime(#[source] io::Error),
+    #[error("{0}")]
+    Glob(#[from] globset::Error),
+    #[error("{0}")]
+    Regions(String),
+    #[error("no region answered")]
+    NoAnswer,
+    #[error("{0}")]
+    Show(#[from] ShowError),
+    #[error("region {region}: {source}")]
+    Render { region: String, source: RenderError },
+    #[error("{}: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+}
+
+impl Discover {
+    pub(super) fn execute(self) -> Result<Outcome, DiscoverError> {
+        let selection = self.selection()?;
+        let discovery = block_on(self.ask(&selection)).map_err(DiscoverError::Runtime)??;
+        let failures = discovery.failures().count();
+        summarize(&discovery);
+        if discovery.answered() == 0 && failures > 0 {
+            return Err(DiscoverError::NoAnswer);
+        }
+        if let Some(folder) = &self.output_dir {
+            write_folders(folder, &discovery)?;
+        }
+        let default = self.output_dir.is_none().then_some(Format::Table);
+        if let Some(format) = self.output.or(default) {
+            mapping::show(&discovery.published, format)?;
+        }
+        Ok(if failures == 0 {
+            Outcome::Complete
+        } else {
+            Outcome::Partial
+        })
+    }
+
+    fn selection(&self) -> Result<Selection, globset::Error> {
+        let models = ModelsSpec {
+            include: self.include.clone(),
+            exclude: self.exclude.clone(),
+            providers: self.providers.clone(),
+            ..ModelsSpec::default()
+        };
+        Selection::new(&models, &InferenceProfilesSpec::default())
+    }
+
+    async fn ask(&self, selection: &Selection) -> Result<Discovery, DiscoverError> {
+        let named = (!self.regions.is_empty()).then_some(self.regions.as_slice());
+        let snapshots = self.aws.snapshots().await;
+        progress("asking…");
+        let discovery = discover(&snapshots, named, selection, |p| {
+            progress(&format!(
+                "{} of {} regions have answered",
+                p.done, p.regions
+            ));
+        })
+        .await;
+        progress("");
+        // The operator's advice, in this command's words.
+        discovery.map_err(|error| {
+            DiscoverError::Regions(error.message.replace("spec.regions", "--region"))
+        })
+    }
+}
+
+fn summarize(discovery: &Discovery) {
+    for (region, error) in discovery.failures() {
+        note(&format!(
+            "{region}: {}: {}",
+            error.code.as_str(),
+            error.message
+        ));
+    }
+    let regions = discovery.regions.values();
+    let models: i64 = regions.clone().map(|r| r.models).sum();
+    let associations: i64 = regions.map(|r| r.associations).sum();
+    note(&format!(
+        "{} of {} regions answered, {} failed: {models} models, {associations} associations with inference profiles",
+        discovery.answered(),
+        discovery.regions.len(),
+        discovery.failures().count(),
+    ));
+}
+
+fn write_folders(folder: &Path, discovery: &Discovery) -> Result<(), DiscoverError> {
+    for (region, published) in &discovery.published.regions {
+        let Some(status) = discovery.regions.get(region) else {
+            continue;
+        };
+        let files = region_files(region, &published.content, status).map_err(|source| {
+            DiscoverError::Render {
+                region: region.clone(),
+                source,
+            }
+        })?;
+        let folder = folder.join(region);
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| DiscoverError::Write { path, source }
+        };
+        fs::create_dir_all(&folder).map_err(failed(&folder))?;
+        for (name, text) in &files.data {
+            let path = folder.join(name);
+            // Whoever reads it meanwhile sees the file before or after, and never a part.
+            let unfinished = folder.join(format!(".{name}"));
+            fs::write(&unfinished, text).map_err(failed(&unfinished))?;
+            fs::rename(&unfinished, &path).map_err(failed(&path))?;
+        }
+    }
+    Ok(())
+}

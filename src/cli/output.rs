@@ -1,0 +1,83 @@
+//! What commands print.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use serde::Serialize;
+
+/// Why a result cannot be printed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PrintError {
+    #[error("the result cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("the result cannot be written as YAML: {0}")]
+    Yaml(#[from] serde_saphyr::ser::Error),
+    #[error("the result cannot be printed: {0}")]
+    Print(#[from] io::Error),
+}
+
+/// How a command ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// All well.
+    Complete,
+    /// Some regions failed; what succeeded is printed.
+    Partial,
+}
+
+/// Prints text, to the byte; on a terminal the prompt gets a line of its own.
+pub(super) fn print(text: &str) -> Result<(), PrintError> {
+    let mut stdout = io::stdout().lock();
+    let mut written = stdout.write_all(text.as_bytes());
+    if written.is_ok() && stdout.is_terminal() && !text.ends_with('\n') {
+        written = stdout.write_all(b"\n");
+    }
+    match written.and_then(|()| stdout.flush()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+pub(super) fn print_yaml(value: &impl Serialize) -> Result<(), PrintError> {
+    print(&serde_saphyr::to_string(value)?)
+}
+
+/// Tells something beside the result.
+pub(super) fn note(text: &str) {
+    // There is nobody left to tell that stderr is closed.
+    let _ = writeln!(io::stderr(), "{}", printable(text));
+}
+
+/// Tells how far it has come, on one line of a terminal; an empty text removes the line.
+pub(super) fn progress(text: &str) {
+    let mut stderr = io::stderr().lock();
+    if stderr.is_terminal() {
+        let _ = write!(stderr, "\r\x1b[K{text}");
+        let _ = stderr.flush();
+    }
+}
+
+/// The text without what a terminal would obey: names come from AWS, or from a folder.
+pub(super) fn printable(text: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() && c != '\n' {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    text.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_obeys_nothing_that_is_printed() {
+        assert_eq!(
+            printable("a\x1b[31mb\r\u{9b}c\nd é"),
+            "a\u{fffd}[31mb\u{fffd}\u{fffd}c\nd é"
+        );
+    }
+}

@@ -1,0 +1,203 @@
+//! `bedrock-model-map resolve`.
+
+use std::io;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use clap::builder::NonEmptyStringValueParser;
+
+use super::aws::{AwsArgs, block_on};
+use super::cluster::{ClusterArgs, NoCluster};
+use super::mapping;
+use super::output::{Outcome, PrintError, note, print, print_yaml, printable};
+use crate::api::{ErrorCode, InferenceProfilesSpec, ModelsSpec, RegionState};
+use crate::core::resolve::{Resolution, Unresolved, resolve};
+use crate::core::selection::Selection;
+use crate::discovery::discover;
+use crate::published::{
+    GetError, MountError, Published, Refresh, get_model_profile_mapping, read_mount,
+};
+
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("source").required(true).args(["name", "dir", "live"]))]
+pub(super) struct Resolve {
+    /// A model id, a glob on ids (* and ?), or a name or a part of one, such as claude-sonnet-4-5,
+    /// looked for in ids and model names.
+    #[arg(value_name = "MODEL", value_parser = NonEmptyStringValueParser::new())]
+    model: String,
+
+    /// From which region the model is to be invoked.
+    #[arg(long, env = "AWS_REGION", value_name = "REGION", value_parser = mapping::region)]
+    region: String,
+
+    /// Look in what this BedrockModelMap has published in the cluster.
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+
+    #[command(flatten)]
+    cluster: ClusterArgs,
+
+    /// Look in this folder: a mounted ConfigMap, or what discover --output-dir wrote.
+    #[arg(long, value_name = "MOUNT")]
+    dir: Option<PathBuf>,
+
+    /// Ask Amazon Bedrock now.
+    #[arg(long)]
+    live: bool,
+
+    /// How the answer is printed.
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+
+    #[command(flatten)]
+    aws: AwsArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// The id, and why, for people.
+    Text,
+    /// A list, one item a matching model.
+    Json,
+    /// The same as YAML.
+    Yaml,
+    /// Only the id to pass, for scripts; fails unless exactly one model matches and has one.
+    Id,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ResolveError {
+    #[error("the async runtime cannot be started: {0}")]
+    Runtime(#[source] io::Error),
+    #[error("{0}")]
+    NoCluster(#[from] NoCluster),
+    #[error("{0}")]
+    Get(#[from] GetError),
+    #[error("{0}")]
+    Mount(#[from] MountError),
+    #[error("{0}")]
+    Glob(#[from] globset::Error),
+    #[error("{0}")]
+    Live(String),
+    #[error("{0}")]
+    Unresolved(#[from] Unresolved),
+    #[error("{} models match, name one of them: {}", .0.len(), .0.join(", "))]
+    Ambiguous(Vec<String>),
+    #[error("there is no id to pass for {model}: {why}")]
+    NoId { model: String, why: String },
+    #[error("{0}")]
+    Print(#[from] PrintError),
+}
+
+impl Resolve {
+    pub(super) fn execute(self) -> Result<Outcome, ResolveError> {
+        let published = match &self.dir {
+            Some(dir) => read_mount(dir)?,
+            None => block_on(self.ask()).map_err(ResolveError::Runtime)??,
+        };
+        let found = resolve(&published.models(), &self.region, &self.model)?;
+        let stale = published
+            .regions
+            .get(&self.region)
+            .filter(|r| r.state == RegionState::Stale);
+        if let Some(stale) = stale {
+            let since = stale.stale_since.map(|time| format!(" since {time}"));
+            let since = since.unwrap_or_default();
+            note(&format!(
+                "{} is stale: it could not be confirmed{since}",
+                self.region
+            ));
+        }
+        match self.output {
+            Format::Text => print(&text(&found))?,
+            Format::Json => {
+                let json = serde_json::to_string(&found).map_err(PrintError::from)?;
+                print(&format!("{json}\n"))?;
+            }
+            Format::Yaml => print_yaml(&found)?,
+            Format::Id => print(&format!("{}\n", only_id(found)?))?,
+        }
+        Ok(Outcome::Complete)
+    }
+
+    async fn ask(&self) -> Result<Published, ResolveError> {
+        match &self.name {
+            Some(name) => {
+                let (client, namespace) = self.cluster.connect().await?;
+                let mapping =
+                    get_model_profile_mapping(client, &namespace, name, Refresh::Published).await?;
+                Ok(mapping.published)
+            }
+            None => self.ask_bedrock().await,
+        }
+    }
+
+    async fn ask_bedrock(&self) -> Result<Published, ResolveError> {
+        let everything = Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default())?;
+        let snapshots = self.aws.snapshots().await;
+        let region = std::slice::from_ref(&self.region);
+        let discovery = discover(&snapshots, Some(region), &everything, |_| {})
+            .await
+            .map_err(|error| ResolveError::Live(error.message))?;
+        let failure = discovery.failures().next().map(|(_, error)| error.clone());
+        let Some(failure) = failure else {
+            if discovery.published.regions.is_empty() {
+                let message = format!("{} lists no models", self.region);
+                return Err(ResolveError::Live(message));
+            }
+            return Ok(discovery.published);
+        };
+        let may_be_unknown = matches!(
+            failure.code,
+            ErrorCode::NameNotResolved | ErrorCode::RegionDisabled | ErrorCode::InvalidCredentials
+        );
+        if may_be_unknown
+            && let Ok(known) = snapshots.account_regions().await
+            && !known.contains(&self.region)
+        {
+            let region = self.region.clone();
+            return Err(Unresolved::UnknownRegion { region, known }.into());
+        }
+        Err(ResolveError::Live(failure.message))
+    }
+}
+
+fn only_id(mut found: Vec<Resolution>) -> Result<String, ResolveError> {
+    match (found.pop(), found.is_empty()) {
+        (Some(one), true) => one.invoke_with.ok_or(ResolveError::NoId {
+            model: one.model_id,
+            why: one.route.to_string(),
+        }),
+        (last, _) => {
+            let all = found.into_iter().chain(last);
+            Err(ResolveError::Ambiguous(all.map(|r| r.model_id).collect()))
+        }
+    }
+}
+
+fn text(found: &[Resolution]) -> String {
+    let blocks = found.iter().map(|resolution| {
+        let id = resolution.invoke_with.as_deref();
+        let name = resolution.model_name.as_deref();
+        let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
+        let block = format!(
+            "{}\n  model:     {}{name}\n  from:      {}\n  why:       {}\n  lifecycle: {}\n",
+            id.unwrap_or("(no id to pass)"),
+            resolution.model_id,
+            resolution.region,
+            resolution.route,
+            lifecycle(resolution),
+        );
+        printable(&block)
+    });
+    blocks.collect::<Vec<_>>().join("\n")
+}
+
+fn lifecycle(resolution: &Resolution) -> String {
+    let field = |key| resolution.lifecycle.get(key).and_then(|v| v.as_str());
+    let status = field("status").unwrap_or("not stated");
+    match field("endOfLifeTime") {
+        Some(end) => format!("{status}, end of life {end}"),
+        None => status.to_owned(),
+    }
+}

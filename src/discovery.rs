@@ -1,0 +1,151 @@
+//! Discovery without a cluster: the operator's own stages, carried out once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
+
+use crate::api::{AttemptError, ErrorCode, RegionState, RegionStatus};
+use crate::aws::Snapshots;
+use crate::core::association::associate;
+use crate::core::region_state::{
+    Answer, Others, answered, disabled_or_invalid_credentials, error, failed,
+};
+use crate::core::selection::Selection;
+use crate::published::{Published, PublishedRegion};
+
+/// What the regions answered.
+#[derive(Clone, Debug)]
+pub struct Discovery {
+    /// What an operator would publish now.
+    pub published: Published,
+    /// What it would say of each region, those without models included.
+    pub regions: BTreeMap<String, RegionStatus>,
+    /// Whether the regions were named, rather than those of the account.
+    pub named: bool,
+}
+
+/// How far a discovery has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Regions asked.
+    pub regions: usize,
+    /// Regions that have answered, or failed.
+    pub done: usize,
+}
+
+impl Discovery {
+    /// The regions that failed. One that Bedrock or the account does not have is no failure unless
+    /// it was named.
+    pub fn failures(&self) -> impl Iterator<Item = (&str, &AttemptError)> {
+        let absent_is_failure = self.named;
+        let regions = self.regions.iter().filter(move |(_, r)| match r.state {
+            RegionState::Failed | RegionState::Stale => true,
+            RegionState::Unsupported | RegionState::Disabled => absent_is_failure,
+            RegionState::Fresh | RegionState::Empty => false,
+        });
+        regions.filter_map(|(region, status)| Some((region.as_str(), status.error.as_ref()?)))
+    }
+
+    /// How many regions answered.
+    pub fn answered(&self) -> usize {
+        let answered = |r: &&RegionStatus| r.last_success_time.is_some();
+        self.regions.values().filter(answered).count()
+    }
+}
+
+/// Asks the regions, all at once: those named, or all that are enabled for the account.
+pub async fn discover(
+    snapshots: &Snapshots,
+    named: Option<&[String]>,
+    selection: &Selection,
+    mut progress: impl FnMut(Progress),
+) -> Result<Discovery, AttemptError> {
+    let regions: BTreeSet<String> = match named {
+        Some(named) => named.iter().cloned().collect(),
+        None => snapshots.account_regions().await?.into_iter().collect(),
+    };
+    let now = Timestamp::now();
+    let mut under_way: FuturesUnordered<_> = regions
+        .iter()
+        .map(|region| async move { (region, ask(snapshots, region, selection, now).await) })
+        .collect();
+    let mut attempts = BTreeMap::new();
+    progress(Progress {
+        regions: regions.len(),
+        done: 0,
+    });
+    while let Some((region, attempt)) = under_way.next().await {
+        attempts.insert(region.clone(), attempt);
+        progress(Progress {
+            regions: regions.len(),
+            done: attempts.len(),
+        });
+    }
+    Ok(told(attempts, named.is_some(), now))
+}
+
+async fn ask(
+    snapshots: &Snapshots,
+    region: &str,
+    selection: &Selection,
+    now: Timestamp,
+) -> Result<Answer, AttemptError> {
+    let snapshot = snapshots.get(region, now).await?;
+    Answer::of(associate(&snapshot, selection), snapshot.taken_at)
+        .map_err(|cause| error(ErrorCode::PayloadTooLarge, cause.to_string()))
+}
+
+fn told(
+    attempts: BTreeMap<String, Result<Answer, AttemptError>>,
+    named: bool,
+    now: Timestamp,
+) -> Discovery {
+    let known: Vec<(String, Others)> = attempts
+        .iter()
+        .map(|(region, attempt)| {
+            let told = attempt
+                .as_ref()
+                .map_or_else(|error| Others::of_error(error.code), |_| Others::ANSWER);
+            (region.clone(), told)
+        })
+        .collect();
+    let mut discovery = Discovery {
+        published: Published::default(),
+        regions: BTreeMap::new(),
+        named,
+    };
+    for (region, attempt) in attempts {
+        let status = match attempt {
+            Ok(answer) => {
+                let (status, _) = answered(None, &answer, &region, false, now);
+                if status.state == RegionState::Fresh {
+                    let published = PublishedRegion {
+                        content: answer.content,
+                        state: status.state,
+                        stale_since: None,
+                    };
+                    discovery
+                        .published
+                        .regions
+                        .insert(region.clone(), published);
+                }
+                status
+            }
+            Err(error) => {
+                let others = known.iter().filter(|(other, _)| *other != region);
+                let others = others.fold(Others::NONE, |sum, (_, told)| sum.or(*told));
+                failed(
+                    None,
+                    disabled_or_invalid_credentials(error, others),
+                    others,
+                    now,
+                )
+                .0
+            }
+        };
+        discovery.regions.insert(region, status);
+    }
+    discovery
+}

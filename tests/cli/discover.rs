@@ -1,0 +1,245 @@
+use std::fs;
+
+use bedrock_simulator::{Catalog, Fault, FaultRule, Simulator};
+use serde_json::{Value, json};
+
+use crate::oracle::mapping_of;
+use crate::support::{ask, assert_same, aws, bedrock, path, program, run};
+
+#[tokio::test]
+async fn json_is_what_mapping_json_would_hold_to_the_byte() {
+    let simulator = bedrock().await;
+    let catalog = simulator.catalog();
+    let all: Vec<&str> = catalog.regions().collect();
+    let done = ask(&simulator, &["discover", "-o", "json"]).await;
+    assert!(
+        done.stderr
+            .starts_with("31 of 31 regions answered, 0 failed"),
+        "{}",
+        done.stderr
+    );
+    assert_same(&done.well(), &mapping_of(&catalog, &all));
+
+    let one = ["discover", "--region", "eu-west-1", "-o", "json"];
+    let expected = mapping_of(&catalog, &["eu-west-1"]);
+    assert_same(&ask(&simulator, &one).await.well(), &expected);
+
+    let yaml = ["discover", "--region", "eu-west-1", "-o", "yaml"];
+    let yaml = ask(&simulator, &yaml).await.well();
+    let read: Value = serde_saphyr::from_str(&yaml).unwrap();
+    assert_same(&read.to_string(), &expected);
+}
+
+#[tokio::test]
+async fn a_table_shows_how_each_model_is_invoked() {
+    let arguments = [
+        "discover",
+        "--region",
+        "us-east-1",
+        "--region",
+        "ap-southeast-2",
+        "--provider",
+        "anthropic",
+        "--provider",
+        "amazon",
+        "--include",
+        "*claude*-4-5*",
+        "--include",
+        "amazon.nova-*lite*",
+        "--exclude",
+        "*:256k",
+    ];
+    let table = ask(&bedrock().await, &arguments).await.well();
+    insta::assert_snapshot!(table, @r#"
+    MODEL                                      ap-southeast-2  us-east-1
+    amazon.nova-2-lite-v1:0                    global          us
+    amazon.nova-lite-v1:0                      on demand       on demand
+    amazon.nova-lite-v1:0:24k                  -               provisioned
+    amazon.nova-lite-v1:0:300k                 -               provisioned
+    anthropic.claude-haiku-4-5-20251001-v1:0   au              us
+    anthropic.claude-opus-4-5-20251101-v1:0    global          us
+    anthropic.claude-sonnet-4-5-20250929-v1:0  au              us
+    "#);
+}
+
+#[tokio::test]
+async fn what_succeeded_is_printed_and_what_failed_is_told() {
+    let simulator = bedrock().await;
+    let fault = |region: &str| FaultRule::new(Fault::AccessDenied).region(region);
+    simulator.faults().add(fault("us-east-1"));
+    let arguments = [
+        "discover",
+        "--region",
+        "us-east-1",
+        "--region",
+        "eu-west-1",
+        "-o",
+        "json",
+    ];
+    let done = ask(&simulator, &arguments).await;
+    assert_eq!(done.code, 3, "{done}");
+    assert_same(
+        &done.stdout,
+        &mapping_of(&simulator.catalog(), &["eu-west-1"]),
+    );
+    assert!(
+        done.stderr
+            .starts_with("us-east-1: AccessDenied: bedrock:List"),
+        "{done}"
+    );
+    assert!(
+        done.stderr.contains("1 of 2 regions answered, 1 failed"),
+        "{done}"
+    );
+
+    simulator.faults().add(fault("eu-west-1"));
+    let done = ask(&simulator, &arguments).await;
+    done.failed(1, "eu-west-1: AccessDenied");
+    done.failed(1, "no region answered");
+}
+
+#[tokio::test]
+async fn a_region_that_hangs_costs_its_time_and_no_more() {
+    let simulator = bedrock().await;
+    simulator
+        .faults()
+        .add(FaultRule::new(Fault::Hang).region("us-east-1"));
+    let done = ask(
+        &simulator,
+        &[
+            "discover",
+            "--region",
+            "us-east-1",
+            "--region",
+            "eu-west-1",
+            "-o",
+            "json",
+            "--region-timeout-seconds",
+            "2",
+        ],
+    )
+    .await;
+    assert_eq!(done.code, 3, "{done}");
+    assert!(done.stderr.contains("us-east-1: Timeout"), "{done}");
+}
+
+#[tokio::test]
+async fn a_folder_gets_what_a_mount_would_show() {
+    let simulator = bedrock().await;
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("maps");
+    let arguments = [
+        "discover",
+        "--region",
+        "eu-west-1",
+        "--output-dir",
+        path(&dir),
+    ];
+    assert_eq!(ask(&simulator, &arguments).await.well(), "");
+    let mut names: Vec<_> = fs::read_dir(dir.join("eu-west-1"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["invocation.json", "metadata.json", "models.json"]);
+    let models = fs::read_to_string(dir.join("eu-west-1/models.json")).unwrap();
+    let expected = mapping_of(&simulator.catalog(), &["eu-west-1"]);
+    assert_eq!(
+        format!(r#"{{"models":{{"eu-west-1":{models}}}}}"#),
+        expected
+    );
+
+    // What cannot be written is told.
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let arguments = [
+        "discover",
+        "--region",
+        "eu-west-1",
+        "--output-dir",
+        path(&file),
+    ];
+    ask(&simulator, &arguments).await.failed(1, path(&file));
+}
+
+#[tokio::test]
+async fn an_account_that_does_not_tell_its_regions() {
+    let simulator = bedrock().await;
+    let url = simulator.url();
+    let mut variables = aws(&url).to_vec();
+    variables.push(("AWS_REGION", "us-gov-west-1"));
+    run(&variables, &["discover"])
+        .await
+        .failed(1, "name them in --region");
+}
+
+#[tokio::test]
+async fn without_credentials_or_bedrock_it_says_so() {
+    let simulator = bedrock().await;
+    let url = simulator.url();
+    let no_keys = [("AWS_ENDPOINT_URL", url.as_str())];
+    let arguments = ["discover", "--region", "us-east-1"];
+    run(&no_keys, &arguments).await.failed(1, "credentials");
+    run(&aws("http://127.0.0.1:1"), &arguments)
+        .await
+        .failed(1, "us-east-1: Unreachable");
+}
+
+#[tokio::test]
+async fn wrong_usage_is_exit_2() {
+    let cases: [&[&str]; 10] = [
+        &["discover", "--region", "mars"],
+        &["discover", "-o", "html2"],
+        &["discover", "--region-timeout-seconds", "0"],
+        &["discover", "surplus"],
+        &["resolve", "claude", "--region", "us-east-1"],
+        &["resolve", "claude", "--live"],
+        &["resolve", "", "--region", "us-east-1", "--live"],
+        &[
+            "resolve",
+            "claude",
+            "name",
+            "--region",
+            "us-east-1",
+            "--live",
+        ],
+        &["get"],
+        &["get", "name", "--timeout", "1 day"],
+    ];
+    for arguments in cases {
+        run(&[], arguments).await.failed(2, "");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_is_no_panic() {
+    let simulator = bedrock().await;
+    let url = simulator.url();
+    let mut child = program(&aws(&url), &["discover", "-o", "json"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().await.unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+#[tokio::test]
+async fn hostile_names_move_no_cursor() {
+    let mut catalog = Catalog::new();
+    let model = json!({"modelId": "evil.\u{1b}[2J-model", "modelName": "\u{1b}]0;x\u{7}", "inferenceTypesSupported": ["ON_DEMAND"]});
+    catalog.set_models("us-east-1", vec![model]);
+    let simulator = Simulator::start(catalog).await.unwrap();
+    let cases: [&[&str]; 2] = [
+        &["discover", "--region", "us-east-1"],
+        &["resolve", "evil", "--region", "us-east-1", "--live"],
+    ];
+    for arguments in cases {
+        let shown = ask(&simulator, arguments).await.well();
+        assert!(shown.contains("evil.\u{fffd}[2J-model"), "{shown}");
+        assert!(!shown.contains(['\u{1b}', '\u{7}']), "{shown:?}");
+    }
+}

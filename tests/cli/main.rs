@@ -1,0 +1,11 @@
+//! The commands, run as a user runs them.
+
+// clippy.toml allows these in functions marked `#[test]` only, not in what these call.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod discover;
+mod get;
+mod mounts;
+mod oracle;
+mod resolve;
+mod support;

@@ -1,0 +1,169 @@
+use bedrock_simulator::Simulator;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{Done, ask, aws, bedrock, path, run};
+
+const SONNET: &str = "anthropic.claude-sonnet-4-5-20250929-v1:0";
+
+/// A folder that `discover` wrote, and the simulated Bedrock it asked.
+struct Sources {
+    simulator: Simulator,
+    folder: TempDir,
+}
+
+impl Sources {
+    async fn new() -> Self {
+        let (simulator, folder) = (bedrock().await, tempfile::tempdir().unwrap());
+        let mut write = vec!["discover", "--output-dir", path(folder.path())];
+        for region in ["us-east-1", "ap-southeast-2", "eu-west-3"] {
+            write.extend(["--region", region]);
+        }
+        ask(&simulator, &write).await.well();
+        Self { simulator, folder }
+    }
+
+    /// What is said of the folder, and has to be said of Bedrock itself as well.
+    async fn resolve(&self, model: &str, region: &str, output: &str) -> Done {
+        let both = ["resolve", model, "--region", region, "-o", output];
+        let dir = ["--dir", path(self.folder.path())];
+        let mounted = ask(&self.simulator, &[&both[..], &dir].concat()).await;
+        let live = ask(&self.simulator, &[&both[..], &["--live"]].concat()).await;
+        assert_eq!((mounted.code, &mounted.stdout), (live.code, &live.stdout));
+        mounted
+    }
+}
+
+#[tokio::test]
+async fn a_script_gets_the_id_alone() {
+    let sources = Sources::new().await;
+    let ids = [
+        ("claude-sonnet-4-5", "us-east-1", format!("us.{SONNET}")),
+        (
+            "Claude Sonnet 4.5",
+            "ap-southeast-2",
+            format!("au.{SONNET}"),
+        ),
+        (SONNET, "eu-west-3", format!("eu.{SONNET}")),
+        (
+            "*opus-4-5*",
+            "ap-southeast-2",
+            "global.anthropic.claude-opus-4-5-20251101-v1:0".to_owned(),
+        ),
+        (
+            "nova-lite",
+            "ap-southeast-2",
+            "amazon.nova-lite-v1:0".to_owned(),
+        ),
+    ];
+    for (model, region, expected) in ids {
+        let printed = sources.resolve(model, region, "id").await.well();
+        assert_eq!(printed, format!("{expected}\n"));
+    }
+}
+
+#[tokio::test]
+async fn people_are_told_why_and_programs_get_a_list() {
+    let sources = Sources::new().await;
+    insta::assert_snapshot!(sources.resolve("claude-sonnet-4-5", "us-east-1", "text").await.well(), @r#"
+    us.anthropic.claude-sonnet-4-5-20250929-v1:0
+      model:     anthropic.claude-sonnet-4-5-20250929-v1:0 (Claude Sonnet 4.5)
+      from:      us-east-1
+      why:       not on demand; the profile of the geography us, which routes to us-east-1, us-east-2, us-west-2
+      lifecycle: LEGACY, end of life 2027-04-08T08:00:00Z
+    "#);
+    insta::assert_snapshot!(sources.resolve("nova-lite", "us-east-1", "text").await.well(), @r#"
+    amazon.nova-lite-v1:0
+      model:     amazon.nova-lite-v1:0 (Nova Lite)
+      from:      us-east-1
+      why:       on demand: the model's own id can be passed
+      lifecycle: ACTIVE
+
+    (no id to pass)
+      model:     amazon.nova-lite-v1:0:24k (Nova Lite)
+      from:      us-east-1
+      why:       only with provisioned throughput: pass the ARN of what the account has bought
+      lifecycle: ACTIVE
+
+    (no id to pass)
+      model:     amazon.nova-lite-v1:0:300k (Nova Lite)
+      from:      us-east-1
+      why:       only with provisioned throughput: pass the ARN of what the account has bought
+      lifecycle: ACTIVE
+    "#);
+    insta::assert_snapshot!(sources.resolve("claude-sonnet-4-5", "us-east-1", "json").await.well(), @r#"[{"region":"us-east-1","modelId":"anthropic.claude-sonnet-4-5-20250929-v1:0","modelName":"Claude Sonnet 4.5","invokeWith":"us.anthropic.claude-sonnet-4-5-20250929-v1:0","onDemand":false,"requiresInferenceProfile":true,"profile":{"id":"us.anthropic.claude-sonnet-4-5-20250929-v1:0","type":"SYSTEM_DEFINED","status":"ACTIVE","geography":"us","destinationRegions":["us-east-1","us-east-2","us-west-2"]},"lifecycle":{"endOfLifeTime":"2027-04-08T08:00:00Z","legacyTime":"2026-07-01T08:00:00Z","publicExtendedAccessTime":"2026-10-01T08:00:00Z","startOfLifeTime":"2025-09-30T00:00:00Z","status":"LEGACY"}}]"#);
+    let yaml = sources
+        .resolve("claude-sonnet-4-5", "us-east-1", "yaml")
+        .await
+        .well();
+    let json = sources
+        .resolve("claude-sonnet-4-5", "us-east-1", "json")
+        .await
+        .well();
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(serde_saphyr::from_str::<Value>(&yaml).unwrap(), json);
+}
+
+#[tokio::test]
+async fn what_is_not_one_answer_is_none() {
+    let sources = Sources::new().await;
+    let failures = [
+        (
+            "nova-lite",
+            "us-east-1",
+            "3 models match, name one of them: amazon.nova-lite-v1:0, amazon.nova-lite-v1:0:24k, amazon.nova-lite-v1:0:300k\n",
+        ),
+        (
+            "amazon.nova-lite-v1:0:24k",
+            "us-east-1",
+            "there is no id to pass for amazon.nova-lite-v1:0:24k: only with provisioned throughput",
+        ),
+        (
+            "claude-sonet-4-5",
+            "us-east-1",
+            "nearest: anthropic.claude-sonnet-4-5-20250929-v1:0, ",
+        ),
+        (
+            "claude-sonnet-4-5",
+            "us-west-9",
+            "there is no region us-west-9 here; there are: ",
+        ),
+    ];
+    for (model, region, why) in failures {
+        sources.resolve(model, region, "id").await.failed(1, why);
+    }
+    // Where it is instead is known of a folder with several regions.
+    let mut elsewhere = vec!["resolve", "claude-3-haiku", "--region", "ap-southeast-2"];
+    elsewhere.extend(["--dir", path(sources.folder.path())]);
+    let done = ask(&sources.simulator, &elsewhere).await;
+    done.failed(1, "regions that have it: eu-west-3\n");
+}
+
+#[tokio::test]
+async fn bedrock_itself_has_no_such_region_or_nothing_there() {
+    let simulator = bedrock().await;
+    simulator.edit_catalog(|catalog| {
+        catalog.set_models("eu-west-2", Vec::new());
+    });
+    let cases = [
+        (
+            "us-west-9",
+            "there is no region us-west-9 here; there are: af-south-1, ",
+        ),
+        ("eu-west-2", "eu-west-2 lists no models"),
+    ];
+    for (region, why) in cases {
+        let arguments = ["resolve", SONNET, "--region", region, "--live"];
+        ask(&simulator, &arguments).await.failed(1, why);
+    }
+}
+
+#[tokio::test]
+async fn a_region_may_come_from_the_environment() {
+    let simulator = bedrock().await;
+    let url = simulator.url();
+    let mut variables = aws(&url).to_vec();
+    variables.push(("AWS_REGION", "eu-west-3"));
+    let printed = run(&variables, &["resolve", SONNET, "--live", "-o", "id"]).await;
+    assert_eq!(printed.well(), format!("eu.{SONNET}\n"));
+}

@@ -1,0 +1,119 @@
+//! Which regions, models and profiles are published.
+
+use serde_json::{Value, json};
+
+use crate::oracle;
+use crate::support::{Stage, catalog_of, data};
+
+/// A name, the spec, and whether it keeps a model.
+type Selector<'a> = (&'static str, Value, &'a dyn Fn(&Value) -> bool);
+
+#[tokio::test]
+async fn selectors_decide_what_is_published() {
+    let stage = Stage::of(&["us-east-1"]).await;
+    let whole = stage.simulator.catalog();
+    let text = |model: &Value, key: &str| model[key].as_str().unwrap().to_owned();
+    let has = |model: &Value, key: &str, value: &str| {
+        model[key].as_array().unwrap().contains(&json!(value))
+    };
+    // Of each selector what it keeps, said a second time in other words.
+    let cases: [Selector<'_>; 5] = [
+        (
+            "include",
+            json!({"models": {"include": ["anthropic.claude-*", "amazon.nova-pro-v?:0"]}}),
+            &|m| {
+                let id = text(m, "modelId");
+                id.starts_with("anthropic.claude-") || id == "amazon.nova-pro-v1:0"
+            },
+        ),
+        (
+            "exclude",
+            json!({"models": {"include": ["amazon.*"], "exclude": ["*:*k", "*embed*"]}}),
+            &|m| {
+                let id = text(m, "modelId");
+                let context_window = id.contains(':') && id.ends_with('k');
+                id.starts_with("amazon.") && !context_window && !id.contains("embed")
+            },
+        ),
+        (
+            "provider",
+            json!({"models": {"providers": ["aNTHROPIC"]}}),
+            &|m| text(m, "providerName") == "Anthropic",
+        ),
+        (
+            "modality",
+            json!({"models": {"inputModalities": ["IMAGE", "TEXT"], "outputModalities": ["TEXT"]}}),
+            &|m| {
+                has(m, "inputModalities", "IMAGE")
+                    && has(m, "inputModalities", "TEXT")
+                    && has(m, "outputModalities", "TEXT")
+            },
+        ),
+        (
+            "lifecycle",
+            json!({"models": {"lifecycle": ["LEGACY"]}}),
+            &|m| m["modelLifecycle"]["status"] == "LEGACY",
+        ),
+    ];
+    for (name, mut spec, keeps) in cases {
+        spec["regions"] = json!(["us-east-1"]);
+        stage.create(name, spec).await;
+        stage.sound(name).await;
+        let kept: Vec<Value> = whole
+            .models("us-east-1")
+            .iter()
+            .filter(|m| keeps(m))
+            .cloned()
+            .collect();
+        assert!(
+            !kept.is_empty() && kept.len() < whole.models("us-east-1").len(),
+            "{name}"
+        );
+        let mut expected = whole.clone();
+        expected.set_models("us-east-1", kept);
+        let published = stage.config_map(&format!("{name}-us-east-1")).await;
+        let expected = oracle::models_json(&expected, "us-east-1");
+        assert!(data(&published, "models.json") == expected, "{name}");
+    }
+    // Five resources, one region, one fetch: its three lists.
+    assert_eq!(stage.simulator.total(), 3);
+}
+
+#[tokio::test]
+async fn types_of_profiles_decide_what_is_embedded() {
+    let stage = Stage::of(&["us-east-1"]).await;
+    for (name, kind) in [("system", "SYSTEM_DEFINED"), ("application", "APPLICATION")] {
+        let spec = json!({"regions": ["us-east-1"], "inferenceProfiles": {"types": [kind]}});
+        stage.create(name, spec).await;
+        stage.sound(name).await;
+        let mut expected = stage.simulator.catalog();
+        let mut profiles = expected.profiles("us-east-1").to_vec();
+        profiles.retain(|profile| profile["type"] == kind);
+        assert!(!profiles.is_empty());
+        expected.set_profiles("us-east-1", profiles);
+        let published = stage.config_map(&format!("{name}-us-east-1")).await;
+        let expected = oracle::models_json(&expected, "us-east-1");
+        assert!(data(&published, "models.json") == expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn regions_that_are_not_enabled_are_not_asked() {
+    let catalog = {
+        let mut catalog = catalog_of(&["us-west-1", "eu-central-2", "ap-east-2"]);
+        catalog.set_status("eu-central-2", bedrock_simulator::RegionOptStatus::Disabled);
+        catalog
+    };
+    let stage = Stage::with(catalog, &[]).await;
+    stage.create("claude", json!({})).await;
+    let status = stage.sound("claude").await.status.unwrap();
+    let regions: Vec<&String> = status.regions.keys().collect();
+    assert_eq!(regions, ["ap-east-2", "us-west-1"]);
+    // Enabled meanwhile: the next forced refresh finds it.
+    stage.simulator.edit_catalog(|catalog| {
+        catalog.set_status("eu-central-2", bedrock_simulator::RegionOptStatus::Enabled);
+    });
+    stage.refresh("claude", "1").await;
+    stage.sound("claude").await;
+    assert!(stage.has_config_map("claude-eu-central-2").await);
+}

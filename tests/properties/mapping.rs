@@ -1,0 +1,208 @@
+//! From an answer to the published bytes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bedrock_model_map::api::{InferenceProfilesSpec, ModelsSpec};
+use bedrock_model_map::core::association::associate;
+use bedrock_model_map::core::catalog::Snapshot;
+use bedrock_model_map::core::render::{RegionContent, mapping_json};
+use bedrock_model_map::core::selection::Selection;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value, json};
+
+use crate::answers::{Lists, lists, two_orders};
+use crate::{config, twin};
+
+const PROFILE_TYPES: [&[&str]; 3] = [
+    &["SYSTEM_DEFINED", "APPLICATION"],
+    &["SYSTEM_DEFINED"],
+    &["APPLICATION"],
+];
+
+fn globs() -> impl Strategy<Value = Vec<String>> {
+    let glob = select(&["*", "a*", "*:24k", "amazon.nova", "?", "*claude*", "none"][..]);
+    vec(glob.prop_map(str::to_owned), 0..3)
+}
+
+fn selection() -> impl Strategy<Value = Selection> {
+    let words = |words: &'static [&'static str]| vec(select(words), 0..2);
+    let types = select(&PROFILE_TYPES[..]);
+    let lifecycle = words(&["ACTIVE", "LEGACY"]);
+    let modalities = words(&["TEXT", "IMAGE"]);
+    let providers = words(&["anthropic", "Amazon"]);
+    (globs(), globs(), providers, lifecycle, modalities, types).prop_map(
+        |(include, exclude, providers, lifecycle, modalities, types)| {
+            let models = json!({"include": include, "exclude": exclude, "providers": providers,
+                                "lifecycle": lifecycle, "inputModalities": modalities});
+            let models: ModelsSpec = serde_json::from_value(models).unwrap();
+            let profiles: InferenceProfilesSpec =
+                serde_json::from_value(json!({"types": types})).unwrap();
+            Selection::new(&models, &profiles).unwrap()
+        },
+    )
+}
+
+#[test]
+fn the_real_regions_are_those_of_the_naive_twin() {
+    let catalogs = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/simulator/catalog");
+    let mut regions = 0;
+    for file in std::fs::read_dir(catalogs).unwrap() {
+        let path = file.unwrap().path();
+        let catalog: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let list = |key: &str| catalog[key].as_array().unwrap().clone();
+        let lists = Lists {
+            models: list("modelSummaries"),
+            profiles: list("inferenceProfileSummaries"),
+        };
+        let content = RegionContent::of(lists.catalog()).unwrap();
+        // The twin reads the made-up times only.
+        let expected = twin::models_json(&lists);
+        assert_eq!(
+            without_times(&content.models_json),
+            without_times(&expected),
+            "{path:?}"
+        );
+        regions += 1;
+    }
+    assert!(regions > 30, "only {regions}");
+}
+
+fn without_times(models_json: &str) -> Value {
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                fields.retain(|key, _| key != "createdAt" && key != "updatedAt");
+                fields.values_mut().for_each(strip);
+            }
+            Value::Array(items) => items.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    let mut models = serde_json::from_str(models_json).unwrap();
+    strip(&mut models);
+    models
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn the_bytes_are_those_of_the_naive_twin(lists in lists()) {
+        let content = RegionContent::of(lists.catalog()).unwrap();
+        prop_assert_eq!(content.models_json, twin::models_json(&lists));
+    }
+
+    #[test]
+    fn the_counts_are_what_is_embedded(lists in lists()) {
+        let catalog = lists.catalog();
+        let ids = catalog.profile_ids();
+        let embedded: Vec<&String> = ids.values().flatten().collect();
+        prop_assert_eq!(catalog.associations, embedded.len());
+        let distinct: BTreeSet<&String> = embedded.into_iter().collect();
+        prop_assert_eq!(catalog.profiles, distinct.len());
+        let orphans = lists.profiles.iter().filter(|p| twin::is_orphan(p, &lists));
+        let orphans: BTreeSet<_> = orphans.map(|p| p["inferenceProfileId"].as_str()).collect();
+        prop_assert_eq!(catalog.orphan_profiles, orphans.len());
+    }
+
+    #[test]
+    fn the_order_of_the_answer_changes_no_byte((one, other) in two_orders()) {
+        let (one, other) = (one.catalog(), other.catalog());
+        let counts = [one.profiles, one.associations, one.orphan_profiles];
+        prop_assert_eq!(counts, [other.profiles, other.associations, other.orphan_profiles]);
+        let (one, other) = (RegionContent::of(one).unwrap(), RegionContent::of(other).unwrap());
+        prop_assert_eq!(&one.models_json, &other.models_json);
+        prop_assert_eq!(&one.sha256, &other.sha256);
+        let invocation = |content: &RegionContent| serde_json::to_string(&content.facts()).unwrap();
+        prop_assert_eq!(invocation(&one), invocation(&other));
+    }
+
+    #[test]
+    fn what_is_read_back_is_what_was_rendered(lists in lists()) {
+        let content = RegionContent::of(lists.catalog()).unwrap();
+        let read = RegionContent::read(&content.models_json, &content.sha256);
+        prop_assert_eq!(read.as_ref(), Some(&content));
+        let again = serde_json::to_string(&read.unwrap().models).unwrap();
+        prop_assert_eq!(again, content.models_json);
+    }
+
+    #[test]
+    fn a_region_read_back_from_the_merged_mapping_is_the_same(
+        one in lists(),
+        other in lists(),
+    ) {
+        let regions = [("us-east-1", one), ("eu-west-1", other)]
+            .map(|(region, lists)| (region, RegionContent::of(lists.catalog()).unwrap()));
+        let mapping = mapping_json(regions.iter().map(|(region, content)| (*region, content)));
+        let mut mapping: BTreeMap<String, BTreeMap<String, Value>> =
+            serde_json::from_str(&mapping.unwrap()).unwrap();
+        let mut mapping = mapping.remove("models").unwrap();
+        for (region, content) in regions {
+            let json = mapping.remove(region).unwrap().to_string();
+            prop_assert_eq!(RegionContent::read(&json, &content.sha256), Some(content));
+        }
+        prop_assert!(mapping.is_empty());
+    }
+
+    #[test]
+    fn selecting_twice_selects_the_same(lists in lists(), selection in selection()) {
+        let all = lists.snapshot();
+        let once = associate(&all, &selection);
+        let kept = Snapshot {
+            models: all.models.into_iter().filter(|m| selection.keeps_model(m)).collect(),
+            profiles: all.profiles.into_iter().filter(|p| selection.keeps_profile(p)).collect(),
+            ..all
+        };
+        let twice = associate(&kept, &selection);
+        prop_assert_eq!(&once.models, &twice.models);
+        prop_assert_eq!(once.associations, twice.associations);
+        prop_assert_eq!(once.profiles, twice.profiles);
+    }
+
+    #[test]
+    fn a_selection_takes_models_away_and_changes_none(
+        lists in lists(),
+        include in globs(),
+    ) {
+        let models = ModelsSpec { include, ..ModelsSpec::default() };
+        let selection = Selection::new(&models, &InferenceProfilesSpec::default()).unwrap();
+        let all = lists.catalog().models;
+        for (id, model) in associate(&lists.snapshot(), &selection).models {
+            prop_assert_eq!(Some(&model), all.get(&id));
+        }
+    }
+
+    #[test]
+    fn what_to_invoke_with_is_something_that_aws_answered(lists in lists()) {
+        let content = RegionContent::of(lists.catalog()).unwrap();
+        let facts = content.facts();
+        prop_assert_eq!(
+            facts.keys().collect::<Vec<_>>(),
+            content.models.keys().collect::<Vec<_>>()
+        );
+        for (id, facts) in facts {
+            let model = json!(content.models[&id]);
+            let types = model["inferenceTypesSupported"].as_array();
+            let on_demand = types.is_some_and(|types| types.contains(&json!("ON_DEMAND")));
+            prop_assert_eq!(facts.on_demand, on_demand);
+            let embedded = model["referencedByInstanceProfiles"].as_array();
+            let embedded = embedded.cloned().unwrap_or_default();
+            let usable = |id: &Value| embedded.iter().any(|profile| {
+                profile["inferenceProfileId"] == *id
+                    && profile["type"] == "SYSTEM_DEFINED"
+                    && profile["status"] == "ACTIVE"
+            });
+            match &facts.invoke_with {
+                Some(with) if on_demand => prop_assert_eq!(with, &id),
+                Some(with) => prop_assert!(usable(&json!(with))),
+                None => prop_assert!(!on_demand && !embedded.iter().any(
+                    |profile| usable(&profile["inferenceProfileId"])
+                )),
+            }
+            prop_assert_eq!(facts.requires_inference_profile, !on_demand && !embedded.is_empty());
+            prop_assert_eq!(facts.profiles.len(), embedded.len());
+        }
+    }
+}
