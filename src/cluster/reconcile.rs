@@ -184,8 +184,8 @@ impl Look<'_> {
             .await
     }
 
-    /// Puts back published ConfigMaps that were changed or deleted. Returns the regions whose
-    /// content is nowhere to be had but from AWS.
+    /// Puts back published ConfigMaps that were changed or deleted. Returns the regions where that
+    /// takes a refresh: their content is nowhere to be had but from AWS, or cannot be written.
     async fn put_right(&self, refresher: &Refresher<'_>) -> Result<BTreeSet<String>, CallError> {
         let mut lost = BTreeSet::new();
         let mut restored = 0;
@@ -204,7 +204,11 @@ impl Look<'_> {
             match refresher.last_good.content(region, region_status).await? {
                 Some(content) => match refresher.publish(region, &content, region_status).await {
                     Ok(written) => restored += usize::from(written),
-                    Err(error) => tracing::warn!(region, "{}", error.message),
+                    // A refresh of the region reports it, and tries again at the right time.
+                    Err(error) => {
+                        tracing::warn!(region, "{}", error.message);
+                        lost.insert(region.clone());
+                    }
                 },
                 None => {
                     lost.insert(region.clone());

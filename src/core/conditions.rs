@@ -157,7 +157,17 @@ pub fn refused(
         Finding::new(READY, "False", reason, &error.message),
         Finding::new(STALLED, "True", reason, &error.message),
     ];
-    timed(findings.into_iter(), &status.conditions, generation, now)
+    let mut conditions = timed(findings.into_iter(), &status.conditions, generation, now);
+    // The regions stand as they stood.
+    let known = status.conditions.iter().find(|c| c.type_ == DEGRADED);
+    match known {
+        Some(known) => conditions.push(known.clone()),
+        None => {
+            let unasked = Finding::new(DEGRADED, "Unknown", "NotAsked", "no region was asked yet");
+            conditions.extend(timed([unasked].into_iter(), &[], generation, now));
+        }
+    }
+    conditions
 }
 
 /// What keeps the spec from being published as a whole, and what it concerns: first what is grave,

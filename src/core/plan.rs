@@ -23,7 +23,7 @@ pub struct Inputs<'a> {
     pub requested_at: Option<&'a str>,
     /// What was last reported.
     pub status: &'a BedrockModelMapStatus,
-    /// Regions whose published content is gone and nowhere else to be had.
+    /// Regions whose published content is gone and could not be put back.
     pub lost: &'a BTreeSet<String>,
     /// How often.
     pub rhythm: Rhythm,

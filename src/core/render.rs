@@ -173,9 +173,12 @@ pub fn region_files(
         (MODELS_JSON.to_owned(), content.models_json.clone()),
         (
             INVOCATION_JSON.to_owned(),
-            json(INVOCATION_JSON, &content.facts())?,
+            sorted_json(INVOCATION_JSON, &content.facts())?,
         ),
-        (METADATA_JSON.to_owned(), json(METADATA_JSON, &metadata)?),
+        (
+            METADATA_JSON.to_owned(),
+            sorted_json(METADATA_JSON, &metadata)?,
+        ),
     ]);
     let files = Files {
         data,
@@ -246,7 +249,10 @@ pub fn mapping_files<'a>(
             .map(|(region, _, status)| (region.to_owned(), freshness(status)))
             .collect(),
     };
-    let metadata = (METADATA_JSON.to_owned(), json(METADATA_JSON, &metadata)?);
+    let metadata = (
+        METADATA_JSON.to_owned(),
+        sorted_json(METADATA_JSON, &metadata)?,
+    );
     let compressed = match compression {
         Compression::Auto => mapping.len() > AUTO_COMPRESSION_BYTES,
         Compression::Always => true,
@@ -345,6 +351,12 @@ fn compress(bytes: &[u8]) -> Result<Vec<u8>, std::io::Error> {
     let mut encoder = GzBuilder::new().write(Vec::new(), Level::best());
     encoder.write_all(bytes)?;
     encoder.finish()
+}
+
+/// With the keys of every object sorted, which those of a struct are not by themselves.
+fn sorted_json<T: Serialize>(file: &'static str, value: &T) -> Result<String, RenderError> {
+    let value = serde_json::to_value(value).map_err(|source| RenderError::Json { file, source })?;
+    json(file, &value)
 }
 
 fn json<T: Serialize + ?Sized>(file: &'static str, value: &T) -> Result<String, RenderError> {

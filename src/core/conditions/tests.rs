@@ -479,12 +479,20 @@ fn a_spec_that_cannot_be_worked_with_stalls() {
     let mut state = status([fresh()]);
     state.conditions = after(&state, true);
     let error = crate::core::region_state::error(ErrorCode::RoleNotAllowed, "not yours");
-    let conditions = refused(&state, &error, Some(4), at(60));
+    let mut conditions = refused(&state, &error, Some(4), at(60));
     assert_eq!(
         short(&conditions),
-        "Ready=False RoleNotAllowed; Stalled=True RoleNotAllowed"
+        "Ready=False RoleNotAllowed; Stalled=True RoleNotAllowed; Degraded=False AllRegionsAnswer"
     );
     assert_eq!(message(&conditions, READY), "not yours");
     assert_eq!(message(&conditions, STALLED), "not yours");
+    let degraded = conditions.pop().unwrap();
+    assert!(state.conditions.contains(&degraded));
     assert!(conditions.iter().all(|c| c.observed_generation == Some(4)));
+
+    let never_tried = refused(&BedrockModelMapStatus::default(), &error, Some(1), at(0));
+    assert_eq!(
+        short(&never_tried),
+        "Ready=False RoleNotAllowed; Stalled=True RoleNotAllowed; Degraded=Unknown NotAsked"
+    );
 }

@@ -94,15 +94,15 @@ fn the_files_of_a_region() {
     let cases = [
         (
             status(&json!({})),
-            r#"{"schemaVersion":1,"region":"us-east-1","state":"Fresh","discoveredAt":"2026-11-23T10:00:00Z","models":3,"profiles":2,"associations":5}"#,
+            r#"{"associations":5,"discoveredAt":"2026-11-23T10:00:00Z","models":3,"profiles":2,"region":"us-east-1","schemaVersion":1,"state":"Fresh"}"#,
         ),
         (
             stale,
-            r#"{"schemaVersion":1,"region":"us-east-1","state":"Stale","discoveredAt":"2026-11-23T10:00:00Z","staleSince":"2026-11-23T16:00:00Z","models":3,"profiles":2,"associations":5}"#,
+            r#"{"associations":5,"discoveredAt":"2026-11-23T10:00:00Z","models":3,"profiles":2,"region":"us-east-1","schemaVersion":1,"staleSince":"2026-11-23T16:00:00Z","state":"Stale"}"#,
         ),
         (
             undated,
-            r#"{"schemaVersion":1,"region":"us-east-1","state":"Fresh","discoveredAt":null,"models":3,"profiles":2,"associations":5}"#,
+            r#"{"associations":5,"discoveredAt":null,"models":3,"profiles":2,"region":"us-east-1","schemaVersion":1,"state":"Fresh"}"#,
         ),
     ];
     for (status, metadata) in cases {
@@ -110,7 +110,7 @@ fn the_files_of_a_region() {
         let expected = [
             (
                 "invocation.json",
-                r#"{"a":{"onDemand":true,"requiresInferenceProfile":false,"invokeWith":"a","profiles":[]}}"#,
+                r#"{"a":{"invokeWith":"a","onDemand":true,"profiles":[],"requiresInferenceProfile":false}}"#,
             ),
             ("metadata.json", metadata),
             (
@@ -140,7 +140,7 @@ fn invocation_json_follows_the_contract() {
     let files = region_files("us-east-1", &content, &status(&json!({}))).unwrap();
     assert_eq!(
         files.data[INVOCATION_JSON],
-        r#"{"a":{"onDemand":false,"requiresInferenceProfile":true,"invokeWith":"us.a","profiles":[{"id":"us.a","type":"SYSTEM_DEFINED","status":"ACTIVE","geography":"us","destinationRegions":["us-east-1"]},{"id":"own","type":"APPLICATION","status":"ACTIVE","destinationRegions":[]}]}}"#
+        r#"{"a":{"invokeWith":"us.a","onDemand":false,"profiles":[{"destinationRegions":["us-east-1"],"geography":"us","id":"us.a","status":"ACTIVE","type":"SYSTEM_DEFINED"},{"destinationRegions":[],"id":"own","status":"ACTIVE","type":"APPLICATION"}],"requiresInferenceProfile":true}}"#
     );
 }
 
@@ -170,7 +170,7 @@ fn the_files_of_the_mapping() {
         ("us-east-1", &content, &fresh),
         ("eu-west-1", &content, &stale),
     ];
-    let metadata = r#"{"schemaVersion":1,"models":6,"profiles":4,"associations":10,"regions":{"eu-west-1":{"state":"Stale","discoveredAt":"2026-11-23T10:00:00Z","staleSince":"2026-11-23T16:00:00Z"},"us-east-1":{"state":"Fresh","discoveredAt":"2026-11-23T10:00:00Z"}}}"#;
+    let metadata = r#"{"associations":10,"models":6,"profiles":4,"regions":{"eu-west-1":{"discoveredAt":"2026-11-23T10:00:00Z","staleSince":"2026-11-23T16:00:00Z","state":"Stale"},"us-east-1":{"discoveredAt":"2026-11-23T10:00:00Z","state":"Fresh"}},"schemaVersion":1}"#;
     let json = r#"{"models":{"eu-west-1":{"a":{}},"us-east-1":{"a":{}}}}"#;
 
     let plain = mapping_files(regions.into_iter(), Compression::Auto).unwrap();
