@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::region_state::stamp;
 use crate::api::{AttemptError, BedrockModelMapStatus, RegionState, RegionStatus, Summary};
@@ -41,6 +41,17 @@ impl Finding {
             status,
             reason: reason.to_owned(),
             message: message.into(),
+        }
+    }
+
+    fn since(self, last_transition_time: Time, generation: Option<i64>) -> Condition {
+        Condition {
+            type_: self.kind.to_owned(),
+            status: self.status.to_owned(),
+            reason: self.reason,
+            message: self.message,
+            observed_generation: generation,
+            last_transition_time,
         }
     }
 }
@@ -159,14 +170,11 @@ pub fn refused(
     ];
     let mut conditions = timed(findings.into_iter(), &status.conditions, generation, now);
     // The regions stand as they stood.
-    let known = status.conditions.iter().find(|c| c.type_ == DEGRADED);
-    match known {
-        Some(known) => conditions.push(known.clone()),
-        None => {
-            let unasked = Finding::new(DEGRADED, "Unknown", "NotAsked", "no region was asked yet");
-            conditions.extend(timed([unasked].into_iter(), &[], generation, now));
-        }
-    }
+    let degraded = status.conditions.iter().find(|c| c.type_ == DEGRADED);
+    conditions.push(degraded.cloned().unwrap_or_else(|| {
+        let unasked = Finding::new(DEGRADED, "Unknown", "NotAsked", "no region was asked yet");
+        unasked.since(stamp(now), generation)
+    }));
     conditions
 }
 
@@ -285,15 +293,8 @@ fn timed(
             let unchanged = before
                 .iter()
                 .find(|c| c.type_ == finding.kind && c.status == finding.status);
-            Condition {
-                type_: finding.kind.to_owned(),
-                status: finding.status.to_owned(),
-                reason: finding.reason,
-                message: finding.message,
-                observed_generation: generation,
-                last_transition_time: unchanged
-                    .map_or_else(|| stamp(now), |c| c.last_transition_time.clone()),
-            }
+            let since = unchanged.map_or_else(|| stamp(now), |c| c.last_transition_time.clone());
+            finding.since(since, generation)
         })
         .collect()
 }
