@@ -4,6 +4,7 @@ mod call;
 mod controller;
 mod last_good;
 mod ledger;
+mod mapping;
 mod publish;
 mod reconcile;
 mod refresh;
