@@ -88,8 +88,10 @@ pub struct Summary {
 #[serde(rename_all = "camelCase", default)]
 pub struct MappingStatus {
     /// Its name.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub config_map: String,
     /// SHA-256 of `mapping.json` before compression, in hex.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub sha256: String,
     /// Size of `mapping.json`, or of `mapping.json.gz` where compressed, in bytes.
     pub bytes: i64,

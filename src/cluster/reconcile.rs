@@ -215,7 +215,12 @@ impl Look<'_> {
                 }
             }
         }
-        let mapping = status.mapping.as_ref().map(|mapping| &mapping.config_map);
+        // One that is not published yet is the plan's.
+        let mapping = status
+            .mapping
+            .as_ref()
+            .filter(|mapping| mapping.error.is_none());
+        let mapping = mapping.map(|mapping| &mapping.config_map);
         if lost.is_empty() && mapping.is_some_and(|name| !self.is_as_left(name)) {
             restored += usize::from(refresher.restore_mapping().await?);
         }
