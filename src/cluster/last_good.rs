@@ -75,6 +75,8 @@ impl<'a> LastGood<'a> {
             .mapping
             .as_ref()
             .map(|mapping| &mapping.config_map)
+            // Never published: there is no object to ask for.
+            .filter(|name| !name.is_empty())
         else {
             return Ok(BTreeMap::new());
         };
