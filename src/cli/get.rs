@@ -9,6 +9,7 @@ use super::mapping::{self, Format, ShowError};
 use super::output::{Outcome, note, progress};
 use crate::api::{BedrockModelMapStatus, RegionState};
 use crate::core::resolve::Unresolved;
+use crate::core::settings::go_duration;
 use crate::published::{GetError, ProfileMapping, Published, Refresh, get_model_profile_mapping};
 
 #[derive(Debug, clap::Args)]
@@ -127,19 +128,8 @@ impl Get {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let invalid = || "not a Go duration between 1s and 24h, such as 2m".to_owned();
-    // The parser panics on what overflows a duration, which takes a longer run of digits.
-    if text
-        .split(|c: char| !c.is_ascii_digit())
-        .any(|run| run.len() > 9)
-    {
-        return Err(invalid());
-    }
-    let parsed: kube::core::Duration = text.parse().map_err(|_| invalid())?;
     let bounds = Duration::from_secs(1)..=Duration::from_hours(24);
-    Some(parsed)
-        .filter(|duration| !duration.is_negative())
-        .map(Duration::from)
+    go_duration(text)
         .filter(|duration| bounds.contains(duration))
-        .ok_or_else(invalid)
+        .ok_or_else(|| "not a Go duration between 1s and 24h, such as 2m".to_owned())
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::{AccountRegionsStatus, AttemptError, RegionStatus};
 
@@ -26,27 +27,28 @@ pub struct Attempts {
 impl Attempts {
     /// Those on a region.
     pub fn on_region(status: &RegionStatus) -> Self {
-        Self {
-            last: status.last_attempt_time.as_ref().map(|t| t.0),
-            consecutive_failures: status.consecutive_failures,
-            retry_after: retry_after(status.error.as_ref()),
-            concerns_publication: status
-                .error
-                .as_ref()
-                .is_some_and(|e| e.code.concerns_publication()),
-        }
+        Self::new(
+            status.last_attempt_time.as_ref(),
+            status.consecutive_failures,
+            status.error.as_ref(),
+        )
     }
 
     /// Those on the account's list of regions.
     pub fn on_account(status: &AccountRegionsStatus) -> Self {
+        Self::new(
+            status.last_attempt_time.as_ref(),
+            status.consecutive_failures,
+            status.error.as_ref(),
+        )
+    }
+
+    fn new(last: Option<&Time>, consecutive_failures: i64, error: Option<&AttemptError>) -> Self {
         Self {
-            last: status.last_attempt_time.as_ref().map(|t| t.0),
-            consecutive_failures: status.consecutive_failures,
-            retry_after: retry_after(status.error.as_ref()),
-            concerns_publication: status
-                .error
-                .as_ref()
-                .is_some_and(|e| e.code.concerns_publication()),
+            last: last.map(|time| time.0),
+            consecutive_failures,
+            retry_after: retry_after(error),
+            concerns_publication: error.is_some_and(|e| e.code.concerns_publication()),
         }
     }
 

@@ -82,19 +82,22 @@ pub fn is_region(name: &str) -> bool {
     }
 }
 
+/// The length of a Go duration such as `1h30m`; None for what is none, or negative.
+pub fn go_duration(text: &str) -> Option<Duration> {
+    // The parser panics on what overflows a duration, which takes a longer run of digits.
+    let overflows = text
+        .split(|c: char| !c.is_ascii_digit())
+        .any(|run| run.len() > 9);
+    let parsed: kube::core::Duration = (!overflows).then(|| text.parse().ok()).flatten()?;
+    (!parsed.is_negative()).then(|| parsed.into())
+}
+
 fn refresh_interval(spec: &BedrockModelMapSpec) -> Result<Duration, InvalidSpec> {
     let text = &spec.refresh_interval;
     if text.is_empty() {
         return Ok(DEFAULT_REFRESH_INTERVAL);
     }
-    // The parser panics on what overflows a duration, which takes a longer run of digits.
-    let overflows = text
-        .split(|c: char| !c.is_ascii_digit())
-        .any(|run| run.len() > 9);
-    let parsed: Option<kube::core::Duration> = (!overflows).then(|| text.parse().ok()).flatten();
-    parsed
-        .filter(|d| !d.is_negative())
-        .map(Duration::from)
+    go_duration(text)
         .filter(|d| (MIN_REFRESH_INTERVAL..=MAX_REFRESH_INTERVAL).contains(d))
         .ok_or_else(|| InvalidSpec::RefreshInterval(text.clone()))
 }
