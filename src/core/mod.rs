@@ -4,6 +4,7 @@
 pub mod account_state;
 pub mod association;
 pub mod catalog;
+pub mod changes;
 pub mod conditions;
 pub mod invocation;
 pub mod ownership;
