@@ -249,7 +249,8 @@ async fn operator(simulator: &Simulator) {
         simulator,
     )
     .env("KUBECONFIG", control_plane.kubeconfig())
-    .args(["run", "--log-filter", "error"])
+    .args(["run", "--bind-address=127.0.0.1:0"])
+    .args(["--log-filter", "error"])
     .stderr(Stdio::null())
     .kill_on_drop(true)
     .spawn()

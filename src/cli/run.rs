@@ -1,13 +1,17 @@
 //! `bedrock-model-map run`.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use kube::Client;
 
 use crate::api::MANAGER;
 use crate::aws::{Aws, Limits, Snapshots};
 use crate::cluster;
+use crate::ops::admin::{self, AdminServer, BindError};
+use crate::ops::readiness::Readiness;
 use crate::ops::shutdown;
 use crate::ops::telemetry::{self, LogFormat, TelemetryError};
 
@@ -24,6 +28,16 @@ pub(super) struct Run {
     /// How long a region may take to answer in all, in seconds.
     #[arg(long, env = "REGION_TIMEOUT_SECONDS", value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=300))]
     region_timeout_seconds: u64,
+
+    /// Where `/livez` and `/readyz` are served over plain HTTP. Port 0 takes a free one, which is
+    /// logged.
+    #[arg(
+        long,
+        env = "BIND_ADDRESS",
+        value_name = "ADDRESS:PORT",
+        default_value = "0.0.0.0:8080"
+    )]
+    bind_address: SocketAddr,
 
     /// How logs are written, on stderr.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "json")]
@@ -49,6 +63,10 @@ pub(super) enum RunError {
     Signals(#[source] io::Error),
     #[error("no cluster: {0}; set KUBECONFIG, or run inside a cluster with a service account")]
     NoCluster(#[source] kube::Error),
+    #[error("{0}")]
+    AdminServer(#[from] BindError),
+    #[error("{0} ended by itself, which is a defect")]
+    Ended(&'static str),
 }
 
 impl Run {
@@ -62,7 +80,8 @@ impl Run {
     }
 
     async fn operate(self) -> Result<(), RunError> {
-        let stop = shutdown::requested().map_err(RunError::Signals)?;
+        let stop = shutdown::requested().map_err(RunError::Signals)?.shared();
+        let server = AdminServer::bind(self.bind_address).await?;
         let client = Client::try_default().await.map_err(RunError::NoCluster)?;
         let limits = Limits {
             region_timeout: Duration::from_secs(self.region_timeout_seconds),
@@ -77,7 +96,18 @@ impl Run {
             namespace = options.namespace.as_deref().unwrap_or("(all)"),
             "{MANAGER} runs"
         );
-        cluster::run(client, snapshots, options, stop).await;
+        let readiness = Readiness::awaiting("the start of the watches");
+        let routes = admin::probes(readiness.clone());
+        // In a task of its own: it answers whatever else the operator is busy with.
+        let server = tokio::spawn(server.serve(routes));
+        let controller = cluster::run(client, snapshots, options, readiness, stop.clone());
+        tokio::select! {
+            _ = server => return Err(RunError::Ended("the HTTP server")),
+            () = controller => {}
+        }
+        if stop.peek().is_none() {
+            return Err(RunError::Ended("the watch of the cluster"));
+        }
         tracing::info!("{MANAGER} has stopped");
         Ok(())
     }

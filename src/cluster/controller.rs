@@ -20,6 +20,7 @@ use super::reconcile::{Context, ReconcileError, reconcile, retry};
 use super::status::strip;
 use crate::api::{BedrockModelMap, KIND, LABEL_MANAGED_BY, LABEL_NAME, MANAGER};
 use crate::aws::Snapshots;
+use crate::ops::readiness::Readiness;
 
 /// Resources looked at at once. A look holds next to nothing while it waits for AWS.
 const CONCURRENT_LOOKS: u16 = 64;
@@ -31,13 +32,18 @@ pub struct Options {
     pub namespace: Option<String>,
 }
 
+const CONFIG_MAPS: &str = "the list of ConfigMaps";
+const RESOURCES: &str = "the list of BedrockModelMaps";
+
 /// Runs the operator until `stop` is ready, then lets the looks under way come to their end.
 pub async fn run(
     client: Client,
     snapshots: Snapshots,
     options: Options,
+    readiness: Readiness,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
+    readiness.awaits([CONFIG_MAPS, RESOURCES].map(str::to_owned));
     let (config_maps, config_maps_writer) = reflector::store();
     let owned = watcher(
         api::<PartialObjectMeta<ConfigMap>>(&client, &options),
@@ -47,6 +53,7 @@ pub async fn run(
     .default_backoff()
     .modify(|config_map| config_map.metadata.managed_fields = None)
     .reflect(config_maps_writer)
+    .inspect(listed(&readiness, CONFIG_MAPS))
     .touched_objects();
 
     let (resources, resources_writer) = reflector::store();
@@ -59,6 +66,7 @@ pub async fn run(
     .default_backoff()
     .modify(strip)
     .reflect(resources_writer)
+    .inspect(listed(&readiness, RESOURCES))
     .touched_objects();
 
     let config_maps_known = known(config_maps.clone());
@@ -94,6 +102,19 @@ pub async fn run(
             ready(())
         })
         .await;
+}
+
+/// Tells when the first list of a watch is complete.
+fn listed<K>(
+    readiness: &Readiness,
+    list: &'static str,
+) -> impl FnMut(&watcher::Result<watcher::Event<K>>) + use<K> {
+    let readiness = readiness.clone();
+    move |event| {
+        if let Ok(watcher::Event::InitDone) = event {
+            readiness.has(list);
+        }
+    }
 }
 
 /// Ready once it is known which `ConfigMaps` there are. Of several tasks that await the store itself, only one is

@@ -1,4 +1,6 @@
-//! What every long-running program needs: logs, and an orderly end.
+//! What every long-running program needs: logs, probes, and an orderly end.
 
+pub mod admin;
+pub mod readiness;
 pub mod shutdown;
 pub mod telemetry;

@@ -42,6 +42,7 @@ impl Stage {
             "AWS_SECRET_ACCESS_KEY=test".to_owned(),
             env!("CARGO_BIN_EXE_bedrock-model-map").to_owned(),
             "run".to_owned(),
+            "--bind-address=127.0.0.1:0".to_owned(),
         ];
         let operator =
             control_plane.program("operator", "/usr/bin/env".as_ref(), arguments.to_vec());

@@ -1,5 +1,7 @@
 //! An operator that lacks something says what.
 
+use std::net::TcpListener;
+
 use control_plane::ControlPlane;
 use serde_json::json;
 
@@ -117,6 +119,10 @@ async fn missing_crd_is_named_and_works_once_installed() {
     )
     .await;
     assert!(operator.ended().is_none());
+    let (ready, said) = operator.http_get("/readyz").await;
+    assert_eq!(ready, 503);
+    assert!(said.contains("the list of BedrockModelMaps"), "{said}");
+    assert_eq!(operator.http_get("/livez").await.0, 200);
 
     let run =
         async |arguments: &[&str], input: &str| kubectl(&control_plane, arguments, input).await;
@@ -144,4 +150,28 @@ async fn missing_crd_is_named_and_works_once_installed() {
         if said { Ok(()) } else { Err(shown) }
     })
     .await;
+    let ready = operator.http_get("/readyz").await;
+    assert_eq!(ready, (200, "ok\n".to_owned()));
+}
+
+#[tokio::test]
+async fn taken_address_ends_the_operator() {
+    let stage = Stage::of(&[]).await;
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let operator = Operator::start(&Launch {
+        control_plane: stage.cluster.control_plane,
+        kubeconfig: stage.cluster.control_plane.kubeconfig().to_owned(),
+        aws: stage.simulator.url(),
+        credentials: Credentials::Given,
+        namespace: &stage.namespace.name,
+        arguments: &["--bind-address", &address],
+    });
+    let status = eventually(async || operator.ended().ok_or("it runs")).await;
+    assert_eq!(status.code(), Some(1));
+    let log = operator.log();
+    assert!(
+        log.contains(&format!("cannot listen on {address}")),
+        "{log}"
+    );
 }

@@ -60,7 +60,12 @@ pub fn prepare(operator: &Path, control_plane: &ControlPlane, bedrock: &str) -> 
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    let command = ["run", "--log-format", "pretty"];
+    let command = [
+        "run",
+        "--log-format=pretty",
+        // Others may have the default port on this machine.
+        "--bind-address=127.0.0.1:0",
+    ];
     arguments.push(operator.display().to_string());
     arguments.extend(command.map(str::to_owned));
     control_plane.program(NAME, Path::new("env"), arguments)

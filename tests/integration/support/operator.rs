@@ -7,6 +7,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use control_plane::{ControlPlane, Error, Program};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::eventually;
 
 /// How much of the log a failed test shows.
 const TAIL: usize = 40;
@@ -49,6 +54,7 @@ impl Operator {
             format!("KUBECONFIG={}", launch.kubeconfig.display()),
             format!("AWS_ENDPOINT_URL={}", launch.aws),
             "AWS_EC2_METADATA_DISABLED=true".to_owned(),
+            "BIND_ADDRESS=127.0.0.1:0".to_owned(),
             "AWS_REGION=us-east-1".to_owned(),
             // A home without `.aws`.
             format!("HOME={}", launch.control_plane.folder().display()),
@@ -96,6 +102,31 @@ impl Operator {
             .status()
             .unwrap();
         assert!(sent.success());
+    }
+
+    /// What it answers on its own HTTP server, once it listens: the status, and the body.
+    pub async fn http_get(&self, path: &str) -> (u16, String) {
+        let address = eventually(async || self.http_address().ok_or("no HTTP server")).await;
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split_whitespace().nth(1).unwrap();
+        (status.parse().unwrap(), body.to_owned())
+    }
+
+    /// As it last logged it: each start takes another port.
+    fn http_address(&self) -> Option<String> {
+        let log = self.log();
+        let events = log
+            .lines()
+            .rev()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let mut addresses =
+            events.filter_map(|event: Value| Some(event.get("address")?.as_str()?.to_owned()));
+        addresses.next()
     }
 
     /// How it ended, if it has by itself.

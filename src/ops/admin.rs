@@ -1,0 +1,172 @@
+//! The operator's own HTTP server, for probes and what else is asked of it.
+//!
+//! Whoever reaches the Pod can ask: each connection carries one request, has a deadline, and there
+//! are only so many at once.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+
+use super::readiness::Readiness;
+
+/// How long a request may take to arrive and to be answered.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// Connections at once; further ones wait for their turn.
+const CONNECTIONS: usize = 256;
+/// The longest head of a request.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// The wait after a connection could not be accepted: out of file descriptors, most likely.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}; is it this machine's, and free? See --bind-address")]
+pub struct BindError {
+    address: SocketAddr,
+    source: io::Error,
+}
+
+/// A server that listens, and answers once it is told how.
+#[derive(Debug)]
+pub struct AdminServer {
+    listener: TcpListener,
+}
+
+impl AdminServer {
+    /// Listens on the address, which is logged: port 0 takes a free one.
+    pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        let failed = |source| BindError { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        tracing::info!(%address, "serves probes");
+        Ok(Self { listener })
+    }
+
+    /// Serves until it is dropped, which breaks off no connection.
+    pub async fn serve(self, routes: Router) -> Infallible {
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        loop {
+            // The semaphore is never closed.
+            let place = Arc::clone(&places).acquire_owned().await.ok();
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    let routes = routes.clone();
+                    tokio::spawn(async move {
+                        // A client that is late, or breaks off, notices by itself.
+                        let _ = timeout(DEADLINE, serve_request(stream, routes)).await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!("cannot accept a connection: {error}");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+async fn serve_request(stream: TcpStream, routes: Router) -> hyper::Result<()> {
+    let service = TowerToHyperService::new(routes);
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .keep_alive(false)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+}
+
+/// `/livez` and `/readyz`.
+pub fn probes(readiness: Readiness) -> Router {
+    Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .with_state(readiness)
+}
+
+async fn ready(State(readiness): State<Readiness>) -> (StatusCode, String) {
+    match readiness.awaited().as_slice() {
+        [] => (StatusCode::OK, "ok\n".to_owned()),
+        awaited => {
+            let text = format!("not ready: waiting for {}\n", awaited.join(", "));
+            (StatusCode::SERVICE_UNAVAILABLE, text)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    async fn served(readiness: Readiness) -> SocketAddr {
+        let server = AdminServer::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = server.listener.local_addr().unwrap();
+        tokio::spawn(server.serve(probes(readiness)));
+        address
+    }
+
+    /// The status line and the last line of the answer.
+    async fn ask(address: SocketAddr, request: &str) -> (String, String) {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        // A client that sent more than the server wanted to read may see a reset.
+        let _ = stream.read_to_string(&mut answer).await;
+        let line = |line: Option<&str>| line.unwrap_or_default().to_owned();
+        (line(answer.lines().next()), line(answer.lines().last()))
+    }
+
+    fn get_of(path: &str) -> String {
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    }
+
+    #[tokio::test]
+    async fn readyz_names_what_is_awaited() {
+        let readiness = Readiness::awaiting("a list");
+        let address = served(readiness.clone()).await;
+        let (status, text) = ask(address, &get_of("/readyz")).await;
+        assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
+        assert_eq!(text, "not ready: waiting for a list");
+        readiness.has("a list");
+        let (status, text) = ask(address, &get_of("/readyz")).await;
+        assert_eq!([status.as_str(), &text], ["HTTP/1.1 200 OK", "ok"]);
+    }
+
+    #[tokio::test]
+    async fn livez_does_not_ask_for_readiness() {
+        let address = served(Readiness::awaiting("a list")).await;
+        assert_eq!(ask(address, &get_of("/livez")).await.0, "HTTP/1.1 200 OK");
+    }
+
+    #[tokio::test]
+    async fn heads_without_end_are_refused_and_others_are_served() {
+        let address = served(Readiness::awaiting("a list")).await;
+        let endless = format!("GET /{} HTTP/1.1\r\n", "x".repeat(10 * MAX_HEAD_BYTES));
+        let (status, _) = ask(address, &endless).await;
+        assert!(!status.contains("200"), "{status}");
+        assert_eq!(ask(address, &get_of("/livez")).await.0, "HTTP/1.1 200 OK");
+    }
+
+    #[tokio::test]
+    async fn taken_address_is_named() {
+        let taken = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = taken.local_addr().unwrap();
+        let error = AdminServer::bind(address).await.unwrap_err().to_string();
+        assert!(error.contains(&address.to_string()), "{error}");
+        assert!(error.contains("--bind-address"), "{error}");
+    }
+}
