@@ -9,7 +9,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 # One recipe after the other: cargo uses all cores already, and holds a lock.
 .NOTPARALLEL:
-.PHONY: help build demo test test-unit lint generate verify-generated deny bench fetch-control-plane ci
+.PHONY: help build demo test test-unit test-browser lint generate verify-generated deny bench fetch-control-plane ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test: fetch-control-plane ## Run all tests
 
 test-unit: ## Run the tests that need no control plane
 	$(CARGO) test --workspace --exclude control-plane --lib --bins --locked
+
+test-browser: build ## Open the HTML page in a real browser (needs Node.js and Chromium)
+	tests/browser/run.sh $(BIN)
 
 lint: ## Check format, lints, generated files and documentation
 	$(CARGO) fmt --all --check

@@ -24,6 +24,8 @@ pub struct Discovery {
     pub regions: BTreeMap<String, RegionStatus>,
     /// Whether the regions were named, rather than those of the account.
     pub named: bool,
+    /// When they were asked.
+    pub asked_at: Timestamp,
 }
 
 /// How far a discovery has come.
@@ -115,6 +117,7 @@ fn told(
         published: Published::default(),
         regions: BTreeMap::new(),
         named,
+        asked_at: now,
     };
     for (region, attempt) in attempts {
         let status = match attempt {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::aws::{AwsArgs, block_on};
 use super::mapping::{self, Format, ShowError};
 use super::output::{Outcome, note, progress};
+use super::page::About;
 use crate::api::{InferenceProfilesSpec, ModelsSpec};
 use crate::core::render::{RenderError, region_files};
 use crate::core::selection::Selection;
@@ -76,7 +77,7 @@ impl Discover {
         }
         let default = self.output_dir.is_none().then_some(Format::Table);
         if let Some(format) = self.output.or(default) {
-            mapping::show(&discovery.published, format)?;
+            mapping::show(&discovery.published, &about(&discovery), format)?;
         }
         Ok(if failures == 0 {
             Outcome::Complete
@@ -111,6 +112,17 @@ impl Discover {
         discovery.map_err(|error| {
             DiscoverError::Regions(error.message.replace("spec.regions", "--region"))
         })
+    }
+}
+
+fn about(discovery: &Discovery) -> About {
+    let failures = discovery.failures();
+    About {
+        title: "discovered".to_owned(),
+        as_of: Some(discovery.asked_at),
+        failures: failures
+            .map(|(region, error)| (region.to_owned(), error.message.clone()))
+            .collect(),
     }
 }
 

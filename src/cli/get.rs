@@ -7,6 +7,7 @@ use super::aws::block_on;
 use super::cluster::{ClusterArgs, NoCluster};
 use super::mapping::{self, Format, ShowError};
 use super::output::{Outcome, note, progress};
+use super::page::About;
 use crate::api::{BedrockModelMapStatus, RegionState};
 use crate::core::resolve::Unresolved;
 use crate::core::settings::go_duration;
@@ -63,8 +64,21 @@ impl Get {
         let ProfileMapping { published, status } =
             block_on(self.fetch()).map_err(GetCommandError::Runtime)??;
         let published = self.narrowed(published)?;
-        let outcome = self.tell_failures(&status);
-        mapping::show(&published, self.output)?;
+        let failures = self.failures(&status);
+        for (region, why) in &failures {
+            note(&format!("{region} {why}"));
+        }
+        let outcome = if failures.is_empty() {
+            Outcome::Complete
+        } else {
+            Outcome::Partial
+        };
+        let about = About {
+            title: format!("BedrockModelMap {}", self.name),
+            as_of: status.last_refresh_time.map(|time| time.0),
+            failures,
+        };
+        mapping::show(&published, &about, self.output)?;
         Ok(outcome)
     }
 
@@ -104,26 +118,25 @@ impl Get {
         Ok(published)
     }
 
-    /// Of the regions asked for, says which the operator could not confirm at its last attempt.
-    fn tell_failures(&self, status: &BedrockModelMapStatus) -> Outcome {
-        let mut outcome = Outcome::Complete;
-        for (region, status) in &status.regions {
-            let asked_for = self.regions.is_empty() || self.regions.contains(region);
+    /// Of the regions asked for, those that the operator could not confirm at its last attempt, and
+    /// why.
+    fn failures(&self, status: &BedrockModelMapStatus) -> Vec<(String, String)> {
+        let asked_for = |region: &String| self.regions.is_empty() || self.regions.contains(region);
+        let regions = status.regions.iter();
+        let failed = regions.filter(|(region, _)| asked_for(region));
+        let failed = failed.filter_map(|(region, status)| {
             let state = match status.state {
                 RegionState::Stale => "stale",
                 RegionState::Failed => "failed",
                 RegionState::Fresh
                 | RegionState::Empty
                 | RegionState::Unsupported
-                | RegionState::Disabled => continue,
+                | RegionState::Disabled => return None,
             };
-            if asked_for {
-                let why = status.error.as_ref().map_or("", |error| &error.message);
-                note(&format!("{region} is {state}: {why}"));
-                outcome = Outcome::Partial;
-            }
-        }
-        outcome
+            let why = status.error.as_ref().map_or("", |error| &error.message);
+            Some((region.clone(), format!("is {state}: {why}")))
+        });
+        failed.collect()
     }
 }
 

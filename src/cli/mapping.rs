@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use comfy_table::{Table, presets};
 
 use super::output::{PrintError, print, print_yaml, printable};
+use super::page::{self, About};
 use crate::core::render::RenderError;
 use crate::core::resolve::Route;
 use crate::core::settings::is_region;
@@ -20,6 +21,8 @@ pub(super) enum Format {
     Yaml,
     /// Models down, regions across: how each can be invoked.
     Table,
+    /// The same as one HTML file, to filter and look into.
+    Html,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +33,7 @@ pub(super) enum ShowError {
     Print(#[from] PrintError),
 }
 
-pub(super) fn show(published: &Published, format: Format) -> Result<(), ShowError> {
+pub(super) fn show(published: &Published, about: &About, format: Format) -> Result<(), ShowError> {
     match format {
         Format::Json => print(&published.mapping_json()?)?,
         Format::Yaml => {
@@ -38,6 +41,7 @@ pub(super) fn show(published: &Published, format: Format) -> Result<(), ShowErro
             print_yaml(&mapping)?;
         }
         Format::Table => print(&table(published))?,
+        Format::Html => print(&page::html(published, about).map_err(PrintError::from)?)?,
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod discover;
 mod get;
 mod mapping;
 mod output;
+mod page;
 mod resolve;
 mod run;
 

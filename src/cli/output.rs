@@ -57,10 +57,10 @@ pub(super) fn progress(text: &str) {
     }
 }
 
-/// The text without what a terminal would obey: names come from AWS, or from a folder.
+/// The text without what a terminal or a browser would obey: names come from AWS, or from a folder.
 pub(super) fn printable(text: &str) -> String {
     let shown = |c: char| {
-        if c.is_control() && c != '\n' {
+        if (c.is_control() && c != '\n') || turns_text_around(c) {
             char::REPLACEMENT_CHARACTER
         } else {
             c
@@ -69,15 +69,20 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
+/// The controls of the Unicode bidirectional algorithm: with them a name looks like another one.
+fn turns_text_around(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_obeys_nothing_that_is_printed() {
+    fn nothing_that_is_printed_is_obeyed() {
         assert_eq!(
-            printable("a\x1b[31mb\r\u{9b}c\nd é"),
-            "a\u{fffd}[31mb\u{fffd}\u{fffd}c\nd é"
+            printable("a\x1b[31mb\r\u{9b}c\nd é\u{202e}"),
+            "a\u{fffd}[31mb\u{fffd}\u{fffd}c\nd é\u{fffd}"
         );
     }
 }

@@ -62,6 +62,29 @@ async fn a_table_shows_how_each_model_is_invoked() {
     "#);
 }
 
+/// What a browser makes of it is tested in `tests/browser`.
+#[tokio::test]
+async fn a_page_is_one_file_and_tells_what_failed() {
+    let simulator = bedrock().await;
+    let fault = FaultRule::new(Fault::AccessDenied).region("us-east-1");
+    simulator.faults().add(fault);
+    let mut arguments = vec!["discover", "-o", "html"];
+    arguments.extend(["--region", "us-east-1", "--region", "eu-west-3"]);
+    let done = ask(&simulator, &arguments).await;
+    assert_eq!(done.code, 3, "{}", done.stderr);
+    let page = done.stdout;
+    assert!(page.starts_with("<!doctype html>"));
+    assert!(!page.contains("src=") && !page.contains("://"));
+    let (_, data) = page.split_once(r#"id="data">"#).unwrap();
+    let (data, _) = data.split_once("</script>").unwrap();
+    let data: Value = serde_json::from_str(data).unwrap();
+    assert_eq!(data["regions"][0]["name"], "eu-west-3");
+    assert_eq!(data["failures"][0]["region"], "us-east-1");
+    let models = data["models"].as_array().unwrap().iter();
+    let listed = simulator.catalog().models("eu-west-3").len();
+    assert_eq!(models.len(), listed);
+}
+
 #[tokio::test]
 async fn what_succeeded_is_printed_and_what_failed_is_told() {
     let simulator = bedrock().await;

@@ -170,6 +170,8 @@ async fn published_as_discovered(stage: &Stage) {
     let discovered = ["discover", "--region", REGIONS[0], "--region", REGIONS[1]];
     let discovered = ask(&stage.simulator, &discovered).await.well();
     assert_eq!(stage.get(&["get", "small"]).await.well(), discovered);
+    let page = stage.get(&["get", "small", "-o", "html"]).await.well();
+    assert!(page.contains(r#""title":"BedrockModelMap small""#));
 
     let id = [
         "resolve",

@@ -1,0 +1,356 @@
+//! What the page shows, as JSON that can stand in an HTML file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::api::RegionState;
+use crate::cli::output::printable;
+use crate::core::invocation::{InvocationFacts, ProfileFacts};
+use crate::core::resolve::Route;
+use crate::published::Published;
+
+/// What is said of a mapping beside itself.
+#[derive(Clone, Debug, Default)]
+pub(in crate::cli) struct About {
+    /// Where it is from.
+    pub title: String,
+    /// When it was last confirmed.
+    pub as_of: Option<Timestamp>,
+    /// The regions that failed, and why.
+    pub failures: Vec<(String, String)>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Page<'p> {
+    title: &'p str,
+    as_of: Option<Timestamp>,
+    failures: Vec<Failure<'p>>,
+    regions: Vec<Region<'p>>,
+    models: Vec<Model<'p>>,
+    /// Each once: regions of a geography have the same ones.
+    answers: Vec<Value>,
+}
+
+#[derive(Serialize)]
+struct Failure<'p> {
+    region: &'p str,
+    message: &'p str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Region<'p> {
+    name: &'p str,
+    state: RegionState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale_since: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct Model<'p> {
+    id: &'p str,
+    name: &'p str,
+    provider: &'p str,
+    /// For each region the index of the answer; null where the region does not have the model.
+    answers: Vec<Option<usize>>,
+}
+
+/// How a model is invoked from a region.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'p> {
+    kind: &'static str,
+    label: &'p str,
+    why: String,
+    invoke_with: Option<&'p str>,
+    profiles: &'p [ProfileFacts],
+    lifecycle: Value,
+}
+
+/// The data of the page: no character in it ends the element that holds it, and none of what is
+/// shown moves or turns around what stands beside it.
+pub(super) fn json(published: &Published, about: &About) -> Result<String, serde_json::Error> {
+    let facts: Vec<_> = published.regions.values().collect();
+    let facts: Vec<_> = facts.iter().map(|r| r.content.facts()).collect();
+    let mut answers = Answers::default();
+    let ids: BTreeSet<&String> = facts.iter().flat_map(BTreeMap::keys).collect();
+    let mut models = Vec::new();
+    for id in ids {
+        let mut of_regions = Vec::new();
+        let mut names = ("", "");
+        for (region, facts) in published.regions.values().zip(&facts) {
+            let there = region.content.models.get(id).zip(facts.get(id));
+            let index = there.map(|(summary, facts)| {
+                let field = |key| summary.get(key).and_then(Value::as_str).unwrap_or_default();
+                names = (field("modelName"), field("providerName"));
+                answers.index(summary, facts)
+            });
+            of_regions.push(index.transpose()?);
+        }
+        let (name, provider) = names;
+        models.push(Model {
+            id,
+            name: if name.is_empty() { id } else { name },
+            provider,
+            answers: of_regions,
+        });
+    }
+    let page = Page {
+        title: &about.title,
+        as_of: about.as_of,
+        failures: about
+            .failures
+            .iter()
+            .map(|(region, message)| Failure { region, message })
+            .collect(),
+        regions: published
+            .regions
+            .iter()
+            .map(|(name, region)| Region {
+                name,
+                state: region.state,
+                stale_since: region.stale_since,
+            })
+            .collect(),
+        models,
+        answers: answers.all,
+    };
+    let mut page = serde_json::to_value(page)?;
+    make_printable(&mut page);
+    Ok(embeddable(&page.to_string()))
+}
+
+/// The distinct answers.
+#[derive(Default)]
+struct Answers {
+    all: Vec<Value>,
+    known: BTreeMap<String, usize>,
+}
+
+impl Answers {
+    fn index(
+        &mut self,
+        summary: &Map<String, Value>,
+        facts: &InvocationFacts,
+    ) -> Result<usize, serde_json::Error> {
+        let route = Route::of(summary, facts);
+        let lifecycle = summary.get("modelLifecycle");
+        let answer = serde_json::to_value(Answer {
+            kind: kind(&route),
+            label: route.short(),
+            why: route.to_string(),
+            invoke_with: facts.invoke_with.as_deref(),
+            profiles: &facts.profiles,
+            lifecycle: lifecycle
+                .filter(|l| l.is_object())
+                .cloned()
+                .unwrap_or_else(|| Map::new().into()),
+        })?;
+        let next = self.all.len();
+        let index = *self.known.entry(answer.to_string()).or_insert(next);
+        if index == next {
+            self.all.push(answer);
+        }
+        Ok(index)
+    }
+}
+
+fn kind(route: &Route) -> &'static str {
+    match route {
+        Route::OnDemand => "on-demand",
+        Route::Profile(profile) if profile.geography.as_deref() == Some("global") => "global",
+        Route::Profile(_) => "profile",
+        Route::ApplicationProfiles(_) => "application",
+        Route::InactiveProfiles(_) => "inactive",
+        Route::Provisioned => "provisioned",
+        Route::Unstated => "unstated",
+    }
+}
+
+fn make_printable(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = printable(text),
+        Value::Array(items) => items.iter_mut().for_each(make_printable),
+        Value::Object(fields) => {
+            let printed = std::mem::take(fields).into_iter().map(|(key, mut value)| {
+                make_printable(&mut value);
+                (printable(&key), value)
+            });
+            *fields = printed.collect();
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// JSON whose strings have escapes in place of what HTML or JavaScript could take for its own. These
+/// characters stand nowhere in JSON but in strings.
+fn embeddable(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '<' => text.push_str("\\u003c"),
+            '>' => text.push_str("\\u003e"),
+            '&' => text.push_str("\\u0026"),
+            '\u{2028}' => text.push_str("\\u2028"),
+            '\u{2029}' => text.push_str("\\u2029"),
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::core::render::RegionContent;
+    use crate::published::PublishedRegion;
+
+    fn region(models: Value) -> PublishedRegion {
+        let models_json = models.to_string();
+        PublishedRegion {
+            content: RegionContent {
+                sha256: String::new(),
+                models: serde_json::from_value(models).unwrap(),
+                models_json,
+            },
+            state: RegionState::Fresh,
+            stale_since: None,
+        }
+    }
+
+    fn published(regions: &[(&str, Value)]) -> Published {
+        let regions = regions.iter();
+        Published {
+            regions: regions
+                .map(|(name, models)| ((*name).to_owned(), region(models.clone())))
+                .collect(),
+        }
+    }
+
+    fn data(published: &Published) -> Value {
+        let json = json(published, &About::default()).unwrap();
+        serde_json::from_str(&json).unwrap()
+    }
+
+    fn profile(id: &str, status: &str, profile_type: &str) -> Value {
+        json!({"inferenceProfileId": id, "type": profile_type, "status": status, "models": [
+            {"modelArn": "arn:aws:bedrock:us-east-1::foundation-model/m"}]})
+    }
+
+    #[test]
+    fn every_way_to_invoke_is_a_kind_of_its_own() {
+        let us = profile("us.m", "ACTIVE", "SYSTEM_DEFINED");
+        let global = profile("global.m", "ACTIVE", "SYSTEM_DEFINED");
+        let off = profile("us.m", "INACTIVE", "SYSTEM_DEFINED");
+        let own = profile("own", "ACTIVE", "APPLICATION");
+        let cases = [
+            (json!(["ON_DEMAND"]), vec![&us], "on-demand", "on demand"),
+            (json!([]), vec![&global, &us], "profile", "us"),
+            (json!([]), vec![&global], "global", "global"),
+            (json!([]), vec![&off], "inactive", "inactive"),
+            (json!([]), vec![&own], "application", "application"),
+            (json!(["PROVISIONED"]), vec![], "provisioned", "provisioned"),
+            (json!([]), vec![], "unstated", "none"),
+        ];
+        for (types, profiles, kind, label) in cases {
+            let model =
+                json!({"inferenceTypesSupported": types, "referencedByInstanceProfiles": profiles});
+            let data = data(&published(&[("us-east-1", json!({"m": model}))]));
+            let answer = &data["answers"][0];
+            assert_eq!(
+                (&answer["kind"], &answer["label"]),
+                (&json!(kind), &json!(label))
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_has_what_the_details_show() {
+        let model = json!({"modelName": "Em", "providerName": "Pro",
+            "modelLifecycle": {"status": "LEGACY", "endOfLifeTime": "2027-01-01T00:00:00Z"},
+            "referencedByInstanceProfiles": [profile("us.m", "ACTIVE", "SYSTEM_DEFINED")]});
+        let data = data(&published(&[("us-east-1", json!({"m": model}))]));
+        assert_eq!(
+            data["models"],
+            json!([{"id": "m", "name": "Em", "provider": "Pro", "answers": [0]}])
+        );
+        assert_eq!(
+            data["answers"],
+            json!([{
+                "kind": "profile",
+                "label": "us",
+                "why": "not on demand; the profile of the geography us, which routes to us-east-1",
+                "invokeWith": "us.m",
+                "profiles": [{"id": "us.m", "type": "SYSTEM_DEFINED", "status": "ACTIVE",
+                              "geography": "us", "destinationRegions": ["us-east-1"]}],
+                "lifecycle": {"status": "LEGACY", "endOfLifeTime": "2027-01-01T00:00:00Z"},
+            }])
+        );
+    }
+
+    #[test]
+    fn the_same_answer_is_there_once_and_a_missing_model_is_null() {
+        let data = data(&published(&[
+            (
+                "eu-west-1",
+                json!({"a": {"inferenceTypesSupported": ["PROVISIONED"]}}),
+            ),
+            (
+                "us-east-1",
+                json!({"a": {"inferenceTypesSupported": ["PROVISIONED"]}, "b": {}}),
+            ),
+        ]));
+        assert_eq!(data["answers"].as_array().unwrap().len(), 2);
+        assert_eq!(data["models"][0]["answers"], json!([0, 0]));
+        assert_eq!(data["models"][1]["answers"], json!([null, 1]));
+        assert_eq!(data["models"][1]["name"], "b");
+    }
+
+    #[test]
+    fn what_failed_and_what_is_stale_is_told() {
+        let mut published = published(&[("us-east-1", json!({"a": {}}))]);
+        let stale = published.regions.get_mut("us-east-1").unwrap();
+        stale.state = RegionState::Stale;
+        stale.stale_since = Some(Timestamp::UNIX_EPOCH);
+        let about = About {
+            title: "team/claude".to_owned(),
+            as_of: Some(Timestamp::UNIX_EPOCH),
+            failures: vec![("eu-west-1".to_owned(), "no".to_owned())],
+        };
+        let data: Value = serde_json::from_str(&json(&published, &about).unwrap()).unwrap();
+        assert_eq!(data["title"], "team/claude");
+        assert_eq!(data["asOf"], "1970-01-01T00:00:00Z");
+        assert_eq!(
+            data["failures"],
+            json!([{"region": "eu-west-1", "message": "no"}])
+        );
+        let region =
+            json!({"name": "us-east-1", "state": "Stale", "staleSince": "1970-01-01T00:00:00Z"});
+        assert_eq!(data["regions"], json!([region]));
+    }
+
+    #[test]
+    fn hostile_names_end_no_element_and_turn_nothing_around() {
+        let evil = "</script><img src=x onerror=alert(1)>&amp;\"'\u{2028}\u{202e}\u{7}<!--";
+        let published = published(&[(
+            "us-east-1",
+            json!({evil: {"modelName": evil, "providerName": evil, "modelLifecycle": {evil: evil}}}),
+        )]);
+        let text = json(&published, &About::default()).unwrap();
+        assert!(
+            !text.contains(['<', '>', '&', '\u{2028}', '\u{202e}', '\u{7}']),
+            "{text}"
+        );
+        // What is harmless as text is kept.
+        let data: Value = serde_json::from_str(&text).unwrap();
+        let shown = "</script><img src=x onerror=alert(1)>&amp;\"'\u{2028}\u{fffd}\u{fffd}<!--";
+        assert_eq!(data["models"][0]["id"], shown);
+        assert_eq!(data["models"][0]["provider"], shown);
+    }
+}

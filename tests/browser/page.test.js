@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { Stage } from "./stage.js";
+
+const SONNET = "anthropic.claude-sonnet-4-5-20250929-v1:0";
+
+let stage;
+/** The page of the real catalogue. */
+let catalogue;
+
+before(async () => {
+  stage = await Stage.set();
+  catalogue = await stage.discovered(await stage.catalogue());
+});
+after(() => stage?.clear());
+
+const shownModels = (page) => page.locator("main tbody th[scope=row]:visible");
+const shownRegions = (page) => page.locator("main thead th:visible").nth(0).locator("xpath=following-sibling::th").filter({ visible: true });
+const cell = (page, name) => page.getByRole("button", { name, exact: true });
+const focusedName = (page) => page.evaluate(() => document.activeElement.getAttribute("aria-label"));
+
+test("every model and region of the catalogue is there, and nothing else is loaded", async () => {
+  const { page, complaints } = await stage.show(catalogue);
+  assert.equal(await page.locator("#count").textContent(), "144 models in 31 regions");
+  assert.equal(await shownModels(page).count(), 144);
+  assert.equal(await shownRegions(page).count(), 31);
+  assert.equal(await page.locator("main tbody button").count(), 1840);
+  // What a table is to those who do not see it.
+  assert.equal(await page.locator("main thead th:not([scope=col])").count(), 0);
+  assert.equal(await page.locator("main tbody th:not([scope=row]):not([scope=rowgroup])").count(), 0);
+  assert.equal(await page.getByRole("grid", { name: "How each model is invoked from each region" }).count(), 1);
+  assert.deepEqual(complaints, []);
+});
+
+test("each way to invoke a model is told in words", async () => {
+  const { page } = await stage.show(catalogue);
+  for (const [name, label] of [
+    ["Claude Sonnet 4.5, eu-central-1: profile eu", "eu"],
+    ["Claude Opus 4.5, ap-southeast-2: global profile only", "global"],
+    ["Nova Lite, ap-southeast-2: on demand", "on demand"],
+  ]) {
+    assert.equal(await cell(page, name).first().textContent(), label, name);
+  }
+  assert.ok(await page.getByRole("button", { name: "Nova Lite, us-east-1: provisioned throughput only" }).count() > 0);
+  assert.ok(await page.getByLabel("Jamba 1.5 Large, af-south-1: not there").count() === 1);
+});
+
+test("models are filtered by name, provider and region", async () => {
+  const { page, complaints } = await stage.show(catalogue);
+  const count = page.locator("#count");
+  assert.equal(await count.getAttribute("aria-live"), "polite");
+
+  await page.getByLabel("Model", { exact: true }).fill("claude sonnet 4.5");
+  assert.equal(await count.textContent(), "1 model in 31 regions");
+  assert.deepEqual(await shownModels(page).locator(".id").allTextContents(), [SONNET]);
+
+  await page.getByLabel("Region", { exact: true }).fill("eu-central, us-east-1");
+  assert.equal(await count.textContent(), "1 model in 3 regions");
+  assert.deepEqual(await shownRegions(page).allTextContents(), ["eu-central-1", "eu-central-2", "us-east-1"]);
+  assert.equal(await page.locator("main tbody td:visible").count(), 3);
+
+  await page.getByLabel("Model", { exact: true }).fill("");
+  await page.getByLabel("Provider").selectOption("Cohere");
+  const names = await shownModels(page).locator(".id").allTextContents();
+  assert.ok(names.length > 0 && names.every((id) => id.startsWith("cohere.")), names.join());
+
+  await page.getByLabel("Region", { exact: true }).fill("mars");
+  assert.equal(await count.textContent(), "No model matches");
+  await page.getByLabel("Region", { exact: true }).fill("");
+  await page.getByLabel("Provider").selectOption({ label: "All" });
+  assert.equal(await count.textContent(), "144 models in 31 regions");
+  assert.deepEqual(complaints, []);
+});
+
+test("a click shows the id to pass, profiles, destinations and the end of life", async () => {
+  const { page, complaints } = await stage.show(catalogue);
+  await cell(page, "Claude Sonnet 4.5, eu-central-1: profile eu").click();
+  const dialog = page.getByRole("dialog", { name: "Claude Sonnet 4.5 from eu-central-1" });
+  await dialog.waitFor();
+  const text = await dialog.innerText();
+  for (const part of [SONNET, "the profile of the geography eu", `global.${SONNET}`, "any region", "eu-west-3", "LEGACY", "End of life", "2027-04-08 08:00 UTC"]) {
+    assert.ok(text.includes(part), `${part}: ${text}`);
+  }
+  await dialog.getByRole("button", { name: "Copy" }).click();
+  await dialog.getByText("Copied").waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), `eu.${SONNET}`);
+  await dialog.getByRole("button", { name: "Close" }).click();
+  assert.equal(await dialog.count(), 0);
+
+  await page.getByRole("button", { name: "Nova Lite, us-east-1: provisioned throughput only" }).first().click();
+  assert.match(await page.getByRole("dialog").innerText(), /There is none\.\s+only with provisioned throughput/);
+  assert.deepEqual(complaints, []);
+});
+
+test("the keyboard alone does", async () => {
+  const { page, complaints } = await stage.show(catalogue);
+  const press = async (...keys) => {
+    for (const key of keys) await page.keyboard.press(key);
+  };
+  await page.getByLabel("Model", { exact: true }).focus();
+  await page.keyboard.type("claude sonnet 4.5");
+  // Past the other filters the table is one stop of the Tab key, whatever it holds.
+  await press("Tab", "Tab", "Tab");
+  assert.equal(await focusedName(page), "Claude Sonnet 4.5, af-south-1: global profile only");
+  await press("ArrowRight", "ArrowRight");
+  assert.equal(await focusedName(page), "Claude Sonnet 4.5, ap-northeast-1: profile jp");
+  await press("End");
+  assert.equal(await focusedName(page), "Claude Sonnet 4.5, us-west-2: profile us");
+  await press("ArrowRight");
+  assert.equal(await focusedName(page), "Claude Sonnet 4.5, us-west-2: profile us");
+
+  await press("Enter");
+  await page.getByRole("dialog", { name: "Claude Sonnet 4.5 from us-west-2" }).waitFor();
+  assert.ok(await page.evaluate(() => document.querySelector("dialog").contains(document.activeElement)));
+  await press("Escape");
+  assert.equal(await page.getByRole("dialog").count(), 0);
+  assert.equal(await focusedName(page), "Claude Sonnet 4.5, us-west-2: profile us");
+
+  await press("Home");
+  assert.equal(await focusedName(page), "Claude Sonnet 4.5, af-south-1: global profile only");
+  await press("Shift+Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "region");
+  assert.deepEqual(complaints, []);
+});
+
+test("the cell in focus is never below the headers", async () => {
+  const { page } = await stage.show(catalogue);
+  await cell(page, "Claude Sonnet 4.5, eu-central-1: profile eu").focus();
+  for (const key of [..."ArrowLeft ".repeat(12).trim().split(" "), ..."ArrowUp ".repeat(20).trim().split(" ")]) {
+    await page.keyboard.press(key);
+  }
+  const isOnTop = await page.evaluate(() => {
+    const box = document.activeElement.getBoundingClientRect();
+    return document.activeElement.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2));
+  });
+  assert.ok(isOnTop);
+});
+
+test("light and dark follow the system", async () => {
+  const backs = [];
+  for (const colorScheme of ["light", "dark"]) {
+    const { page } = await stage.show(catalogue, { colorScheme });
+    backs.push(await page.evaluate(() => getComputedStyle(document.body).backgroundColor));
+  }
+  const brightness = (color) => color.match(/\d+/g).reduce((sum, part) => sum + Number(part), 0);
+  assert.ok(brightness(backs[0]) > 600 && brightness(backs[1]) < 150, backs.join());
+});
+
+test("hostile names are text and nothing else", async () => {
+  const names = [
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(2)>",
+    "\"'><svg onload=alert(3)>",
+    "<!--<script>",
+    "{{script}}${alert(4)}",
+    "a\u2028alert(5)\u2029b",
+    "__proto__",
+  ];
+  const models = names.map((name) => ({
+    modelId: name, modelName: name, providerName: name, inferenceTypesSupported: ["ON_DEMAND"],
+    modelLifecycle: { status: name, [name]: name, endOfLifeTime: "2030-01-01T00:00:00Z" },
+  }));
+  models.push({ modelId: "turned.\u202egpj", inferenceTypesSupported: ["ON_DEMAND"] });
+  const file = await stage.discovered(await stage.models(models), "--region", "us-east-1");
+  const { page, complaints } = await stage.show(file);
+  assert.equal(await page.locator("#count").textContent(), `${models.length} models in 1 region`);
+  const shown = await shownModels(page).allTextContents();
+  for (const name of [...names, "turned.\ufffdgpj"]) assert.ok(shown.includes(name), name);
+  for (const button of await page.locator("main tbody button").all()) {
+    await button.click();
+    await page.getByRole("dialog").waitFor();
+    await page.keyboard.press("Escape");
+  }
+  assert.equal(await page.locator("img, svg, main script").count(), 0);
+  // Should a name ever become markup, it is still not carried out.
+  const isExecuted = await page.evaluate(() => {
+    const script = document.createElement("script");
+    script.textContent = "window.executed = true";
+    document.body.append(script);
+    return window.executed === true;
+  });
+  assert.equal(isExecuted, false);
+  assert.equal(complaints.length, 1, complaints.join("\n"));
+  assert.match(complaints[0], /Content Security Policy/);
+});
