@@ -15,6 +15,7 @@ use kube::{Api, Client, Resource as _, ResourceExt as _};
 use tracing::Instrument as _;
 
 use super::call::explained;
+use super::events::EventWriter;
 use super::ledger::Ledger;
 use super::reconcile::{Context, ReconcileError, reconcile, retry};
 use super::status::strip;
@@ -72,6 +73,7 @@ pub async fn run(
     let config_maps_known = known(config_maps.clone());
 
     let context = Arc::new(Context {
+        events: EventWriter::new(client.clone()),
         client,
         snapshots,
         ledger: Ledger::default(),

@@ -43,9 +43,10 @@ impl Ledger {
     }
 
     /// Remembers what our write left.
-    pub(super) fn wrote(&self, resource: BedrockModelMap) {
-        let uid = resource.uid().unwrap_or_default();
-        self.with(&uid, |entry| entry.written = Some(Arc::new(resource)));
+    pub(super) fn wrote(&self, resource: BedrockModelMap) -> Arc<BedrockModelMap> {
+        let (uid, written) = (resource.uid().unwrap_or_default(), Arc::new(resource));
+        self.with(&uid, |entry| entry.written = Some(Arc::clone(&written)));
+        written
     }
 
     /// Remembers that the `ConfigMap` is as it should be at this resource version.

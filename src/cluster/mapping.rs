@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::call::CallError;
 use super::refresh::{Refreshed, Refresher};
 use crate::api::{AttemptError, ErrorCode, MappingStatus, RegionState, RegionStatus};
+use crate::core::changes::Changes;
 use crate::core::ownership::{Content, Target};
 use crate::core::region_state::error;
 use crate::core::render::{self, RegionContent};
@@ -89,6 +90,7 @@ impl Refresher<'_> {
             regions: self.status.regions.clone(),
             account: None,
             mapping: None,
+            changes: Changes::default(),
             asked: 0,
             written: 0,
         };

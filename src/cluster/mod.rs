@@ -2,6 +2,7 @@
 
 mod call;
 mod controller;
+mod events;
 mod last_good;
 mod ledger;
 mod mapping;

@@ -12,6 +12,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt as _};
 
 use super::call::CallError;
+use super::events::EventWriter;
 use super::last_good::LastGood;
 use super::ledger::Ledger;
 use super::publish::Publisher;
@@ -22,7 +23,9 @@ use crate::api::{
     LABEL_NAME,
 };
 use crate::aws::Snapshots;
+use crate::core::changes::Changes;
 use crate::core::conditions;
+use crate::core::events::events;
 use crate::core::ownership::Owner;
 use crate::core::plan::{Inputs, Plan, Reason, Refresh, next_due, next_look, plan};
 use crate::core::region_state::{error, stamp};
@@ -41,6 +44,7 @@ pub(super) struct Context {
     pub(super) client: Client,
     pub(super) snapshots: Snapshots,
     pub(super) ledger: Ledger,
+    pub(super) events: EventWriter,
     /// Metadata of the `ConfigMaps` that carry our labels, as the watch shows them.
     pub(super) config_maps: Store<PartialObjectMeta<ConfigMap>>,
 }
@@ -172,11 +176,30 @@ impl Look<'_> {
         let generation = self.resource.metadata.generation;
         status.observed_generation = generation;
         status.conditions = conditions::refused(&status, error, generation, self.now);
-        self.write(&status).await?;
+        let named = self.resource.spec.regions.is_some();
+        self.report(&status, &Changes::default(), named).await?;
         Ok(Action::await_change())
     }
 
-    async fn write(&self, status: &BedrockModelMapStatus) -> Result<(), CallError> {
+    /// Writes the status, and then the Events of what is new in it.
+    async fn report(
+        &self,
+        status: &BedrockModelMapStatus,
+        changes: &Changes,
+        regions_named: bool,
+    ) -> Result<(), CallError> {
+        let before = self.resource.status.clone().unwrap_or_default();
+        if let Some(written) = self.write(status).await? {
+            let events = events(&before, status, changes, regions_named);
+            self.context.events.write(&written, events).await;
+        }
+        Ok(())
+    }
+
+    async fn write(
+        &self,
+        status: &BedrockModelMapStatus,
+    ) -> Result<Option<Arc<BedrockModelMap>>, CallError> {
         let client = self.context.client.clone();
         let writer = StatusWriter::new(client, self.resource, &self.context.ledger);
         writer
@@ -266,6 +289,7 @@ impl Look<'_> {
         }
         let outcome = refresher.run(refresh, inputs).await?;
         let (asked, mut written) = (outcome.asked, outcome.written);
+        let changes = outcome.changes.clone();
         let mut status = outcome.status(&before, generation, &refresh.reason);
         written += self.prune(refresher, &status).await?;
 
@@ -282,7 +306,7 @@ impl Look<'_> {
             })
         };
         status.next_refresh_time = Some(stamp(ahead(next_due, &status)));
-        self.write(&status).await?;
+        self.report(&status, &changes, named).await?;
         if asked + written > 0 {
             self.log(&refresh.reason, &status, asked, written);
         }

@@ -19,12 +19,14 @@ use crate::api::{
 use crate::aws::Snapshots;
 use crate::core::account_state;
 use crate::core::association::associate;
+use crate::core::changes::{Changes, changes};
 use crate::core::ownership::{Content, Target};
 use crate::core::plan::{Inputs, Reason, Refresh, regions_to_ask};
 use crate::core::region_state::{
     Answer, Others, Publication, answered, disabled_or_invalid_credentials, error, failed, stamp,
 };
 use crate::core::render::{self, RegionContent};
+use crate::core::resolve::Models;
 use crate::core::settings::Settings;
 
 /// What a refresh works with.
@@ -48,6 +50,8 @@ pub(super) struct Refreshed {
     pub(super) account: Option<AccountRegionsStatus>,
     /// The merged mapping.
     pub(super) mapping: Option<MappingStatus>,
+    /// What changed in what is published.
+    pub(super) changes: Changes,
     /// Regions asked.
     pub(super) asked: usize,
     /// `ConfigMaps` written or deleted.
@@ -57,11 +61,20 @@ pub(super) struct Refreshed {
 /// What one region's attempt came to, before the others are known.
 enum Attempt {
     /// It answered, and the answer is published if there is anything in it.
-    Answered(RegionStatus, RegionContent, bool),
+    Answered(Answered),
     /// It answered, and the answer is held back.
     Held(RegionStatus),
     /// It did not answer, or the answer could not be published.
     Failed(AttemptError),
+}
+
+/// An answer that is published, or has nothing in it.
+struct Answered {
+    status: RegionStatus,
+    content: RegionContent,
+    /// What was published before, if it was something else and is still to be had.
+    before: Option<RegionContent>,
+    written: bool,
 }
 
 impl Refresher<'_> {
@@ -77,6 +90,7 @@ impl Refresher<'_> {
             regions: BTreeMap::new(),
             account,
             mapping: None,
+            changes: self.changes(&attempts, &known),
             asked: attempts.len(),
             written: 0,
         };
@@ -84,10 +98,10 @@ impl Refresher<'_> {
         let others = self.others(&attempts, &known);
         for (region, attempt) in attempts {
             let status = match attempt {
-                Attempt::Answered(status, content, written) => {
-                    refreshed.written += usize::from(written);
-                    contents.insert(region.clone(), content);
-                    status
+                Attempt::Answered(answered) => {
+                    refreshed.written += usize::from(answered.written);
+                    contents.insert(region.clone(), answered.content);
+                    answered.status
                 }
                 Attempt::Held(status) => self.keep(&region, status, &mut refreshed.written).await?,
                 Attempt::Failed(error) => {
@@ -176,20 +190,73 @@ impl Refresher<'_> {
         );
         match publication {
             Publication::Keep => Attempt::Held(status),
-            Publication::Remove => Attempt::Answered(status, answer.content, false),
+            Publication::Remove => Attempt::Answered(Answered {
+                status,
+                content: answer.content,
+                before: None,
+                written: false,
+            }),
             Publication::Publish => {
+                let before = self.replaced(region, &status).await;
                 if let Some(seen) = self.seen_before(region, &status).await {
                     status.discovered_at = Some(seen);
                 }
                 match self.publish(region, &answer.content, &status).await {
                     Ok(written) => {
                         status.mapping = Some(profile_ids);
-                        Attempt::Answered(status, answer.content, written)
+                        Attempt::Answered(Answered {
+                            status,
+                            content: answer.content,
+                            before,
+                            written,
+                        })
                     }
                     Err(error) => Attempt::Failed(error),
                 }
             }
         }
+    }
+
+    /// What is published of the region and about to be replaced, as far as it is to be had: without it, nobody is told
+    /// what changed.
+    async fn replaced(&self, region: &str, status: &RegionStatus) -> Option<RegionContent> {
+        let before = self.status.regions.get(region)?;
+        if before.sha256 == status.sha256 {
+            return None;
+        }
+        self.last_good.content(region, before).await.ok()?
+    }
+
+    /// What changes in what is published, in the regions that answer and in those no longer looked after.
+    fn changes(&self, attempts: &BTreeMap<String, Attempt>, known: &[String]) -> Changes {
+        let nothing = Models::new();
+        let mut before: BTreeMap<&str, &Models> = self
+            .status
+            .regions
+            .iter()
+            .filter(|(region, status)| status.config_map.is_some() && !known.contains(region))
+            .map(|(region, _)| (region.as_str(), &nothing))
+            .collect();
+        let mut after = BTreeMap::new();
+        for (region, attempt) in attempts {
+            let Attempt::Answered(answered) = attempt else {
+                continue;
+            };
+            let status = self.status.regions.get(region);
+            let was_published = status.is_some_and(|status| status.config_map.is_some());
+            let is_published = answered.status.config_map.is_some();
+            match (was_published, is_published, &answered.before) {
+                (true, true, Some(replaced)) => {
+                    before.insert(region, &replaced.models);
+                    after.insert(region.as_str(), &answered.content.models);
+                }
+                (true, false, _) => drop(before.insert(region, &nothing)),
+                (false, true, _) => drop(after.insert(region.as_str(), &answered.content.models)),
+                // The same as before, or what was before is not to be had.
+                (true, true, None) | (false, false, _) => {}
+            }
+        }
+        changes(&before, &after)
     }
 
     /// When the content was first seen, if it is published already and the status does not know of it: a refresh that
@@ -271,7 +338,7 @@ impl Refresher<'_> {
         known: &[String],
     ) -> BTreeMap<String, Others> {
         let of = |region: &String| match attempts.get(region) {
-            Some(Attempt::Answered(..) | Attempt::Held(_)) => Others::ANSWER,
+            Some(Attempt::Answered(_) | Attempt::Held(_)) => Others::ANSWER,
             Some(Attempt::Failed(error)) => Others::of_error(error.code),
             None => match self.status.regions.get(region).map(|r| r.state) {
                 Some(RegionState::Fresh | RegionState::Empty) => Others::ANSWER,

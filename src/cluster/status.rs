@@ -1,5 +1,7 @@
 //! Writes the status: after what it speaks of, and only if it differs.
 
+use std::sync::Arc;
+
 use kube::api::{Api, PostParams};
 use kube::{Client, ResourceExt as _};
 
@@ -34,21 +36,20 @@ impl<'a> StatusWriter<'a> {
     }
 
     /// Writes the status. The compact mapping of a region that the status does not give is kept as
-    /// it is, as long as the region's content is the same.
+    /// it is, as long as the region's content is the same. Returns the resource as it then is; None: it is gone.
     pub(super) async fn write(
         &self,
         status: &BedrockModelMapStatus,
         detail: StatusDetail,
-    ) -> Result<(), CallError> {
+    ) -> Result<Option<Arc<BedrockModelMap>>, CallError> {
         let mut attempt = 1;
         loop {
             let Some(live) = self.get().await? else {
-                return Ok(());
+                return Ok(None);
             };
             let wanted = completed(status.clone(), live.status.as_ref(), detail);
             if live.status.as_ref() == Some(&wanted) {
-                self.ledger.wrote(without_bulk(live));
-                return Ok(());
+                return Ok(Some(self.ledger.wrote(without_bulk(live))));
             }
             let wanted = BedrockModelMap {
                 status: Some(wanted),
@@ -61,10 +62,9 @@ impl<'a> StatusWriter<'a> {
             let request = self.api.replace_status(&self.name, &params, &wanted);
             match call(|| self.doing("write the status of"), request).await {
                 Ok(written) => {
-                    self.ledger.wrote(without_bulk(written));
-                    return Ok(());
+                    return Ok(Some(self.ledger.wrote(without_bulk(written))));
                 }
-                Err(error) if error.is_not_found() => return Ok(()),
+                Err(error) if error.is_not_found() => return Ok(None),
                 Err(error) if error.is_conflict() && attempt < ATTEMPTS => attempt += 1,
                 Err(error) => return Err(error),
             }

@@ -102,17 +102,14 @@ pub fn after_refresh(
     let problems = problems(status);
     let findings = [
         Some(ready(status, &problems)),
-        problems
-            .iter()
-            .find(|(_, error)| error.code.needs_user())
-            .map(|(subject, error)| {
-                Finding::new(
-                    STALLED,
-                    "True",
-                    error.code.as_str(),
-                    described(subject, error),
-                )
-            }),
+        stalling(&problems).map(|(subject, error)| {
+            Finding::new(
+                STALLED,
+                "True",
+                error.code.as_str(),
+                described(subject, error),
+            )
+        }),
         Some(degraded(&status.regions, regions_named)),
     ];
     timed(
@@ -212,6 +209,23 @@ fn problems(status: &BedrockModelMapStatus) -> Vec<(String, &AttemptError)> {
     publication
 }
 
+/// What only a user can mend.
+fn stalling<'p, 's>(
+    problems: &'p [(String, &'s AttemptError)],
+) -> Option<&'p (String, &'s AttemptError)> {
+    problems.iter().find(|(_, error)| error.code.needs_user())
+}
+
+/// The reason of the condition Stalled, also while a refresh that is under way has taken it back.
+pub(super) fn stalled_reason(status: &BedrockModelMapStatus) -> Option<String> {
+    let condition = status.conditions.iter().find(|c| c.type_ == STALLED);
+    let standing = condition.map(|condition| condition.reason.clone());
+    standing.or_else(|| {
+        let problems = problems(status);
+        stalling(&problems).map(|(_, error)| error.code.as_str().to_owned())
+    })
+}
+
 /// Whether no region has ever answered, as far as the status tells.
 fn nothing_answered(status: &BedrockModelMapStatus) -> bool {
     !status.regions.values().any(|r| {
@@ -239,6 +253,16 @@ fn ready(status: &BedrockModelMapStatus, problems: &[(String, &AttemptError)]) -
     Finding::new(READY, "True", "Published", message)
 }
 
+/// Whether a region in this state degrades the resource: one that is not there does so only if the
+/// spec names it.
+pub(super) fn is_failing(state: RegionState, regions_named: bool) -> bool {
+    match state {
+        RegionState::Stale | RegionState::Failed => true,
+        RegionState::Unsupported | RegionState::Disabled => regions_named,
+        RegionState::Fresh | RegionState::Empty => false,
+    }
+}
+
 fn described(subject: &str, error: &AttemptError) -> String {
     format!("{subject}: {}", error.message)
 }
@@ -246,11 +270,7 @@ fn described(subject: &str, error: &AttemptError) -> String {
 fn degraded(regions: &BTreeMap<String, RegionStatus>, regions_named: bool) -> Finding {
     let failing: Vec<String> = regions
         .iter()
-        .filter(|(_, r)| match r.state {
-            RegionState::Stale | RegionState::Failed => true,
-            RegionState::Unsupported | RegionState::Disabled => regions_named,
-            RegionState::Fresh | RegionState::Empty => false,
-        })
+        .filter(|(_, r)| is_failing(r.state, regions_named))
         .map(|(region, r)| {
             let code = r.error.as_ref().map_or("Unknown", |e| e.code.as_str());
             format!("{region} ({:?}, {code})", r.state)

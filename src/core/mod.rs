@@ -6,6 +6,7 @@ pub mod association;
 pub mod catalog;
 pub mod changes;
 pub mod conditions;
+pub mod events;
 pub mod invocation;
 pub mod ownership;
 pub mod plan;

@@ -18,6 +18,7 @@ rules:
 - {apiGroups: [bedrock.modelmap.dev], resources: [bedrockmodelmaps], verbs: [get, list, watch]}
 - {apiGroups: [bedrock.modelmap.dev], resources: [bedrockmodelmaps/status], verbs: [update]}
 - {apiGroups: [''], resources: [configmaps], verbs: [VERBS]}
+EVENTS
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
@@ -26,6 +27,8 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: operator}
 subjects:
 - {apiGroup: rbac.authorization.k8s.io, kind: User, name: USER}
 ";
+
+const EVENTS: &str = "- {apiGroups: [events.k8s.io], resources: [events], verbs: [create]}";
 
 /// Until a line of the log has all of these.
 async fn logged(operator: &Operator, parts: &[&str]) {
@@ -52,20 +55,29 @@ async fn missing_rights_are_named_and_work_once_granted() {
     logged(&stage.operator, &["cannot list resource", "configmaps"]).await;
     assert!(stage.operator.ended().is_none());
 
-    let grant = async |verbs: &str| {
-        let role = ROLE.replace("VERBS", verbs).replace("USER", user);
+    let grant = async |verbs: &str, events: &str| {
+        let role = ROLE.replace("VERBS", verbs).replace("EVENTS", events);
+        let role = role.replace("USER", user);
         let arguments = ["apply", "-n", &stage.namespace.name, "-f", "-"];
         stage.cluster.run(&arguments, &role).await.unwrap();
     };
-    // All but one: the status names it.
-    grant("get, list, watch, update, delete").await;
+    // All but one that counts: the status names it.
+    grant("get, list, watch, update, delete", "").await;
     let resource = stage.sound("claude").await;
     let [ready, reason, message] = condition(&resource, "Ready");
     assert_eq!([ready, reason], ["False", "WriteFailed"]);
     let said = "cannot create resource \\\"configmaps\\\"".replace('\\', "");
     assert!(message.contains(&said), "{message}");
 
-    grant("get, list, watch, create, update, delete").await;
+    // Without events everything else goes on.
+    let lost = [
+        "cannot write the Event WriteFailed",
+        "cannot create resource",
+        "events.k8s.io",
+    ];
+    logged(&stage.operator, &lost).await;
+
+    grant("get, list, watch, create, update, delete", EVENTS).await;
     // RBAC takes a moment to be known everywhere.
     eventually(async || {
         let token = format!("{:?}", std::time::Instant::now());

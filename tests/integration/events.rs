@@ -1,0 +1,145 @@
+//! What `kubectl get events` and `kubectl describe` tell of a resource.
+
+use bedrock_model_map::api::BedrockModelMap;
+use bedrock_simulator::{Fault, FaultRule};
+use serde_json::{Value, json};
+
+use crate::support::{Stage, condition, eventually};
+
+const REGIONS: [&str; 3] = ["ap-east-2", "eu-central-2", "us-west-1"];
+const MODEL: &str = "anthropic.claude-sonnet-5-5";
+
+/// The events of the namespace in the order of their writing: type, reason and note.
+async fn events(stage: &Stage) -> Vec<[String; 3]> {
+    let arguments = [
+        "get",
+        "events.events.k8s.io",
+        "-n",
+        &stage.namespace.name,
+        "-o",
+        "json",
+    ];
+    let output = stage.cluster.run(&arguments, "").await.unwrap();
+    let list: Value = serde_json::from_str(&output).unwrap();
+    let mut events: Vec<&Value> = list["items"].as_array().unwrap().iter().collect();
+    events.sort_by_key(|event| event["eventTime"].as_str().unwrap());
+    let text = |event: &Value, key: &str| event[key].as_str().unwrap().to_owned();
+    let shown = |event: &&Value| ["type", "reason", "note"].map(|key| text(event, key));
+    events.iter().map(shown).collect()
+}
+
+/// Once there are so many events; those after the first `known`.
+async fn news(stage: &Stage, known: usize, expected: usize) -> Vec<[String; 3]> {
+    eventually(async || {
+        let events = events(stage).await;
+        if events.len() >= known + expected {
+            return Ok(events[known..].to_vec());
+        }
+        Err(format!("{events:?}"))
+    })
+    .await
+}
+
+fn reasons(events: &[[String; 3]]) -> Vec<&str> {
+    events
+        .iter()
+        .map(|[_, reason, _]| reason.as_str())
+        .collect()
+}
+
+#[tokio::test]
+async fn transitions_are_told_once() {
+    let stage = Stage::of(&REGIONS).await;
+    stage.create("claude", json!({ "regions": REGIONS })).await;
+    stage.sound("claude").await;
+    let first = news(&stage, 0, 1).await;
+    assert_eq!(reasons(&first), ["Published"]);
+    assert!(first[0][2].ends_with("3/3 regions fresh"), "{first:?}");
+
+    // All regions at once: one event.
+    stage
+        .simulator
+        .faults()
+        .add(FaultRule::new(Fault::InternalServerError));
+    stage.refresh("claude", "1").await;
+    let failed = news(&stage, 1, 1).await;
+    let [kind, reason, note] = &failed[0];
+    assert_eq!([kind.as_str(), reason], ["Warning", "RegionDegraded"]);
+    assert!(
+        note.starts_with("3 fail (ap-east-2, eu-central-2, us-west-1); ap-east-2: bedrock:"),
+        "{note}"
+    );
+    assert!(note.contains("AWS answered 500"), "{note}");
+
+    // A second attempt that fails, and one after a restart, tell nothing.
+    stage.refresh("claude", "2").await;
+    stage.operator.kill();
+    stage.operator.start_anew();
+    stage.refresh("claude", "3").await;
+
+    stage.simulator.faults().clear();
+    stage.refresh("claude", "4").await;
+    let recovered = news(&stage, 2, 1).await;
+    assert_eq!(reasons(&recovered), ["RegionRecovered"]);
+    stage.refresh("claude", "5").await;
+
+    // What changes at AWS.
+    stage.simulator.edit_catalog(|catalog| {
+        catalog.remove_model("us-west-1", MODEL);
+    });
+    stage.refresh("claude", "6").await;
+    let changed = news(&stage, 3, 1).await;
+    let [kind, reason, note] = &changed[0];
+    assert_eq!([kind.as_str(), reason], ["Warning", "ModelRemoved"]);
+    assert_eq!(*note, format!("{MODEL} removed in us-west-1"));
+    assert!(
+        reasons(&changed)[1..]
+            .iter()
+            .all(|r| *r == "InferenceProfileRemoved"),
+        "{changed:?}"
+    );
+
+    let arguments = ["describe", "bmm", "claude", "-n", &stage.namespace.name];
+    let described = stage.cluster.run(&arguments, "").await.unwrap();
+    let shown = described.split("\nEvents:").nth(1).unwrap();
+    for part in [
+        "Published",
+        "RegionDegraded",
+        "RegionRecovered",
+        "bedrock-model-map",
+        note.as_str(),
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+}
+
+#[tokio::test]
+async fn conflict_and_refusal_are_told_by_their_names() {
+    let stage = Stage::of(&REGIONS).await;
+    let foreign =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "claude-us-west-1"}});
+    let arguments = ["create", "-n", &stage.namespace.name, "-f", "-"];
+    stage
+        .cluster
+        .run(&arguments, &foreign.to_string())
+        .await
+        .unwrap();
+    stage.create("claude", json!({ "regions": REGIONS })).await;
+    stage.settled("claude").await;
+    let events = news(&stage, 0, 2).await;
+    assert_eq!(reasons(&events), ["Published", "TargetConflict"]);
+    assert!(
+        events[1][2].contains("set another spec.output.configMapPrefix"),
+        "{events:?}"
+    );
+
+    let role = "arn:aws:iam::123456789012:role/reader";
+    stage
+        .patch("claude", json!({"spec": {"aws": {"roleArn": role}}}))
+        .await;
+    let refused =
+        |resource: &BedrockModelMap| condition(resource, "Stalled")[1] == "RoleNotAllowed";
+    stage.until("claude", refused).await;
+    let events = news(&stage, 2, 1).await;
+    assert_eq!(reasons(&events), ["RoleNotAllowed"]);
+}
