@@ -9,7 +9,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 # One recipe after the other: cargo uses all cores already, and holds a lock.
 .NOTPARALLEL:
-.PHONY: help build demo test test-unit test-browser lint generate verify-generated deny bench fetch-control-plane ci
+.PHONY: help build demo test test-unit test-browser lint lint-features generate verify-generated deny bench fetch-control-plane ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,8 +33,15 @@ test-browser: build ## Open the HTML page in a real browser (needs Node.js and C
 lint: ## Check format, lints, generated files and documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	@$(MAKE) --no-print-directory lint-features
 	@$(MAKE) --no-print-directory verify-generated
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
+
+# A program that uses the library chooses the version of k8s-openapi; here it is the operator's.
+lint-features: ## Check the library with each of its features alone
+	$(CARGO) clippy -p bedrock-model-map --lib --no-default-features --locked -- -D warnings
+	$(CARGO) clippy -p bedrock-model-map --lib --no-default-features --features aws,k8s-openapi/v1_33 --locked -- -D warnings
+	$(CARGO) clippy -p bedrock-model-map --lib --no-default-features --features cluster,k8s-openapi/v1_33 --locked -- -D warnings
 
 generate: build ## Write what is generated from the code
 	$(BIN)/bedrock-model-map crd > $(CRD).new && mv $(CRD).new $(CRD) || { rm -f $(CRD).new; exit 1; }

@@ -2,20 +2,28 @@
 //!
 //! The doc comments of the fields become the descriptions that `kubectl explain` prints.
 
+mod filters;
+mod region_state;
+// With fewer features some of it has no caller.
+#[cfg_attr(not(feature = "cluster"), allow(dead_code))]
+mod schema;
+#[cfg(feature = "cluster")]
 mod spec;
+#[cfg(any(feature = "aws", feature = "cluster"))]
 mod status;
 
+pub use filters::{InferenceProfilesSpec, LifecycleStatus, ModelsSpec, ProfileType};
+pub use region_state::RegionState;
+#[cfg(feature = "cluster")]
 pub use spec::{
     AwsSpec, BedrockModelMap, BedrockModelMapSpec, Compression, DEFAULT_REFRESH_INTERVAL,
-    DeletionPolicy, InferenceProfilesSpec, LifecycleStatus, MAX_REFRESH_INTERVAL,
-    MIN_REFRESH_INTERVAL, ModelsSpec, OutputSpec, ProfileType, StatusDetail,
+    DeletionPolicy, MAX_REFRESH_INTERVAL, MIN_REFRESH_INTERVAL, OutputSpec, StatusDetail,
 };
+#[cfg(any(feature = "aws", feature = "cluster"))]
 pub use status::{
     AccountRegionsStatus, AttemptError, BedrockModelMapStatus, ErrorCode, MappingOmitted,
-    MappingStatus, RegionState, RegionStatus, Summary,
+    MappingStatus, RegionStatus, Summary,
 };
-
-use kube::CustomResourceExt as _;
 
 /// The API group; also the prefix of the operator's own label and annotation keys.
 pub const GROUP: &str = "bedrock.modelmap.dev";
@@ -42,6 +50,9 @@ pub const ANNOTATION_REQUESTED_AT: &str = "bedrock.modelmap.dev/requestedAt";
 ///
 /// # Errors
 /// When the definition cannot be written as YAML, which no input brings about.
+#[cfg(feature = "operator")]
 pub fn crd_yaml() -> Result<String, serde_saphyr::ser::Error> {
+    use kube::CustomResourceExt as _;
+
     serde_saphyr::to_string(&BedrockModelMap::crd())
 }

@@ -6,10 +6,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::region_state::RegionState;
+
 /// What is published, how fresh it is, and what is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-#[schemars(transform = super::spec::schema::plain)]
+#[schemars(transform = super::schema::plain)]
 pub struct BedrockModelMapStatus {
     /// The generation of the spec that was last tried in all regions.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,23 +186,6 @@ pub struct RegionStatus {
     /// For each model the sorted ids of the inference profiles that reference it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<BTreeMap<String, Vec<String>>>,
-}
-
-/// The state of a region.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum RegionState {
-    /// The last attempt succeeded.
-    Fresh,
-    /// The region answered, and no model is left after selection.
-    Empty,
-    /// The last attempt failed; older data is published.
-    Stale,
-    /// The last attempt failed; nothing was ever published.
-    Failed,
-    /// Bedrock has no endpoint of that name, and nothing was ever published.
-    Unsupported,
-    /// The region is not enabled for the account, and nothing was ever published.
-    Disabled,
 }
 
 /// What an attempt ended with.

@@ -7,7 +7,7 @@ use aws_sdk_account::types::RegionOptStatus;
 use super::classify::Call;
 use super::client::Aws;
 use crate::api::{AttemptError, ErrorCode};
-use crate::core::settings::is_region;
+use crate::core::region_name::is_region;
 
 const ACTION: &str = "account:ListRegions";
 /// Pages of the list: there are fewer than 50 regions, and 50 fit on a page.

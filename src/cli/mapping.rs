@@ -7,9 +7,9 @@ use comfy_table::{Table, presets};
 
 use super::output::{PrintError, print, print_yaml, printable};
 use super::page::{self, About};
-use crate::core::render::RenderError;
+use crate::core::content::ContentError;
+use crate::core::region_name::is_region;
 use crate::core::resolve::Route;
-use crate::core::settings::is_region;
 use crate::published::Published;
 
 /// How a mapping is printed.
@@ -28,7 +28,7 @@ pub(super) enum Format {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ShowError {
     #[error(transparent)]
-    Render(#[from] RenderError),
+    Content(#[from] ContentError),
     #[error(transparent)]
     Print(#[from] PrintError),
 }

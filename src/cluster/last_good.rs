@@ -10,7 +10,7 @@ use super::publish::Publisher;
 use crate::api::{BedrockModelMapStatus, RegionStatus};
 use crate::aws::Snapshots;
 use crate::core::association::associate;
-use crate::core::render::{self, MODELS_JSON, RegionContent};
+use crate::core::content::{MODELS_JSON, RegionContent, read_mapping_json};
 use crate::core::selection::Selection;
 
 /// Looks for what one resource has published.
@@ -90,7 +90,7 @@ impl<'a> LastGood<'a> {
             .map(|(file, bytes)| (file, bytes.0))
             .collect();
         // What cannot be read is as good as missing: it will be written anew.
-        let json = render::read_mapping_json(&data, &binary).ok().flatten();
+        let json = read_mapping_json(&data, &binary).ok().flatten();
         let mapping: Option<BTreeMap<String, BTreeMap<String, Value>>> =
             json.and_then(|json| serde_json::from_str(&json).ok());
         Ok(mapping

@@ -6,9 +6,10 @@ use super::call::CallError;
 use super::refresh::{Refreshed, Refresher};
 use crate::api::{AttemptError, ErrorCode, MappingStatus, RegionState, RegionStatus};
 use crate::core::changes::Changes;
+use crate::core::content::RegionContent;
 use crate::core::ownership::{Content, Target};
 use crate::core::region_state::error;
-use crate::core::render::{self, RegionContent};
+use crate::core::render::mapping_files;
 
 impl Refresher<'_> {
     /// Brings the merged mapping up to date.
@@ -66,7 +67,7 @@ impl Refresher<'_> {
         regions: impl Iterator<Item = (&'r str, &'r RegionContent, &'r RegionStatus)> + Clone,
     ) -> Result<(MappingStatus, bool), AttemptError> {
         let compression = self.resource.spec.output.compression;
-        let mapping = render::mapping_files(regions, compression)
+        let mapping = mapping_files(regions, compression)
             .map_err(|cause| error(ErrorCode::PayloadTooLarge, cause.to_string()))?;
         let status = MappingStatus {
             config_map: name.to_owned(),

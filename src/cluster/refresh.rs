@@ -20,12 +20,13 @@ use crate::aws::Snapshots;
 use crate::core::account_state;
 use crate::core::association::associate;
 use crate::core::changes::{Changes, changes};
+use crate::core::content::{METADATA_JSON, MODELS_JSON, RegionContent, RegionMetadata};
 use crate::core::ownership::{Content, Target};
 use crate::core::plan::{Inputs, Reason, Refresh, regions_to_ask};
 use crate::core::region_state::{
     Answer, Others, Publication, answered, disabled_or_invalid_credentials, error, failed, stamp,
 };
-use crate::core::render::{self, RegionContent};
+use crate::core::render::region_files;
 use crate::core::resolve::Models;
 use crate::core::settings::Settings;
 
@@ -268,9 +269,9 @@ impl Refresher<'_> {
         }
         let name = status.config_map.as_deref()?;
         let data = self.publisher.read(name).await.ok()??.data?;
-        RegionContent::read(data.get(render::MODELS_JSON)?, status.sha256.as_deref()?)?;
-        let metadata = data.get(render::METADATA_JSON)?;
-        let metadata: render::RegionMetadata = serde_json::from_str(metadata).ok()?;
+        RegionContent::read(data.get(MODELS_JSON)?, status.sha256.as_deref()?)?;
+        let metadata = data.get(METADATA_JSON)?;
+        let metadata: RegionMetadata = serde_json::from_str(metadata).ok()?;
         metadata.discovered_at.map(stamp)
     }
 
@@ -281,7 +282,7 @@ impl Refresher<'_> {
         content: &RegionContent,
         status: &RegionStatus,
     ) -> Result<bool, AttemptError> {
-        let files = render::region_files(region, content, status)
+        let files = region_files(region, content, status)
             .map_err(|cause| error(ErrorCode::PayloadTooLarge, cause.to_string()))?;
         let target = Target {
             name: self.settings.region_config_map(region),

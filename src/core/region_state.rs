@@ -4,7 +4,7 @@ use jiff::{Timestamp, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::association::RegionCatalog;
-use super::render::RegionContent;
+use super::content::{ContentError, RegionContent};
 use crate::api::{AttemptError, ErrorCode, RegionState, RegionStatus};
 
 /// What a region answered, selected and associated.
@@ -24,10 +24,7 @@ pub struct Answer {
 
 impl Answer {
     /// Renders a catalog.
-    pub fn of(
-        catalog: RegionCatalog,
-        taken_at: Timestamp,
-    ) -> Result<Self, super::render::RenderError> {
+    pub fn of(catalog: RegionCatalog, taken_at: Timestamp) -> Result<Self, ContentError> {
         Ok(Self {
             profiles: catalog.profiles,
             associations: catalog.associations,

@@ -7,6 +7,7 @@ use crate::api::{
     MIN_REFRESH_INTERVAL,
 };
 
+use super::region_name::is_region;
 use super::selection::Selection;
 
 /// Why a spec cannot be worked with. The API server refuses such specs; this is for what reached
@@ -64,24 +65,6 @@ impl Settings {
     }
 }
 
-/// Whether the name can be a region's: it becomes part of host names and of object names.
-pub fn is_region(name: &str) -> bool {
-    let parts: Vec<&str> = name.split('-').collect();
-    let letters = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
-    match parts.as_slice() {
-        [partition, middle @ .., number] => {
-            letters(partition)
-                && (2..=4).contains(&partition.len())
-                && !middle.is_empty()
-                && middle.iter().all(letters)
-                && (1..=2).contains(&number.len())
-                && number.bytes().all(|b| b.is_ascii_digit())
-                && name.len() <= 32
-        }
-        _ => false,
-    }
-}
-
 /// The length of a Go duration such as `1h30m`; None for what is none, or negative.
 pub fn go_duration(text: &str) -> Option<Duration> {
     // The parser panics on what overflows a duration, which takes a longer run of digits.
@@ -105,31 +88,6 @@ fn refresh_interval(spec: &BedrockModelMapSpec) -> Result<Duration, InvalidSpec>
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn region_names() {
-        for good in [
-            "us-east-1",
-            "us-gov-west-1",
-            "eusc-de-east-1",
-            "ap-southeast-12",
-        ] {
-            assert!(is_region(good), "{good}");
-        }
-        for bad in [
-            "",
-            "us-east",
-            "us-1",
-            "US-east-1",
-            "us-east-100",
-            "u-east-1",
-            "us--1",
-            "us-east-1 ",
-            "us-east-1/..",
-        ] {
-            assert!(!is_region(bad), "{bad}");
-        }
-    }
 
     #[test]
     fn intervals_within_bounds() {

@@ -16,7 +16,7 @@ use crate::api::{
     ANNOTATION_REQUESTED_AT, ANNOTATION_SHA256, BedrockModelMap, BedrockModelMapStatus,
     LABEL_MANAGED_BY, LABEL_NAME, MANAGER, MappingStatus,
 };
-use crate::core::render::{read_mapping_json, sha256};
+use crate::core::content::{read_mapping_json, sha256};
 
 /// How long one call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);

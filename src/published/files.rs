@@ -6,9 +6,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Published, PublishedRegion};
-use crate::core::render::{
-    MAPPING_JSON, METADATA_JSON, MODELS_JSON, MappingMetadata, RegionContent, RegionMetadata,
-    RenderError, SCHEMA_VERSION, read_mapping_json, sha256,
+use crate::core::content::{
+    ContentError, MAPPING_JSON, METADATA_JSON, MODELS_JSON, MappingMetadata, RegionContent,
+    RegionMetadata, SCHEMA_VERSION, read_mapping_json, sha256,
 };
 use crate::core::resolve::Models;
 
@@ -36,7 +36,7 @@ pub enum UnreadableFiles {
     },
     /// The mapping cannot be uncompressed.
     #[error(transparent)]
-    Render(#[from] RenderError),
+    Content(#[from] ContentError),
     /// The files are not of one writing.
     #[error("{file} does not fit {METADATA_JSON}: {what}")]
     Mixed {

@@ -1,5 +1,6 @@
 //! Published mappings, read back: a mounted folder, or a cluster's `ConfigMap`.
 
+#[cfg(feature = "cluster")]
 mod cluster;
 mod files;
 mod mount;
@@ -8,12 +9,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+#[cfg(feature = "cluster")]
 pub use cluster::{GetError, ProfileMapping, Refresh, get_model_profile_mapping};
 pub use files::UnreadableFiles;
 pub use mount::{MountError, read_mount};
 
 use crate::api::RegionState;
-use crate::core::render::{self, RegionContent, RenderError};
+use crate::core::content::{self, ContentError, RegionContent};
 use crate::core::resolve::Models;
 
 /// What is published: the regions that have models.
@@ -44,8 +46,8 @@ impl Published {
     }
 
     /// The bytes of `mapping.json` with these regions.
-    pub fn mapping_json(&self) -> Result<String, RenderError> {
+    pub fn mapping_json(&self) -> Result<String, ContentError> {
         let regions = self.regions.iter();
-        render::mapping_json(regions.map(|(region, p)| (region.as_str(), &p.content)))
+        content::mapping_json(regions.map(|(region, p)| (region.as_str(), &p.content)))
     }
 }

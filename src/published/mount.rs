@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::{self, UnreadableFiles};
 use super::{Published, PublishedRegion};
-use crate::core::render::{MAPPING_JSON, MAPPING_JSON_GZ, METADATA_JSON, MODELS_JSON};
+use crate::core::content::{MAPPING_JSON, MAPPING_JSON_GZ, METADATA_JSON, MODELS_JSON};
 
 /// The link that a kubelet turns over when the `ConfigMap` has changed.
 const CURRENT: &str = "..data";

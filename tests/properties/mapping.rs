@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bedrock_model_map::api::{InferenceProfilesSpec, ModelsSpec};
 use bedrock_model_map::core::association::associate;
 use bedrock_model_map::core::catalog::Snapshot;
-use bedrock_model_map::core::render::{RegionContent, mapping_json};
+use bedrock_model_map::core::content::{RegionContent, mapping_json};
 use bedrock_model_map::core::selection::Selection;
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -208,7 +208,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::core::render::RegionContent;
+    use crate::core::content::RegionContent;
     use crate::published::PublishedRegion;
 
     fn region(models: Value) -> PublishedRegion {

@@ -1,0 +1,49 @@
+//! The names of AWS regions.
+
+/// Whether the name can be a region's: it becomes part of host names and of object names.
+pub fn is_region(name: &str) -> bool {
+    let parts: Vec<&str> = name.split('-').collect();
+    let letters = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+    match parts.as_slice() {
+        [partition, middle @ .., number] => {
+            letters(partition)
+                && (2..=4).contains(&partition.len())
+                && !middle.is_empty()
+                && middle.iter().all(letters)
+                && (1..=2).contains(&number.len())
+                && number.bytes().all(|b| b.is_ascii_digit())
+                && name.len() <= 32
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn region_names() {
+        for good in [
+            "us-east-1",
+            "us-gov-west-1",
+            "eusc-de-east-1",
+            "ap-southeast-12",
+        ] {
+            assert!(is_region(good), "{good}");
+        }
+        for bad in [
+            "",
+            "us-east",
+            "us-1",
+            "US-east-1",
+            "us-east-100",
+            "u-east-1",
+            "us--1",
+            "us-east-1 ",
+            "us-east-1/..",
+        ] {
+            assert!(!is_region(bad), "{bad}");
+        }
+    }
+}
