@@ -9,7 +9,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 # One recipe after the other: cargo uses all cores already, and holds a lock.
 .NOTPARALLEL:
-.PHONY: help build demo test test-unit test-browser lint lint-features generate verify-generated deny bench fetch-control-plane ci
+.PHONY: help build demo test test-unit test-browser lint lint-features generate verify-generated e2e deny bench fetch-control-plane ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ demo: build ## Run the operator against a local control plane and a simulated Be
 
 test: fetch-control-plane ## Run all tests
 	$(CARGO) test --workspace --locked
+
+e2e: build ## Run Pods on a real node (Linux, needs root; says which packages it lacks)
+	@$(BIN)/e2e $(ARGS)
 
 test-unit: ## Run the tests that need no control plane
 	$(CARGO) test --workspace --exclude control-plane --lib --bins --locked

@@ -1,4 +1,4 @@
-//! Where the programs come from: `KUBEBUILDER_ASSETS`, `setup-envtest`, or a build that is kept.
+//! Where the programs of Kubernetes come from: `KUBEBUILDER_ASSETS`, `setup-envtest`, or a build that is kept.
 
 use std::cell::LazyCell;
 use std::env;
@@ -21,6 +21,17 @@ pub struct Binaries {
     pub kube_controller_manager: PathBuf,
     /// The command line client.
     pub kubectl: PathBuf,
+}
+
+/// Where each program of a control plane and its node is, beyond what the system's packages bring.
+#[derive(Clone, Debug)]
+pub struct ClusterBinaries {
+    /// Those of the control plane.
+    pub control_plane: Binaries,
+    /// Decides on which node a Pod runs.
+    pub kube_scheduler: PathBuf,
+    /// Runs a node's Pods.
+    pub kubelet: PathBuf,
 }
 
 /// Why a program could not be had.
@@ -62,9 +73,9 @@ pub enum Error {
     },
 }
 
-/// Finds each program: in the folder `KUBEBUILDER_ASSETS`, then where `setup-envtest use -p path` says, then in the
-/// user's cache folder, into which it is built first where it is missing. A folder that lacks a program (envtest has no
-/// kube-controller-manager) passes only the search for that program on.
+/// Finds each program of a control plane: in the folder `KUBEBUILDER_ASSETS`, then where `setup-envtest use -p path`
+/// says, then in the user's cache folder, into which it is built first where it is missing. A folder that lacks a program
+/// (envtest has no kube-controller-manager) passes only the search for that program on.
 ///
 /// Says on stderr what it builds and how long that takes: minutes, once per machine. Blocks that long. Processes that
 /// need a build at the same time wait for the one that does it.
@@ -77,18 +88,37 @@ pub fn locate() -> Result<Binaries, Error> {
             .or_else(|| program.within(envtest.as_deref()))
     };
     let cache = Cache::of_this_user()?;
-    let missing: Vec<_> = Program::ALL
+    let missing: Vec<_> = Program::CONTROL_PLANE
         .into_iter()
         .filter(|&program| installed(program).is_none())
         .collect();
     cache.provide(&missing)?;
     let path = |program| installed(program).unwrap_or_else(|| cache.path(program));
-    Ok(Binaries {
-        etcd: path(Program::Etcd),
-        kube_apiserver: path(Program::ApiServer),
-        kube_controller_manager: path(Program::ControllerManager),
-        kubectl: path(Program::Kubectl),
+    Ok(Binaries::from(path))
+}
+
+/// Finds each program of a control plane and a node in the user's cache folder, into which it is built first where it is
+/// missing, as [`locate`] does. All are of one version: a kubelet may not be newer than its API server.
+pub fn locate_with_node() -> Result<ClusterBinaries, Error> {
+    let cache = Cache::of_this_user()?;
+    let node = [Program::Scheduler, Program::Kubelet];
+    cache.provide(&[&Program::CONTROL_PLANE[..], &node].concat())?;
+    Ok(ClusterBinaries {
+        control_plane: Binaries::from(|program| cache.path(program)),
+        kube_scheduler: cache.path(Program::Scheduler),
+        kubelet: cache.path(Program::Kubelet),
     })
+}
+
+impl Binaries {
+    fn from(path: impl Fn(Program) -> PathBuf) -> Self {
+        Self {
+            etcd: path(Program::Etcd),
+            kube_apiserver: path(Program::ApiServer),
+            kube_controller_manager: path(Program::ControllerManager),
+            kubectl: path(Program::Kubectl),
+        }
+    }
 }
 
 /// The folder that `setup-envtest` offers, if it is installed.
@@ -117,10 +147,12 @@ enum Program {
     ApiServer,
     ControllerManager,
     Kubectl,
+    Scheduler,
+    Kubelet,
 }
 
 impl Program {
-    const ALL: [Self; 4] = [
+    const CONTROL_PLANE: [Self; 4] = [
         Self::Etcd,
         Self::ApiServer,
         Self::ControllerManager,
@@ -133,6 +165,8 @@ impl Program {
             Self::ApiServer => "kube-apiserver",
             Self::ControllerManager => "kube-controller-manager",
             Self::Kubectl => "kubectl",
+            Self::Scheduler => "kube-scheduler",
+            Self::Kubelet => "kubelet",
         }
     }
 
@@ -190,8 +224,8 @@ impl Cache {
             return Ok(());
         }
         say(format_args!(
-            "building {} with Go. All four programs take roughly 7 to 12 minutes on 2 cores, once per machine; \
-             they are kept in {}",
+            "building {} with Go. A control plane takes roughly 7 to 12 minutes on 2 cores, a node 2 to 5 more, once per \
+             machine; they are kept in {}",
             lacking
                 .iter()
                 .map(|program| program.name())
@@ -264,7 +298,11 @@ impl Cache {
     fn go_build(&self, program: Program, output: &Path) -> Command {
         let (module, package, flags) = match program {
             Program::Etcd => (&self.etcd, self.etcd.path.to_owned(), "-s -w".to_owned()),
-            Program::ApiServer | Program::ControllerManager | Program::Kubectl => (
+            Program::ApiServer
+            | Program::ControllerManager
+            | Program::Kubectl
+            | Program::Scheduler
+            | Program::Kubelet => (
                 &self.kubernetes,
                 format!("{}/cmd/{}", self.kubernetes.path, program.name()),
                 kubernetes_linker_flags(&self.kubernetes.version),

@@ -55,13 +55,16 @@ impl Authority {
         self.0.pem()
     }
 
-    /// For a server on loopback.
-    pub(crate) fn server(&self) -> Result<Credentials, rcgen::Error> {
+    /// For a server that is reached at these addresses.
+    pub(crate) fn server(
+        &self,
+        name: &str,
+        addresses: &[Ipv4Addr],
+    ) -> Result<Credentials, rcgen::Error> {
         let mut params = CertificateParams::default();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "kube-apiserver");
-        params.subject_alt_names = vec![SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST))];
+        params.distinguished_name.push(DnType::CommonName, name);
+        let addresses = addresses.iter().copied();
+        params.subject_alt_names = addresses.map(IpAddr::V4).map(SanType::IpAddress).collect();
         self.issue(params, ExtendedKeyUsagePurpose::ServerAuth)
     }
 

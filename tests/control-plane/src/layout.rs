@@ -2,13 +2,24 @@
 
 use std::fs;
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
 use crate::certificates::{Authority, TokenKeys};
+use crate::machine::SERVICE_ADDRESS;
 use crate::{kubeconfig, ports};
 
-/// Admission that concerns nodes, volumes and ingresses, of which there are none here. All of it is known to every
+/// Where a control plane serves, and whom.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Site {
+    /// On this machine's loopback interface, for clients on it. No node.
+    Loopback,
+    /// All over a machine of its own, for Pods too.
+    Machine,
+}
+
+/// Admission that concerns nodes, volumes and ingresses, of which there are none on [`Site::Loopback`]. All of it is known to every
 /// supported version: the API server does not start with a name that it does not know.
 const NEEDLESS_ADMISSION: &str = "DefaultIngressClass,DefaultStorageClass,DefaultTolerationSeconds,\
     PersistentVolumeClaimResize,RuntimeClass,StorageObjectInUseProtection,TaintNodesByCondition";
@@ -20,23 +31,30 @@ const CONTROLLERS: &str = "garbage-collector-controller,namespace-controller,ser
 
 pub(crate) struct Layout {
     folder: PathBuf,
+    site: Site,
     pub(crate) etcd_port: u16,
     pub(crate) api_server_port: u16,
 }
 
 impl Layout {
     /// With free ports, and the keys, certificates and kubeconfigs written into the folder.
-    pub(crate) fn prepare(folder: &Path, authority: &Authority) -> Result<Self, Error> {
-        let [etcd_port, api_server_port] = ports::free().map_err(|cause| Error::Io {
+    pub(crate) fn prepare(folder: &Path, authority: &Authority, site: Site) -> Result<Self, Error> {
+        let [etcd_port, free_port] = ports::free().map_err(|cause| Error::Io {
             action: "find free ports".to_owned(),
             cause,
         })?;
         let layout = Self {
             folder: folder.to_owned(),
+            site,
             etcd_port,
-            api_server_port,
+            api_server_port: match site {
+                Site::Loopback => free_port,
+                // That of the service `kubernetes`.
+                Site::Machine => 443,
+            },
         };
-        let server = authority.server()?;
+        let server = authority.server("kube-apiserver", &[Ipv4Addr::LOCALHOST, SERVICE_ADDRESS])?;
+        let kubelet_client = authority.client("kube-apiserver", &["system:masters"])?;
         let tokens = TokenKeys::new()?;
         let admin = layout.kubeconfig_for(authority, "admin", &["system:masters"])?;
         let controllers =
@@ -45,6 +63,8 @@ impl Layout {
             ("ca.crt", authority.certificate()),
             ("apiserver.crt", server.certificate),
             ("apiserver.key", server.key),
+            ("kubelet-client.crt", kubelet_client.certificate),
+            ("kubelet-client.key", kubelet_client.key),
             ("tokens.key", tokens.private),
             ("tokens.pub", tokens.public),
             ("kubeconfig", admin),
@@ -96,9 +116,8 @@ impl Layout {
     }
 
     pub(crate) fn api_server_arguments(&self) -> Vec<String> {
-        vec![
+        let mut arguments = vec![
             format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port),
-            "--bind-address=127.0.0.1".to_owned(),
             format!("--secure-port={}", self.api_server_port),
             // Not looked up, which would fail on a machine without a route, and not published as an endpoint.
             "--advertise-address=127.0.0.1".to_owned(),
@@ -107,16 +126,34 @@ impl Layout {
             format!("--tls-cert-file={}", self.file("apiserver.crt")),
             format!("--tls-private-key-file={}", self.file("apiserver.key")),
             format!("--client-ca-file={}", self.file("ca.crt")),
-            "--authorization-mode=RBAC".to_owned(),
+            "--authorization-mode=Node,RBAC".to_owned(),
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
             format!("--service-account-key-file={}", self.file("tokens.pub")),
             format!(
                 "--service-account-signing-key-file={}",
                 self.file("tokens.key")
             ),
-            format!("--disable-admission-plugins={NEEDLESS_ADMISSION}"),
             "--profiling=false".to_owned(),
-        ]
+        ];
+        match self.site {
+            Site::Loopback => arguments.extend([
+                "--bind-address=127.0.0.1".to_owned(),
+                format!("--disable-admission-plugins={NEEDLESS_ADMISSION}"),
+            ]),
+            Site::Machine => arguments.extend([
+                "--bind-address=0.0.0.0".to_owned(),
+                "--enable-admission-plugins=NodeRestriction".to_owned(),
+                // For logs and exec.
+                format!(
+                    "--kubelet-client-certificate={}",
+                    self.file("kubelet-client.crt")
+                ),
+                format!("--kubelet-client-key={}", self.file("kubelet-client.key")),
+                format!("--kubelet-certificate-authority={}", self.file("ca.crt")),
+                "--kubelet-preferred-address-types=InternalIP".to_owned(),
+            ]),
+        }
+        arguments
     }
 
     pub(crate) fn controller_manager_arguments(&self) -> Vec<String> {
@@ -128,7 +165,13 @@ impl Layout {
             // Serves nothing: nobody asks it, and so it needs no port and no certificate.
             "--secure-port=0".to_owned(),
             "--leader-elect=false".to_owned(),
-            format!("--controllers={CONTROLLERS}"),
+            format!(
+                "--controllers={}",
+                match self.site {
+                    Site::Loopback => CONTROLLERS,
+                    Site::Machine => "*",
+                }
+            ),
             // Its own user may do little; each controller has the role that Kubernetes gives it.
             "--use-service-account-credentials=true".to_owned(),
             format!("--root-ca-file={}", self.file("ca.crt")),
@@ -139,7 +182,7 @@ impl Layout {
         ]
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(crate) fn file(&self, name: &str) -> String {
         self.folder.join(name).display().to_string()
     }
 }

@@ -13,7 +13,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 /// Runs its arguments as a command with both outputs to its own stderr; ends as the command ends, and kills it when its
 /// stdin closes. (A command in the background has no stdin of the shell's, hence 3.)
-const RUN: &str = r#"
+pub(crate) const RUN: &str = r#"
 exec 3<&0
 "$@" </dev/null >&2 3<&- &
 program=$!
@@ -73,15 +73,29 @@ impl Leash {
         folder: &Folder,
         log: File,
     ) -> io::Result<Self> {
-        let shell = shell(RUN)
+        let mut shell = shell(RUN);
+        shell
             .arg(program)
             .args(arguments)
-            .current_dir(folder.path())
+            .current_dir(folder.path());
+        Self::spawn(shell, folder, log)
+    }
+
+    /// Starts a command that ends when its stdin closes. The folder stays while the command has its stdout open.
+    pub(crate) fn spawn(mut command: Command, folder: &Folder, log: File) -> io::Result<Self> {
+        let child = command
             .stdin(Stdio::piped())
             .stdout(folder.hold.try_clone()?)
             .stderr(log)
             .spawn()?;
-        Ok(Self(shell))
+        Ok(Self(child))
+    }
+
+    /// Until it ends by itself.
+    pub(crate) fn wait(mut self) -> io::Result<ExitStatus> {
+        // `wait` would close it.
+        let _stdin = self.0.stdin.take();
+        self.0.wait()
     }
 
     /// How the program ended, if it has.

@@ -1,5 +1,5 @@
 //! A real control plane of Kubernetes, for tests, benchmarks and the demo: etcd, kube-apiserver and
-//! kube-controller-manager on loopback. There are no nodes, so no Pod ever runs.
+//! kube-controller-manager on loopback.
 //!
 //! ```no_run
 //! # async fn example() {
@@ -7,6 +7,9 @@
 //! println!("export KUBECONFIG={}", control_plane.kubeconfig().display());
 //! # }
 //! ```
+//!
+//! There no Pod ever runs. As root one can have a [`Node`](node::Node) as well, on a [`Machine`](machine::Machine) of
+//! its own.
 //!
 //! However the process ends that started a control plane, the programs and their folder go with it.
 //!
@@ -22,6 +25,10 @@ mod program;
 mod readiness;
 
 pub mod binaries;
+pub mod image;
+pub mod kubectl;
+pub mod machine;
+pub mod node;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -34,8 +41,9 @@ use tokio::time::Instant;
 
 use binaries::Binaries;
 use certificates::{Authority, MAX_GROUPS};
-use layout::Layout;
+use layout::{Layout, Site};
 use leash::Folder;
+use machine::Machine;
 use readiness::ApiServer;
 
 pub use program::Program;
@@ -55,6 +63,9 @@ pub enum Error {
     /// A program was not found and could not be built.
     #[error(transparent)]
     Binaries(#[from] binaries::Error),
+    /// No node can run here.
+    #[error(transparent)]
+    Missing(#[from] node::Missing),
     /// A key or a certificate could not be made.
     #[error("cannot make a certificate: {0}")]
     Certificate(rcgen::Error),
@@ -138,16 +149,30 @@ impl ControlPlane {
     ///
     /// The first start on a machine may build the programs, see [`binaries::locate`].
     pub async fn start() -> Result<Self, Error> {
-        let binaries = tokio::task::spawn_blocking(binaries::locate)
+        Self::start_on(Site::Loopback, binaries::locate).await
+    }
+
+    /// Starts the control plane of a machine of its own, on which [`node::Node`] can run Pods: with all controllers and
+    /// admission, serving where Pods expect it.
+    pub async fn start_in(_machine: &Machine) -> Result<Self, Error> {
+        let locate = || Ok(binaries::locate_with_node()?.control_plane);
+        Self::start_on(Site::Machine, locate).await
+    }
+
+    async fn start_on(
+        site: Site,
+        locate: impl FnOnce() -> Result<Binaries, binaries::Error> + Send + 'static,
+    ) -> Result<Self, Error> {
+        let binaries = tokio::task::spawn_blocking(locate)
             .await
             .unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))?;
         for _ in 1..ATTEMPTS {
-            match Self::start_once(&binaries).await {
+            match Self::start_once(&binaries, site).await {
                 Err(error) if error.is_port_clash() => {}
                 outcome => return outcome,
             }
         }
-        Self::start_once(&binaries).await
+        Self::start_once(&binaries, site).await
     }
 
     /// The control plane that all tests of this process share; the first that asks starts it.
@@ -165,8 +190,8 @@ impl ControlPlane {
         }
     }
 
-    async fn start_once(binaries: &Binaries) -> Result<Self, Error> {
-        let control_plane = Self::prepare(binaries)?;
+    async fn start_once(binaries: &Binaries, site: Site) -> Result<Self, Error> {
+        let control_plane = Self::prepare(binaries, site)?;
         // The API server gets to the point where it needs etcd later than etcd gets ready.
         control_plane.etcd.start()?;
         control_plane.api_server.start()?;
@@ -177,13 +202,13 @@ impl ControlPlane {
         Ok(control_plane)
     }
 
-    fn prepare(binaries: &Binaries) -> Result<Self, Error> {
+    fn prepare(binaries: &Binaries, site: Site) -> Result<Self, Error> {
         let folder = Folder::create().map(Arc::new).map_err(|cause| Error::Io {
             action: "make a temporary folder".to_owned(),
             cause,
         })?;
         let authority = Authority::new()?;
-        let layout = Layout::prepare(folder.path(), &authority)?;
+        let layout = Layout::prepare(folder.path(), &authority, site)?;
         let program =
             |name, path: &Path, arguments| Program::new(name, path.to_owned(), arguments, &folder);
         Ok(Self {
@@ -336,7 +361,8 @@ mod tests {
 
     #[tokio::test]
     async fn taken_port_is_recognized() {
-        let control_plane = ControlPlane::prepare(&binaries::locate().unwrap()).unwrap();
+        let control_plane =
+            ControlPlane::prepare(&binaries::locate().unwrap(), Site::Loopback).unwrap();
         let Layout {
             etcd_port,
             api_server_port,

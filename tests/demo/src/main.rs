@@ -1,7 +1,6 @@
 //! The operator at work on real parts: a control plane, the Bedrock simulator, and a sample resource.
 
 mod by_hand;
-mod kubectl;
 mod operator;
 mod published;
 mod scene;

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::kubectl::Kubectl;
 use crate::scene::{Error, NAME, NAMESPACE, REGION};
 use crate::shorten::shorten;
+use control_plane::kubectl::Kubectl;
 
 /// The resource with its columns, the `ConfigMaps` with their sizes, and one model that needs an inference profile.
 pub async fn describe(kubectl: &Kubectl) -> Result<String, Error> {

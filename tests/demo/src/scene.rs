@@ -8,9 +8,9 @@ use std::time::Duration;
 use bedrock_simulator::{Catalog, Delay, Fault, Simulator};
 use control_plane::{ControlPlane, Program};
 
-use crate::kubectl::{self, Kubectl};
 use crate::step::step;
 use crate::{by_hand, operator, published};
+use control_plane::kubectl::{self, Kubectl};
 
 /// The resource that the demo maps, and where it is.
 const SAMPLE: &str = include_str!("../../../config/samples/bedrock_v1alpha1_bedrockmodelmap.yaml");

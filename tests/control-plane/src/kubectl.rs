@@ -5,9 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
-use control_plane::ControlPlane;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
+
+use crate::ControlPlane;
 
 /// Why kubectl did not do what it was told.
 #[derive(Debug, thiserror::Error)]
@@ -18,8 +19,11 @@ pub enum Error {
     /// It said no.
     #[error("`kubectl {command}` failed ({status}): {message}")]
     Failed {
+        /// Its arguments.
         command: String,
+        /// How it ended.
         status: ExitStatus,
+        /// What it said.
         message: String,
     },
 }
@@ -32,6 +36,7 @@ pub struct Kubectl {
 }
 
 impl Kubectl {
+    /// That of this control plane, whose folder it uses as its home.
     pub fn of(control_plane: &ControlPlane) -> Self {
         Self {
             program: control_plane.kubectl().to_owned(),
@@ -40,6 +45,7 @@ impl Kubectl {
         }
     }
 
+    /// Where it is.
     pub fn program(&self) -> &Path {
         &self.program
     }

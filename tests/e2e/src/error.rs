@@ -1,0 +1,32 @@
+//! Why the scenario ended before its end.
+
+use std::io;
+use std::time::Duration;
+
+use control_plane::kubectl;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The control plane, the node or their programs are not to be had.
+    #[error(transparent)]
+    ControlPlane(#[from] control_plane::Error),
+    /// kubectl did not do what it was told.
+    #[error(transparent)]
+    Kubectl(#[from] kubectl::Error),
+    /// Something did not happen.
+    #[error("not within {} s: {awaited}; last seen: {seen}", .limit.as_secs())]
+    Late {
+        awaited: String,
+        limit: Duration,
+        seen: String,
+    },
+    /// The scenario failed, and has said why.
+    #[error("failed, see above")]
+    Failed,
+    /// The machine did not clean up.
+    #[error("left behind: {0:#?}")]
+    Left(Vec<String>),
+    /// A file, a process or the terminal could not be used.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
