@@ -29,12 +29,12 @@ pub struct Discovery {
 }
 
 /// How far a discovery has come.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
+#[derive(Clone, Debug)]
+pub struct Progress<'a> {
     /// Regions asked.
     pub regions: usize,
-    /// Regions that have answered, or failed.
-    pub done: usize,
+    /// Those that have neither answered nor failed, sorted.
+    pub waiting: Vec<&'a str>,
 }
 
 impl Discovery {
@@ -62,7 +62,7 @@ pub async fn discover(
     snapshots: &Snapshots,
     named: Option<&[String]>,
     selection: &Selection,
-    mut progress: impl FnMut(Progress),
+    mut progress: impl FnMut(&Progress<'_>),
 ) -> Result<Discovery, AttemptError> {
     let regions: BTreeSet<String> = match named {
         Some(named) => named.iter().cloned().collect(),
@@ -74,16 +74,15 @@ pub async fn discover(
         .map(|region| async move { (region, ask(snapshots, region, selection, now).await) })
         .collect();
     let mut attempts = BTreeMap::new();
-    progress(Progress {
+    let mut come = Progress {
         regions: regions.len(),
-        done: 0,
-    });
+        waiting: regions.iter().map(String::as_str).collect(),
+    };
+    progress(&come);
     while let Some((region, attempt)) = under_way.next().await {
         attempts.insert(region.clone(), attempt);
-        progress(Progress {
-            regions: regions.len(),
-            done: attempts.len(),
-        });
+        come.waiting.retain(|waiting| waiting != region);
+        progress(&come);
     }
     Ok(told(attempts, named.is_some(), now))
 }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::aws::{AwsArgs, block_on};
 use super::mapping::{self, Format, ShowError};
-use super::output::{Outcome, note, progress};
+use super::output::{Outcome, note};
 use super::page::About;
-use crate::api::{InferenceProfilesSpec, ModelsSpec};
+use super::progress::Progress;
+use super::selectors::Selectors;
 use crate::core::render::{RenderError, region_files};
 use crate::core::selection::Selection;
 use crate::discovery::{Discovery, discover};
@@ -20,17 +21,8 @@ pub(super) struct Discover {
     #[arg(long = "region", value_name = "REGION", value_parser = mapping::region)]
     regions: Vec<String>,
 
-    /// Keep only models whose id matches this glob (* and ?); repeatable, any may match.
-    #[arg(long, value_name = "GLOB")]
-    include: Vec<String>,
-
-    /// Leave out models whose id matches this glob, also if --include matches; repeatable.
-    #[arg(long, value_name = "GLOB")]
-    exclude: Vec<String>,
-
-    /// Keep only models of this provider, such as Anthropic, in upper or lower case; repeatable.
-    #[arg(long = "provider", value_name = "NAME")]
-    providers: Vec<String>,
+    #[command(flatten)]
+    selectors: Selectors,
 
     /// How the mapping is printed. Default: table, or nothing with --output-dir.
     #[arg(short, long, value_enum, value_name = "FORMAT")]
@@ -65,7 +57,7 @@ pub(super) enum DiscoverError {
 
 impl Discover {
     pub(super) fn execute(self) -> Result<Outcome, DiscoverError> {
-        let selection = self.selection()?;
+        let selection = self.selectors.selection()?;
         let discovery = block_on(self.ask(&selection)).map_err(DiscoverError::Runtime)??;
         let failures = discovery.failures().count();
         summarize(&discovery);
@@ -86,28 +78,11 @@ impl Discover {
         })
     }
 
-    fn selection(&self) -> Result<Selection, globset::Error> {
-        let models = ModelsSpec {
-            include: self.include.clone(),
-            exclude: self.exclude.clone(),
-            providers: self.providers.clone(),
-            ..ModelsSpec::default()
-        };
-        Selection::new(&models, &InferenceProfilesSpec::default())
-    }
-
     async fn ask(&self, selection: &Selection) -> Result<Discovery, DiscoverError> {
         let named = (!self.regions.is_empty()).then_some(self.regions.as_slice());
         let snapshots = self.aws.snapshots().await;
-        progress("asking…");
-        let discovery = discover(&snapshots, named, selection, |p| {
-            progress(&format!(
-                "{} of {} regions have answered",
-                p.done, p.regions
-            ));
-        })
-        .await;
-        progress("");
+        let progress = Progress::regions();
+        let discovery = discover(&snapshots, named, selection, |p| progress.discovered(p)).await;
         // The operator's advice, in this command's words.
         discovery.map_err(|error| {
             DiscoverError::Regions(error.message.replace("spec.regions", "--region"))

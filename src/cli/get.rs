@@ -6,9 +6,12 @@ use std::time::Duration;
 use super::aws::block_on;
 use super::cluster::{ClusterArgs, NoCluster};
 use super::mapping::{self, Format, ShowError};
-use super::output::{Outcome, note, progress};
+use super::output::{Outcome, note};
 use super::page::About;
+use super::progress::Progress;
+use super::watch::{Lines, Watch, WatchError};
 use crate::api::{BedrockModelMapStatus, RegionState};
+use crate::core::changes::{Changes, changes};
 use crate::core::resolve::Unresolved;
 use crate::core::settings::go_duration;
 use crate::published::{GetError, ProfileMapping, Published, Refresh, get_model_profile_mapping};
@@ -29,6 +32,11 @@ pub(super) struct Get {
     /// Have every region fetched anew first, and wait for it.
     #[arg(long)]
     refresh: bool,
+
+    /// Do not print what is published, but what changes, as it is published, until Ctrl-C. With
+    /// -o json one line each time: {"time", "namespace", "name", "changes"}.
+    #[arg(long, conflicts_with_all = ["refresh", "timeout"])]
+    watch: bool,
 
     /// How long to wait for --refresh, as a Go duration.
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = duration)]
@@ -57,12 +65,38 @@ pub(super) enum GetCommandError {
     Region(#[from] Unresolved),
     #[error("{0}")]
     Show(#[from] ShowError),
+    #[error("--watch prints lines: for people, or with -o json")]
+    WatchFormat,
+    #[error("{0}")]
+    Watch(#[from] WatchError),
 }
 
 impl Get {
     pub(super) fn execute(self) -> Result<Outcome, GetCommandError> {
-        let ProfileMapping { published, status } =
+        if self.watch {
+            let lines = match self.output {
+                Format::Table => Lines::Text,
+                Format::Json => Lines::Json,
+                Format::Yaml | Format::Html => return Err(GetCommandError::WatchFormat),
+            };
+            let Self {
+                name,
+                cluster,
+                regions,
+                ..
+            } = self;
+            let watch = Watch {
+                name,
+                cluster,
+                regions,
+                lines,
+            };
+            let watched = block_on(watch.execute()).map_err(GetCommandError::Runtime)?;
+            return Ok(watched.map(|()| Outcome::Complete)?);
+        }
+        let Fetched { mapping, before } =
             block_on(self.fetch()).map_err(GetCommandError::Runtime)??;
+        let ProfileMapping { published, status } = mapping;
         let published = self.narrowed(published)?;
         let failures = self.failures(&status);
         for (region, why) in &failures {
@@ -79,24 +113,33 @@ impl Get {
             failures,
         };
         mapping::show(&published, &about, self.output)?;
+        if let Some(mut before) = before {
+            narrow(&mut before, &self.regions);
+            tell_changes(&changes(&before.models(), &published.models()));
+        }
         Ok(outcome)
     }
 
-    async fn fetch(&self) -> Result<ProfileMapping, GetCommandError> {
+    async fn fetch(&self) -> Result<Fetched, GetCommandError> {
         let (client, namespace) = self.cluster.connect().await?;
-        let refresh = if self.refresh {
-            Refresh::Forced {
-                timeout: self.timeout,
-            }
-        } else {
-            Refresh::Published
-        };
-        if self.refresh {
-            progress("waiting for the refresh…");
+        let get =
+            |refresh| get_model_profile_mapping(client.clone(), &namespace, &self.name, refresh);
+        if !self.refresh {
+            let mapping = get(Refresh::Published).await?;
+            return Ok(Fetched {
+                mapping,
+                before: None,
+            });
         }
-        let mapping = get_model_profile_mapping(client, &namespace, &self.name, refresh).await;
-        progress("");
-        Ok(mapping?)
+        // What was wrong with it before is of no interest if the refresh puts it right.
+        let before = get(Refresh::Published).await.ok();
+        let _progress = Progress::waiting(format!("refreshing BedrockModelMap {}", self.name));
+        let timeout = self.timeout;
+        let mapping = get(Refresh::Forced { timeout }).await?;
+        Ok(Fetched {
+            mapping,
+            before: before.map(|before| before.published),
+        })
     }
 
     fn narrowed(&self, mut published: Published) -> Result<Published, Unresolved> {
@@ -110,11 +153,7 @@ impl Get {
                 known: published.regions.into_keys().collect(),
             });
         }
-        if !self.regions.is_empty() {
-            published
-                .regions
-                .retain(|region, _| self.regions.contains(region));
-        }
+        narrow(&mut published, &self.regions);
         Ok(published)
     }
 
@@ -137,6 +176,29 @@ impl Get {
             Some((region.clone(), format!("is {state}: {why}")))
         });
         failed.collect()
+    }
+}
+
+/// What is published, and what was before a refresh.
+struct Fetched {
+    mapping: ProfileMapping,
+    before: Option<Published>,
+}
+
+/// Keeps only these regions; all if none is named.
+pub(super) fn narrow(published: &mut Published, regions: &[String]) {
+    if !regions.is_empty() {
+        let regions_of = &mut published.regions;
+        regions_of.retain(|region, _| regions.contains(region));
+    }
+}
+
+fn tell_changes(changes: &Changes) {
+    if changes.is_empty() {
+        note("nothing has changed");
+    }
+    for change in &changes.items {
+        note(&format!("changed: {change}"));
     }
 }
 

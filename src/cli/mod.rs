@@ -8,8 +8,11 @@ mod get;
 mod mapping;
 mod output;
 mod page;
+mod progress;
 mod resolve;
 mod run;
+mod selectors;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -17,6 +20,8 @@ use clap::{Parser, Subcommand};
 
 use output::{Outcome, note};
 
+/// The exit code of wrong usage, which is also clap's.
+const USAGE: u8 = 2;
 /// The exit code when some regions failed and what succeeded is printed.
 const PARTLY: u8 = 3;
 
@@ -84,7 +89,10 @@ impl Cli {
             Ok(Outcome::Partial) => ExitCode::from(PARTLY),
             Err(error) => {
                 note(&format!("bedrock-model-map: {error}"));
-                ExitCode::FAILURE
+                match error {
+                    CommandError::Get(get::GetCommandError::WatchFormat) => ExitCode::from(USAGE),
+                    _ => ExitCode::FAILURE,
+                }
             }
         }
     }

@@ -26,15 +26,21 @@ pub(super) enum Outcome {
 
 /// Prints text, to the byte; on a terminal the prompt gets a line of its own.
 pub(super) fn print(text: &str) -> Result<(), PrintError> {
+    print_if_read(text)?;
+    Ok(())
+}
+
+/// As [`print`]. False: whoever read has seen enough and is gone.
+pub(super) fn print_if_read(text: &str) -> Result<bool, PrintError> {
     let mut stdout = io::stdout().lock();
     let mut written = stdout.write_all(text.as_bytes());
     if written.is_ok() && stdout.is_terminal() && !text.ends_with('\n') {
         written = stdout.write_all(b"\n");
     }
     match written.and_then(|()| stdout.flush()) {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => Ok(other?),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -46,15 +52,6 @@ pub(super) fn print_yaml(value: &impl Serialize) -> Result<(), PrintError> {
 pub(super) fn note(text: &str) {
     // There is nobody left to tell that stderr is closed.
     let _ = writeln!(io::stderr(), "{}", printable(text));
-}
-
-/// Tells how far it has come, on one line of a terminal; an empty text removes the line.
-pub(super) fn progress(text: &str) {
-    let mut stderr = io::stderr().lock();
-    if stderr.is_terminal() {
-        let _ = write!(stderr, "\r\x1b[K{text}");
-        let _ = stderr.flush();
-    }
 }
 
 /// The text without what a terminal or a browser would obey: names come from AWS, or from a folder.

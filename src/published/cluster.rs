@@ -129,12 +129,7 @@ pub async fn get_model_profile_mapping(
     name: &str,
     refresh: Refresh,
 ) -> Result<ProfileMapping, GetError> {
-    let reader = Reader {
-        resources: Api::namespaced(client.clone(), namespace),
-        config_maps: Api::namespaced(client, namespace),
-        namespace,
-        name,
-    };
+    let reader = Reader::new(client, namespace, name);
     let resource = match refresh {
         Refresh::Published => reader.resource().await?,
         Refresh::Forced { timeout } => reader.refreshed(timeout).await?,
@@ -147,21 +142,31 @@ pub async fn get_model_profile_mapping(
     Ok(ProfileMapping { published, status })
 }
 
-struct Reader<'a> {
-    resources: Api<BedrockModelMap>,
+/// Reads what one resource has published.
+pub(super) struct Reader {
+    pub(super) resources: Api<BedrockModelMap>,
     config_maps: Api<ConfigMap>,
-    namespace: &'a str,
-    name: &'a str,
+    namespace: String,
+    name: String,
 }
 
-impl Reader<'_> {
-    fn full_name(&self) -> String {
+impl Reader {
+    pub(super) fn new(client: Client, namespace: &str, name: &str) -> Self {
+        Self {
+            resources: Api::namespaced(client.clone(), namespace),
+            config_maps: Api::namespaced(client, namespace),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    pub(super) fn full_name(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
     }
 
     async fn resource(&self) -> Result<BedrockModelMap, GetError> {
         let action = || format!("read BedrockModelMap {}", self.full_name());
-        let found = call(action, self.resources.get(self.name)).await?;
+        let found = call(action, self.resources.get(&self.name)).await?;
         found.ok_or_else(|| GetError::NoResource(self.full_name()))
     }
 
@@ -175,7 +180,7 @@ impl Reader<'_> {
         let patch = json!({"metadata": {"annotations": {ANNOTATION_REQUESTED_AT: token.as_str()}}});
         let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
         let action = || format!("ask BedrockModelMap {} for a refresh", self.full_name());
-        let request = self.resources.patch(self.name, &params, &patch);
+        let request = self.resources.patch(&self.name, &params, &patch);
         let patched = call(action, request).await?;
         patched.ok_or_else(|| GetError::NoResource(self.full_name()))?;
 
@@ -213,13 +218,13 @@ impl Reader<'_> {
         }
     }
 
-    async fn read(&self, mapping: &MappingStatus) -> Result<Published, GetError> {
+    pub(super) async fn read(&self, mapping: &MappingStatus) -> Result<Published, GetError> {
         let config_map = format!("{}/{}", self.namespace, mapping.config_map);
         let action = || format!("read ConfigMap {config_map}");
         let found = call(action, self.config_maps.get(&mapping.config_map)).await?;
         let found = found.ok_or_else(|| GetError::NoConfigMap(config_map.clone()))?;
         let label = |key| found.labels().get(key).map(String::as_str);
-        if label(LABEL_NAME) != Some(self.name) || label(LABEL_MANAGED_BY) != Some(MANAGER) {
+        if label(LABEL_NAME) != Some(&self.name) || label(LABEL_MANAGED_BY) != Some(MANAGER) {
             return Err(GetError::NotOurs {
                 config_map,
                 name: self.full_name(),
@@ -273,7 +278,7 @@ async fn call<T>(
 }
 
 /// The error with its causes: what the client library says by itself is "service error".
-fn in_full(error: &dyn std::error::Error) -> String {
+pub(super) fn in_full(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -4,6 +4,7 @@
 mod cluster;
 mod files;
 mod mount;
+mod watch;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 pub use cluster::{GetError, ProfileMapping, Refresh, get_model_profile_mapping};
 pub use files::UnreadableFiles;
 pub use mount::{MountError, read_mount};
+pub use watch::MappingWatch;
 
 use crate::api::RegionState;
 use crate::core::content::{self, ContentError, RegionContent};

@@ -85,6 +85,52 @@ async fn a_page_is_one_file_and_tells_what_failed() {
     assert_eq!(models.len(), listed);
 }
 
+/// What is left of a region with each filter, by the catalogue.
+#[tokio::test]
+async fn the_filters_of_the_spec_are_options() {
+    let simulator = bedrock().await;
+    let catalog = simulator.catalog();
+    let all = catalog.models("us-east-1");
+    let has = |key: &str, value: &str| {
+        let of = |m: &&Value| m[key].as_array().unwrap().contains(&json!(value));
+        all.iter().filter(of).count()
+    };
+    let legacy = |m: &&Value| m["modelLifecycle"]["status"] == "LEGACY";
+    let cases = [
+        ("--lifecycle", "legacy", all.iter().filter(legacy).count()),
+        ("--input-modality", "image", has("inputModalities", "IMAGE")),
+        (
+            "--output-modality",
+            "EMBEDDING",
+            has("outputModalities", "EMBEDDING"),
+        ),
+    ];
+    let discovered = async |option: &str, value: &str| -> Value {
+        let arguments = [
+            "discover",
+            "-o",
+            "json",
+            "--region",
+            "us-east-1",
+            option,
+            value,
+        ];
+        let json = ask(&simulator, &arguments).await.well();
+        let mapping: Value = serde_json::from_str(&json).unwrap();
+        mapping["models"]["us-east-1"].clone()
+    };
+    for (option, value, expected) in cases {
+        let kept = discovered(option, value).await;
+        assert!(expected > 0 && expected < all.len(), "{option}");
+        assert_eq!(kept.as_object().unwrap().len(), expected, "{option}");
+    }
+    let kept = discovered("--profile-type", "application").await;
+    let embedded = kept.as_object().unwrap().values();
+    let embedded = embedded.filter_map(|m| m.get("referencedByInstanceProfiles")?.as_array());
+    let types: Vec<_> = embedded.flatten().map(|p| &p["type"]).collect();
+    assert!(types.iter().all(|t| **t == "APPLICATION"), "{types:?}");
+}
+
 #[tokio::test]
 async fn what_succeeded_is_printed_and_what_failed_is_told() {
     let simulator = bedrock().await;
@@ -210,7 +256,7 @@ async fn without_credentials_or_bedrock_it_says_so() {
 
 #[tokio::test]
 async fn wrong_usage_is_exit_2() {
-    let cases: [&[&str]; 10] = [
+    let cases: [&[&str]; 16] = [
         &["discover", "--region", "mars"],
         &["discover", "-o", "html2"],
         &["discover", "--region-timeout-seconds", "0"],
@@ -226,7 +272,13 @@ async fn wrong_usage_is_exit_2() {
             "us-east-1",
             "--live",
         ],
+        &["discover", "--lifecycle", "OLD"],
+        &["discover", "--profile-type", "OWN"],
+        &["discover", "--input-modality", "TEXT,IMAGE"],
         &["get"],
+        &["get", "name", "--watch", "--refresh"],
+        &["get", "name", "--watch", "-o", "yaml"],
+        &["get", "name", "--watch", "-o", "html"],
         &["get", "name", "--timeout", "1 day"],
     ];
     for arguments in cases {

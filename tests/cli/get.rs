@@ -1,122 +1,17 @@
+use std::process::Stdio;
 use std::time::Duration;
 
-use bedrock_model_map::api::{BedrockModelMap, BedrockModelMapSpec, crd_yaml};
-use bedrock_simulator::{Fault, FaultRule, Simulator};
-use control_plane::{ControlPlane, Program};
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Patch, PatchParams, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config};
+use bedrock_simulator::{Fault, FaultRule};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
+use tokio::time::timeout;
 
+use crate::cluster::Stage;
 use crate::oracle::mapping_of;
-use crate::support::{Done, ask, assert_same, bedrock, path, run};
+use crate::support::{ask, assert_same, path, program};
 
 const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
-
-/// A cluster with an operator, which is killed when this is dropped.
-struct Stage {
-    control_plane: ControlPlane,
-    client: Client,
-    simulator: Simulator,
-    operator: Program,
-}
-
-impl Stage {
-    async fn start() -> Self {
-        let control_plane = ControlPlane::start().await.unwrap();
-        let kubeconfig = Kubeconfig::read_from(control_plane.kubeconfig()).unwrap();
-        let options = KubeConfigOptions::default();
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
-            .await
-            .unwrap();
-        // Taken from the environment, and of no use on loopback.
-        config.proxy_url = None;
-        let simulator = bedrock().await;
-        let arguments = [
-            "-i".to_owned(),
-            format!("KUBECONFIG={}", control_plane.kubeconfig().display()),
-            format!("AWS_ENDPOINT_URL={}", simulator.url()),
-            "AWS_ACCESS_KEY_ID=test".to_owned(),
-            "AWS_SECRET_ACCESS_KEY=test".to_owned(),
-            env!("CARGO_BIN_EXE_bedrock-model-map").to_owned(),
-            "run".to_owned(),
-            "--bind-address=127.0.0.1:0".to_owned(),
-        ];
-        let operator =
-            control_plane.program("operator", "/usr/bin/env".as_ref(), arguments.to_vec());
-        Self {
-            client: Client::try_from(config).unwrap(),
-            control_plane,
-            simulator,
-            operator,
-        }
-    }
-
-    async fn install(&self) {
-        let file = self.control_plane.folder().join("crd.yaml");
-        std::fs::write(&file, crd_yaml().unwrap()).unwrap();
-        let kubectl = |arguments: &[&str]| {
-            let mut command = tokio::process::Command::new(self.control_plane.kubectl());
-            command
-                .env("KUBECONFIG", self.control_plane.kubeconfig())
-                .env("KUBECACHEDIR", self.control_plane.folder().join("cache"))
-                .args(arguments);
-            command
-        };
-        for arguments in [
-            &["create", "-f", path(&file)][..],
-            &[
-                "wait",
-                "--for=condition=Established",
-                "crd",
-                "--all",
-                "--timeout=60s",
-            ],
-        ] {
-            let output = kubectl(arguments).output().await.unwrap();
-            assert!(output.status.success(), "{output:?}");
-        }
-        self.operator.start().unwrap();
-    }
-
-    async fn create(&self, name: &str, spec: Value) {
-        let spec: BedrockModelMapSpec = serde_json::from_value(spec).unwrap();
-        let resource = BedrockModelMap::new(name, spec);
-        let api = Api::default_namespaced(self.client.clone());
-        api.create(&PostParams::default(), &resource).await.unwrap();
-    }
-
-    async fn patch_config_map(&self, name: &str, patch: Value) {
-        let api: Api<ConfigMap> = Api::default_namespaced(self.client.clone());
-        api.patch(name, &PatchParams::default(), &Patch::Merge(patch))
-            .await
-            .unwrap();
-    }
-
-    async fn get(&self, arguments: &[&str]) -> Done {
-        self.as_user(path(self.control_plane.kubeconfig()), arguments)
-            .await
-    }
-
-    async fn as_user(&self, kubeconfig: &str, arguments: &[&str]) -> Done {
-        run(&[("KUBECONFIG", kubeconfig)], arguments).await
-    }
-
-    /// Once it is published.
-    async fn published(&self, name: &str) -> String {
-        let deadline = Instant::now() + Duration::from_mins(1);
-        loop {
-            let done = self.get(&["get", name, "-o", "json"]).await;
-            if done.code == 0 {
-                return done.stdout;
-            }
-            assert!(Instant::now() < deadline, "{done}");
-            sleep(Duration::from_millis(100)).await;
-        }
-    }
-}
 
 /// One cluster for all: starting it costs more than what is done with it.
 #[tokio::test]
@@ -134,6 +29,7 @@ async fn a_published_mapping_is_had_from_the_cluster() {
 
     published_as_discovered(&stage).await;
     refreshed_on_demand(&stage).await;
+    watched(&stage).await;
     refusals(&stage).await;
 
     stage.operator.stop();
@@ -199,8 +95,17 @@ async fn refreshed_on_demand(stage: &Stage) {
     let refresh = ["get", "small", "--refresh", "-o", "json"];
     let expected = mapping_of(&stage.simulator.catalog(), &REGIONS);
     assert!(stage.published("small").await != expected);
-    assert_same(&stage.get(&refresh).await.well(), &expected);
-    assert_same(&stage.get(&refresh).await.well(), &expected);
+    let done = stage.get(&refresh).await;
+    assert_same(&done.stdout, &expected);
+    assert_eq!(
+        done.stderr,
+        "changed: anthropic.claude-sonnet-4-6 removed in us-east-1\n\
+         changed: inference profile global.anthropic.claude-sonnet-4-6 removed in us-east-1\n\
+         changed: inference profile us.anthropic.claude-sonnet-4-6 removed in us-east-1\n"
+    );
+    let done = stage.get(&refresh).await;
+    assert_same(&done.stdout, &expected);
+    assert_eq!(done.stderr, "nothing has changed\n");
 
     let fault = FaultRule::new(Fault::AccessDenied).region("us-east-1");
     stage.simulator.faults().add(fault);
@@ -216,6 +121,54 @@ async fn refreshed_on_demand(stage: &Stage) {
     stage.get(&other).await.well();
     stage.simulator.faults().clear();
     stage.get(&refresh).await.well();
+}
+
+async fn watched(stage: &Stage) {
+    let kubeconfig = path(stage.control_plane.kubeconfig()).to_owned();
+    let variables = [("KUBECONFIG", kubeconfig.as_str())];
+    let watch = ["get", "small", "--watch", "-o", "json"];
+    let mut watch = program(&variables, &watch)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(watch.stderr.take().unwrap()).lines();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    assert_eq!(
+        told.next_line().await.unwrap().unwrap(),
+        "watching BedrockModelMap default/small"
+    );
+    let mut next = async || {
+        let line = timeout(Duration::from_mins(1), lines.next_line()).await;
+        let line = line.expect("something is published").unwrap().unwrap();
+        let line: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["namespace"], "default");
+        assert_eq!(line["name"], "small");
+        line["changes"][0].clone()
+    };
+
+    let refresh = async |gone: &str| {
+        stage.simulator.edit_catalog(|catalog| {
+            for region in REGIONS {
+                catalog.remove_model(region, gone);
+            }
+        });
+        stage.get(&["get", "small", "--refresh"]).await.well();
+    };
+    let removed = |gone: &str| json!({"change": "ModelRemoved", "model": gone, "regions": REGIONS});
+    refresh("amazon.nova-lite-v1:0").await;
+    assert_eq!(next().await, removed("amazon.nova-lite-v1:0"));
+
+    // The watch begins anew when the API server is back.
+    stage.control_plane.stop_api_server();
+    stage.control_plane.start_api_server().await.unwrap();
+    refresh("amazon.nova-pro-v1:0").await;
+    assert_eq!(next().await, removed("amazon.nova-pro-v1:0"));
+
+    let pid = watch.id().unwrap().to_string();
+    let kill = Command::new("kill").args(["-INT", &pid]).status().await;
+    assert!(kill.unwrap().success());
+    assert_eq!(watch.wait().await.unwrap().code(), Some(0));
 }
 
 async fn refusals(stage: &Stage) {
@@ -234,6 +187,10 @@ async fn refusals(stage: &Stage) {
         .get(&["get", "asleep"])
         .await
         .failed(1, "default/asleep has published nothing yet");
+    stage
+        .get(&["get", "nothing", "--watch"])
+        .await
+        .failed(1, "there is no BedrockModelMap default/nothing");
     stage
         .get(&["get", "asleep", "--refresh"])
         .await

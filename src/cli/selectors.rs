@@ -1,0 +1,91 @@
+//! Which models and profiles a command keeps: the filters of a `BedrockModelMap`'s spec.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::api::{InferenceProfilesSpec, LifecycleStatus, ModelsSpec, ProfileType};
+use crate::core::selection::Selection;
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Filters")]
+pub(super) struct Selectors {
+    /// Keep only models whose id matches this glob (* and ?); repeatable, any may match.
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+
+    /// Leave out models whose id matches this glob, also if --include matches; repeatable.
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+
+    /// Keep only models of this provider, such as Anthropic, in upper or lower case; repeatable.
+    #[arg(long = "provider", value_name = "NAME")]
+    providers: Vec<String>,
+
+    /// Keep only models in this state of their life; repeatable.
+    #[arg(long, value_name = "STATUS", ignore_case = true, value_parser = lifecycle())]
+    lifecycle: Vec<LifecycleStatus>,
+
+    /// Keep only models that take this modality, such as TEXT or IMAGE; repeatable, a model takes
+    /// all of them.
+    #[arg(long = "input-modality", value_name = "MODALITY", value_parser = modality)]
+    input_modalities: Vec<String>,
+
+    /// Keep only models that give this modality, such as TEXT or EMBEDDING; repeatable, a model
+    /// gives all of them.
+    #[arg(long = "output-modality", value_name = "MODALITY", value_parser = modality)]
+    output_modalities: Vec<String>,
+
+    /// Embed only inference profiles of this type; repeatable. Default: all.
+    #[arg(long = "profile-type", value_name = "TYPE", ignore_case = true, value_parser = profile_type())]
+    profile_types: Vec<ProfileType>,
+}
+
+impl Selectors {
+    pub(super) fn selection(&self) -> Result<Selection, globset::Error> {
+        let models = ModelsSpec {
+            include: self.include.clone(),
+            exclude: self.exclude.clone(),
+            providers: self.providers.clone(),
+            lifecycle: self.lifecycle.clone(),
+            input_modalities: self.input_modalities.clone(),
+            output_modalities: self.output_modalities.clone(),
+        };
+        let profiles = if self.profile_types.is_empty() {
+            InferenceProfilesSpec::default()
+        } else {
+            InferenceProfilesSpec {
+                types: self.profile_types.clone(),
+            }
+        };
+        Selection::new(&models, &profiles)
+    }
+}
+
+fn lifecycle() -> impl clap::builder::TypedValueParser<Value = LifecycleStatus> {
+    PossibleValuesParser::new(["ACTIVE", "LEGACY"]).try_map(of_name)
+}
+
+fn profile_type() -> impl clap::builder::TypedValueParser<Value = ProfileType> {
+    PossibleValuesParser::new(["SYSTEM_DEFINED", "APPLICATION"]).try_map(of_name)
+}
+
+/// The value of that name, as the spec has it.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "this is how clap hands it over"
+)]
+fn of_name<T: DeserializeOwned>(name: String) -> Result<T, serde_json::Error> {
+    serde_json::from_value(Value::String(name.to_uppercase()))
+}
+
+/// Modalities are in upper case, whatever they will be called.
+fn modality(name: &str) -> Result<String, String> {
+    let name = name.to_uppercase();
+    let is_word = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    if name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(is_word) {
+        Ok(name)
+    } else {
+        Err("not a modality, such as TEXT or IMAGE".to_owned())
+    }
+}
