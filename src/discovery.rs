@@ -10,7 +10,7 @@ use crate::api::{AttemptError, ErrorCode, RegionState, RegionStatus};
 use crate::aws::Snapshots;
 use crate::core::association::associate;
 use crate::core::region_state::{
-    Answer, Others, answered, disabled_or_invalid_credentials, error, failed,
+    Answer, Asked, Others, answered, disabled_or_invalid_credentials, error, failed,
 };
 use crate::core::selection::Selection;
 use crate::published::{Published, PublishedRegion};
@@ -121,7 +121,12 @@ fn told(
     for (region, attempt) in attempts {
         let status = match attempt {
             Ok(answer) => {
-                let (status, _) = answered(None, &answer, &region, false, now);
+                let asked = Asked {
+                    generation: None,
+                    guard_shrinking: false,
+                    at: now,
+                };
+                let (status, _) = answered(None, &answer, &region, asked);
                 if status.state == RegionState::Fresh {
                     let published = PublishedRegion {
                         content: answer.content,

@@ -124,6 +124,14 @@ pub struct AccountRegionsStatus {
     /// What the last attempt ended with, if it failed. The regions known before are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<AttemptError>,
+    /// The generation of the spec for which the account last told its regions. An answer is held
+    /// for having shrunk only by comparison with one for the same spec.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// SHA-256, in hex, of the list of regions that is held for having shrunk: the next attempt
+    /// confirms it if it gives the same list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_answer: Option<String>,
 }
 
 /// How a region stands.
@@ -160,6 +168,14 @@ pub struct RegionStatus {
     /// Inference profiles none of whose models the region lists.
     #[serde(default)]
     pub orphan_profiles: i64,
+    /// The generation of the spec by which the content now published was selected. An answer is held
+    /// for having shrunk only by comparison with one to the same spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// SHA-256, in hex, of the model ids of an answer that is held for having shrunk: the next
+    /// attempt confirms it if it names the same models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_answer: Option<String>,
     /// When the content now published was first seen.
     #[schemars(schema_with = "schema::time")]
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,12 +3,9 @@
 mod call;
 mod controller;
 mod events;
-mod last_good;
 mod ledger;
-mod mapping;
 mod publish;
 mod reconcile;
-mod refresh;
 mod status;
 
 pub use controller::{Options, run};

@@ -37,13 +37,8 @@ impl Publisher {
         }
     }
 
-    /// The `ConfigMap` of that name, if it is there and this resource's.
+    /// The `ConfigMap` of that name, whoever's it is.
     pub(super) async fn read(&self, name: &str) -> Result<Option<ConfigMap>, CallError> {
-        let live = self.get(name).await?;
-        Ok(live.filter(|live| self.owner.owns(&live.metadata)))
-    }
-
-    async fn get(&self, name: &str) -> Result<Option<ConfigMap>, CallError> {
         call(|| self.doing("read", name), self.api.get_opt(name)).await
     }
 
@@ -51,12 +46,16 @@ impl Publisher {
         format!("cannot {verb} ConfigMap {}/{name}", self.owner.namespace)
     }
 
-    /// Makes the `ConfigMap` what the target says.
-    pub(super) async fn apply(&self, target: &Target) -> Result<Published, AttemptError> {
+    /// Makes the `ConfigMap`, which was just seen to be so, what the target says.
+    pub(super) async fn apply(
+        &self,
+        target: &Target,
+        seen: Option<ConfigMap>,
+    ) -> Result<Published, AttemptError> {
         let name = &target.name;
         let (params, mut last) = (params(), None);
+        let mut live = seen;
         for _ in 0..ATTEMPTS {
-            let live = self.get(name).await.map_err(write_failed)?;
             let written = match decide(&self.owner, target, live.as_ref()) {
                 Action::Conflict => return Err(self.conflict(name)),
                 Action::Nothing => {
@@ -85,6 +84,7 @@ impl Publisher {
                 Err(error) if error.is_conflict() || error.is_not_found() => last = Some(error),
                 Err(error) => return Err(write_failed(error)),
             }
+            live = self.read(name).await.map_err(write_failed)?;
         }
         let why = last.map(|error| error.to_string()).unwrap_or_default();
         Err(error(

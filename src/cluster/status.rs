@@ -7,10 +7,9 @@ use kube::{Client, ResourceExt as _};
 
 use super::call::{CallError, call};
 use super::ledger::Ledger;
-use crate::api::{BedrockModelMap, BedrockModelMapStatus, MANAGER, MappingOmitted, StatusDetail};
+use crate::api::{BedrockModelMap, BedrockModelMapStatus, MANAGER, StatusDetail};
+use crate::core::status_detail::completed;
 
-/// The largest status: well below what etcd takes of one object, spec and metadata included.
-const MAX_STATUS_BYTES: usize = 512 * 1024;
 /// How often a write is tried anew after the resource changed under it.
 const ATTEMPTS: usize = 5;
 
@@ -100,103 +99,5 @@ pub(super) fn strip(resource: &mut BedrockModelMap) {
         .flat_map(|status| status.regions.values_mut());
     for region in regions {
         region.mapping = None;
-    }
-}
-
-/// The status with the compact mapping of every region, or of none: as the spec asks, and as far
-/// as it fits.
-fn completed(
-    mut status: BedrockModelMapStatus,
-    live: Option<&BedrockModelMapStatus>,
-    detail: StatusDetail,
-) -> BedrockModelMapStatus {
-    status.mapping_omitted = None;
-    let shown = match detail {
-        StatusDetail::Summary => false,
-        StatusDetail::Mapping => {
-            take_known_mappings(&mut status, live);
-            let complete = status
-                .regions
-                .values()
-                .all(|r| r.mapping.is_some() || r.config_map.is_none());
-            let bytes = serde_json::to_vec(&status).map_or(usize::MAX, |json| json.len());
-            let omitted_before = live.is_some_and(|live| live.mapping_omitted.is_some());
-            let too_large = bytes > MAX_STATUS_BYTES || (omitted_before && !complete);
-            status.mapping_omitted = too_large.then_some(MappingOmitted::TooLarge);
-            !too_large
-        }
-    };
-    if !shown {
-        status
-            .regions
-            .values_mut()
-            .for_each(|region| region.mapping = None);
-    }
-    status
-}
-
-fn take_known_mappings(status: &mut BedrockModelMapStatus, live: Option<&BedrockModelMapStatus>) {
-    for (name, region) in &mut status.regions {
-        if region.mapping.is_none()
-            && let Some(known) = live.and_then(|live| live.regions.get(name))
-            && known.sha256 == region.sha256
-        {
-            region.mapping.clone_from(&known.mapping);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn status(models: usize, with_mapping: bool) -> BedrockModelMapStatus {
-        let id = |n| format!("provider.a-model-with-a-name-of-usual-length-v{n}:0");
-        let mapping: serde_json::Map<_, _> = (0..models)
-            .map(|n| (id(n), json!([format!("us.{}", id(n))])))
-            .collect();
-        let mut region = json!({"state": "Fresh", "configMap": "m-us-east-1", "sha256": "abc"});
-        if with_mapping {
-            region["mapping"] = json!(mapping);
-        }
-        serde_json::from_value(json!({"regions": {"us-east-1": region}})).unwrap()
-    }
-
-    fn shows_ids(status: &BedrockModelMapStatus) -> bool {
-        status.regions["us-east-1"].mapping.is_some()
-    }
-
-    #[test]
-    fn ids_are_shown_as_the_spec_asks_and_as_far_as_they_fit() {
-        let (few, many) = (10, 5000);
-        let large = completed(status(many, true), None, StatusDetail::Mapping);
-        assert!(!shows_ids(&large));
-        assert_eq!(large.mapping_omitted, Some(MappingOmitted::TooLarge));
-        assert!(serde_json::to_vec(&large).unwrap().len() < MAX_STATUS_BYTES);
-
-        let summary = completed(status(few, true), None, StatusDetail::Summary);
-        assert!(!shows_ids(&summary) && summary.mapping_omitted.is_none());
-
-        let known = status(few, true);
-        let kept = completed(status(few, false), Some(&known), StatusDetail::Mapping);
-        assert_eq!(kept, known);
-
-        let mut other_content = status(few, false);
-        other_content
-            .regions
-            .values_mut()
-            .for_each(|r| r.sha256 = Some("other".into()));
-        let unknown = completed(other_content, Some(&known), StatusDetail::Mapping);
-        assert!(!shows_ids(&unknown));
-    }
-
-    #[test]
-    fn ids_omitted_before_stay_omitted_until_every_region_gives_them_again() {
-        let omitted = completed(status(5000, true), None, StatusDetail::Mapping);
-        let partly = completed(status(10, false), Some(&omitted), StatusDetail::Mapping);
-        assert_eq!(partly.mapping_omitted, Some(MappingOmitted::TooLarge));
-        let all = completed(status(10, true), Some(&omitted), StatusDetail::Mapping);
-        assert!(shows_ids(&all) && all.mapping_omitted.is_none());
     }
 }

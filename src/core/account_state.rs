@@ -1,8 +1,6 @@
 //! What an answer of the account makes of the regions looked after.
 
-use jiff::Timestamp;
-
-use super::region_state::{error, stamp};
+use super::region_state::{Asked, error, fingerprint, stamp};
 use crate::api::{AccountRegionsStatus, AttemptError, ErrorCode};
 
 /// The regions to look after, and what the status says of the account.
@@ -14,29 +12,36 @@ pub fn answered(
     before: Option<&AccountRegionsStatus>,
     known: Vec<String>,
     answer: Result<Vec<String>, AttemptError>,
-    guard_shrinking: bool,
-    now: Timestamp,
+    asked: Asked,
 ) -> (Vec<String>, AccountRegionsStatus) {
-    let held_before = before
-        .and_then(|before| before.error.as_ref())
-        .is_some_and(|error| error.code == ErrorCode::ShrinkHeld);
-    let believed = answer.and_then(|regions| {
-        if guard_shrinking && !held_before && regions.len() * 2 < known.len() {
-            return Err(shrunk(regions.len(), known.len()));
+    let before = before.cloned().unwrap_or_default();
+    let guards = asked.guards(before.observed_generation);
+    let (error, held_answer) = match answer {
+        Ok(regions) => {
+            let fingerprint = fingerprint(regions.iter().map(String::as_str));
+            let confirmed = before.held_answer.as_ref() == Some(&fingerprint);
+            if !guards || confirmed || regions.len() * 2 >= known.len() {
+                let status = AccountRegionsStatus {
+                    last_attempt_time: Some(stamp(asked.at)),
+                    consecutive_failures: 0,
+                    error: None,
+                    observed_generation: asked.generation,
+                    held_answer: None,
+                };
+                return (regions, status);
+            }
+            (shrunk(regions.len(), known.len()), Some(fingerprint))
         }
-        Ok(regions)
-    });
-    let failures = before.map_or(0, |before| before.consecutive_failures.max(0));
-    let (regions, consecutive_failures, error) = match believed {
-        Ok(regions) => (regions, 0, None),
-        Err(error) => (known, failures.saturating_add(1), Some(error)),
+        Err(error) => (error, before.held_answer),
     };
     let status = AccountRegionsStatus {
-        last_attempt_time: Some(stamp(now)),
-        consecutive_failures,
-        error,
+        last_attempt_time: Some(stamp(asked.at)),
+        consecutive_failures: before.consecutive_failures.max(0).saturating_add(1),
+        error: Some(error),
+        observed_generation: before.observed_generation,
+        held_answer,
     };
-    (regions, status)
+    (known, status)
 }
 
 fn shrunk(regions: usize, known: usize) -> AttemptError {
@@ -48,101 +53,94 @@ fn shrunk(regions: usize, known: usize) -> AttemptError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use jiff::Timestamp;
 
-    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+    use super::*;
 
     fn regions(n: usize) -> Vec<String> {
         (1..=n).map(|n| format!("us-east-{n}")).collect()
     }
 
-    fn failed_with(code: ErrorCode) -> AccountRegionsStatus {
+    fn known(failures: i64, held: Option<&[String]>) -> AccountRegionsStatus {
         AccountRegionsStatus {
             last_attempt_time: None,
-            consecutive_failures: 2,
-            error: Some(error(code, "why")),
+            consecutive_failures: failures,
+            error: (failures > 0).then(|| error(ErrorCode::AccessDenied, "why")),
+            observed_generation: Some(1),
+            held_answer: held.map(|held| fingerprint(held.iter().map(String::as_str))),
         }
     }
 
     #[test]
     fn what_the_account_answers() {
         let denied = || Err(error(ErrorCode::AccessDenied, "denied"));
-        let (held, denied_before) = (
-            failed_with(ErrorCode::ShrinkHeld),
-            failed_with(ErrorCode::AccessDenied),
-        );
+        let held = |n| known(2, Some(&regions(n)));
+        let (told, denied_before) = (known(0, None), known(2, None));
+        let never = AccountRegionsStatus {
+            observed_generation: None,
+            ..known(2, None)
+        };
         // (case, before, known, answer, guard, regions, failures, code)
+        let (no_code, shrink) = (None, Some(ErrorCode::ShrinkHeld));
+        let no_access = Some(ErrorCode::AccessDenied);
         let cases = [
-            ("first", None, 0, Ok(regions(4)), true, 4, 0, None),
-            ("same", None, 4, Ok(regions(4)), true, 4, 0, None),
-            ("grown", None, 4, Ok(regions(9)), true, 9, 0, None),
-            ("half", None, 4, Ok(regions(2)), true, 2, 0, None),
-            (
-                "less than half",
-                None,
-                4,
-                Ok(regions(1)),
-                true,
-                4,
-                1,
-                Some(ErrorCode::ShrinkHeld),
-            ),
-            (
-                "confirmed",
-                Some(&held),
-                4,
-                Ok(regions(1)),
-                true,
-                1,
-                0,
-                None,
-            ),
-            (
-                "on another spec",
-                None,
-                4,
-                Ok(regions(1)),
-                false,
-                1,
-                0,
-                None,
-            ),
-            (
-                "denied",
-                None,
-                4,
-                denied(),
-                true,
-                4,
-                1,
-                Some(ErrorCode::AccessDenied),
-            ),
+            ("first", None, 0, Ok(4), true, 4, 0, no_code),
+            ("same", Some(told.clone()), 4, Ok(4), true, 4, 0, no_code),
+            ("grown", Some(told.clone()), 4, Ok(9), true, 9, 0, no_code),
+            ("half", Some(told.clone()), 4, Ok(2), true, 2, 0, no_code),
+            ("less", Some(told.clone()), 4, Ok(1), true, 4, 1, shrink),
+            ("confirmed", Some(held(1)), 4, Ok(1), true, 1, 0, no_code),
+            ("others", Some(held(0)), 4, Ok(1), true, 4, 3, shrink),
+            ("forced", Some(told.clone()), 4, Ok(1), false, 1, 0, no_code),
+            ("never told", Some(never), 4, Ok(1), true, 1, 0, no_code),
+            ("denied", Some(told), 4, denied(), true, 4, 1, no_access),
             (
                 "denied again",
-                Some(&denied_before),
+                Some(denied_before.clone()),
                 4,
                 denied(),
                 true,
                 4,
                 3,
-                Some(ErrorCode::AccessDenied),
+                no_access,
             ),
             (
                 "recovered",
-                Some(&denied_before),
+                Some(denied_before),
                 4,
-                Ok(regions(4)),
+                Ok(4),
                 true,
                 4,
                 0,
-                None,
+                no_code,
             ),
         ];
-        for (case, before, known, answer, guard, expected, failures, code) in cases {
-            let (kept, status) = answered(before, regions(known), answer, guard, NOW);
+        for (case, before, known, answer, guard_shrinking, expected, failures, code) in cases {
+            let asked = Asked {
+                generation: Some(1),
+                guard_shrinking,
+                at: Timestamp::UNIX_EPOCH,
+            };
+            let answer = answer.map(regions);
+            let (kept, status) = answered(before.as_ref(), regions(known), answer, asked);
             assert_eq!(kept, regions(expected), "{case}");
             assert_eq!(status.consecutive_failures, failures, "{case}");
             assert_eq!(status.error.map(|e| e.code), code, "{case}");
         }
+    }
+
+    #[test]
+    fn a_held_list_is_confirmed_also_after_a_failure_in_between() {
+        let asked = Asked {
+            generation: Some(1),
+            guard_shrinking: true,
+            at: Timestamp::UNIX_EPOCH,
+        };
+        let held = known(1, Some(&regions(1)));
+        let denied = Err(error(ErrorCode::AccessDenied, "denied"));
+        let (kept, failed) = answered(Some(&held), regions(4), denied, asked);
+        assert_eq!(kept, regions(4));
+        let (taken, _) = answered(Some(&failed), kept, Ok(regions(1)), asked);
+        assert_eq!(taken, regions(1));
     }
 }

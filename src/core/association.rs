@@ -20,24 +20,6 @@ pub struct RegionCatalog {
     pub orphan_profiles: usize,
 }
 
-impl RegionCatalog {
-    /// For each model the sorted ids of the profiles that reference it.
-    pub fn profile_ids(&self) -> BTreeMap<String, Vec<String>> {
-        let ids = |summary: &Map<String, Value>| {
-            let profiles = summary.get(REFERENCED_BY).and_then(Value::as_array);
-            profiles
-                .into_iter()
-                .flatten()
-                .filter_map(|p| p.get("inferenceProfileId")?.as_str().map(str::to_owned))
-                .collect()
-        };
-        let models = self.models.iter();
-        models
-            .map(|(id, summary)| (id.clone(), ids(summary)))
-            .collect()
-    }
-}
-
 /// Selects the models, and embeds in each the profiles that reference it, ordered by id.
 ///
 /// Where an answer names an id twice, the last model and the first profile count, as in the

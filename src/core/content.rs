@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::association::RegionCatalog;
+use super::catalog::REFERENCED_BY;
 use super::invocation::{self, InvocationFacts};
 use crate::api::RegionState;
 
@@ -77,6 +78,20 @@ impl RegionContent {
             sha256: expected_sha256.to_owned(),
             models: serde_json::from_str(models_json).ok()?,
         })
+    }
+
+    /// For each model the sorted ids of the profiles that reference it.
+    pub fn profile_ids(&self) -> BTreeMap<String, Vec<String>> {
+        let ids = |summary: &Map<String, Value>| {
+            let profiles = summary.get(REFERENCED_BY).and_then(Value::as_array);
+            let profiles = profiles.into_iter().flatten();
+            let ids = profiles.filter_map(|p| p.get("inferenceProfileId")?.as_str());
+            ids.map(str::to_owned).collect()
+        };
+        let models = self.models.iter();
+        models
+            .map(|(id, summary)| (id.clone(), ids(summary)))
+            .collect()
     }
 
     /// How each model is invoked.

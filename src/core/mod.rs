@@ -14,6 +14,8 @@ pub mod content;
 pub mod events;
 pub mod invocation;
 #[cfg(feature = "operator")]
+pub mod look;
+#[cfg(feature = "operator")]
 pub mod ownership;
 #[cfg(feature = "operator")]
 pub mod plan;
@@ -28,3 +30,5 @@ pub mod schedule;
 pub mod selection;
 #[cfg(feature = "operator")]
 pub mod settings;
+#[cfg(feature = "operator")]
+pub mod status_detail;

@@ -13,8 +13,6 @@ const SHARED_PART_OF_INTERVAL: u32 = 10;
 /// What decides.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
-    /// `spec.suspend`.
-    pub suspend: bool,
     /// `metadata.generation`.
     pub generation: Option<i64>,
     /// The regions that the spec names; None: those of the account.
@@ -25,6 +23,8 @@ pub struct Inputs<'a> {
     pub status: &'a BedrockModelMapStatus,
     /// Regions whose published content is gone and could not be put back.
     pub lost: &'a BTreeSet<String>,
+    /// Whether the merged mapping is gone and could not be put back.
+    pub mapping_is_lost: bool,
     /// How often.
     pub rhythm: Rhythm,
     /// The time.
@@ -34,8 +34,6 @@ pub struct Inputs<'a> {
 /// What is to be done now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// Nothing at all.
-    Suspended,
     /// No region is due; look again at this time, or when something changes.
     Wait {
         /// When a region is due next.
@@ -124,9 +122,6 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         rhythm,
         ..
     } = *inputs;
-    if inputs.suspend {
-        return Plan::Suspended;
-    }
     let request = inputs.requested_at.filter(|token| !token.is_empty());
     let account_due = inputs.named_regions.is_none()
         && status
@@ -141,7 +136,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         request.filter(|t| Some(*t) != status.last_handled_refresh_request.as_deref())
     {
         Reason::Requested(token.to_owned())
-    } else if next_due(inputs) <= now || has_unpublished_mapping(status) {
+    } else if next_due(inputs) <= now || inputs.mapping_is_lost || has_unpublished_mapping(status) {
         Reason::Due
     } else {
         return Plan::Wait {

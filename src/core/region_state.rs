@@ -1,10 +1,12 @@
 //! What an attempt makes of a region: the contract's table of states as one function.
 
+use std::collections::BTreeSet;
+
 use jiff::{Timestamp, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::association::RegionCatalog;
-use super::content::{ContentError, RegionContent};
+use super::content::{ContentError, RegionContent, sha256};
 use crate::api::{AttemptError, ErrorCode, RegionState, RegionStatus};
 
 /// What a region answered, selected and associated.
@@ -107,31 +109,51 @@ pub enum Publication {
     Remove,
 }
 
+/// How a question came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The spec's `metadata.generation`.
+    pub generation: Option<i64>,
+    /// Whether an answer with far less than before is held until it is confirmed.
+    pub guard_shrinking: bool,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Asked {
+    /// Whether an answer is to be compared with what an answer to the spec of this generation gave.
+    pub(super) fn guards(self, observed_generation: Option<i64>) -> bool {
+        self.guard_shrinking && observed_generation == self.generation
+    }
+}
+
 /// The region after an answer.
 pub fn answered(
     previous: Option<&RegionStatus>,
     answer: &Answer,
     config_map: &str,
-    guard_shrinking: bool,
-    now: Timestamp,
+    asked: Asked,
 ) -> (RegionStatus, Publication) {
-    if let Some(previous) = previous
-        && guard_shrinking
+    let now = asked.at;
+    let ids = answer.content.models.keys().map(String::as_str);
+    let fingerprint = fingerprint(ids);
+    if let Some(previous) = previous.filter(|p| asked.guards(p.observed_generation))
         && is_suspicious(previous, answer)
+        && previous.held_answer.as_ref() != Some(&fingerprint)
     {
         let message = format!(
             "the answer has {} models, the one before had {}: it is published once the next attempt confirms it; to take it now, force a refresh (annotation bedrock.modelmap.dev/requestedAt)",
             answer.content.models.len(),
             previous.models,
         );
-        return (
-            stale(previous, error(ErrorCode::ShrinkHeld, message), now),
-            Publication::Keep,
-        );
+        let held = RegionStatus {
+            held_answer: Some(fingerprint),
+            ..stale(previous, error(ErrorCode::ShrinkHeld, message), now)
+        };
+        return (held, Publication::Keep);
     }
     let empty = answer.content.models.is_empty();
     let same_content = previous.filter(|p| p.sha256.as_deref() == Some(&answer.content.sha256));
-    let facts = answer.content.facts();
     let status = RegionStatus {
         state: if empty {
             RegionState::Empty
@@ -148,13 +170,10 @@ pub fn answered(
         models: count(answer.content.models.len()),
         profiles: count(answer.profiles),
         associations: count(answer.associations),
-        requiring_profile: count(
-            facts
-                .values()
-                .filter(|f| f.requires_inference_profile)
-                .count(),
-        ),
+        requiring_profile: requiring_profile(&answer.content),
         orphan_profiles: count(answer.orphan_profiles),
+        observed_generation: asked.generation,
+        held_answer: None,
         discovered_at: (!empty).then(|| {
             let before = same_content.and_then(|p| p.discovered_at.clone());
             before.unwrap_or_else(|| stamp(answer.taken_at))
@@ -176,12 +195,54 @@ pub fn answered(
 
 /// Whether so many models went at once that the answer is believed only when it comes again.
 fn is_suspicious(previous: &RegionStatus, answer: &Answer) -> bool {
-    let held_before = previous
-        .error
-        .as_ref()
-        .is_some_and(|e| e.code == ErrorCode::ShrinkHeld);
     let published = previous.config_map.is_some();
-    published && !held_before && count(answer.content.models.len()) * 2 < previous.models
+    published && count(answer.content.models.len()) * 2 < previous.models
+}
+
+/// What tells one list of ids from another: a list that shrank is believed if the next attempt
+/// gives the same one.
+pub(super) fn fingerprint<'a>(ids: impl Iterator<Item = &'a str>) -> String {
+    let sorted: BTreeSet<&str> = ids.collect();
+    let lines: Vec<&str> = sorted.into_iter().collect();
+    sha256(lines.join("\n").as_bytes())
+}
+
+/// The region with the content that its ConfigMap was found to hold, of which the status (if there
+/// is one) tells nothing or something else.
+pub fn found_published(
+    status: Option<&RegionStatus>,
+    config_map: &str,
+    content: &RegionContent,
+    discovered_at: Option<Timestamp>,
+) -> RegionStatus {
+    let ids = content.profile_ids();
+    let embedded = ids.values().flatten();
+    RegionStatus {
+        config_map: Some(config_map.to_owned()),
+        sha256: Some(content.sha256.clone()),
+        bytes: count(content.models_json.len()),
+        models: count(content.models.len()),
+        profiles: count(embedded.clone().collect::<BTreeSet<_>>().len()),
+        associations: count(embedded.count()),
+        requiring_profile: requiring_profile(content),
+        // It is not known which spec it was selected by.
+        observed_generation: None,
+        held_answer: None,
+        discovered_at: discovered_at.map(stamp),
+        ..status
+            .cloned()
+            .unwrap_or_else(|| unpublished(RegionState::Stale))
+    }
+}
+
+fn requiring_profile(content: &RegionContent) -> i64 {
+    let facts = content.facts();
+    count(
+        facts
+            .values()
+            .filter(|f| f.requires_inference_profile)
+            .count(),
+    )
 }
 
 /// The region after a failed attempt.
@@ -239,6 +300,8 @@ fn unpublished(state: RegionState) -> RegionStatus {
         associations: 0,
         requiring_profile: 0,
         orphan_profiles: 0,
+        observed_generation: None,
+        held_answer: None,
         discovered_at: None,
         last_success_time: None,
         last_attempt_time: None,

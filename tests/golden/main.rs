@@ -18,7 +18,9 @@ use bedrock_model_map::core::association::associate;
 use bedrock_model_map::core::catalog::{FoundationModel, InferenceProfile, Snapshot};
 use bedrock_model_map::core::conditions::{after_refresh, summary};
 use bedrock_model_map::core::content::RegionContent;
-use bedrock_model_map::core::region_state::{Answer, Others, answered, error, failed, stamp};
+use bedrock_model_map::core::region_state::{
+    Answer, Asked, Others, answered, error, failed, stamp,
+};
 use bedrock_model_map::core::render::{mapping_files, region_files};
 use bedrock_model_map::core::selection::Selection;
 use jiff::Timestamp;
@@ -99,7 +101,12 @@ fn fresh(region: &str) -> (RegionContent, RegionStatus) {
     let answer = answer(region);
     let name = format!("claude-{region}");
     let now = time("2026-11-23T10:00:01Z");
-    let (mut status, _) = answered(None, &answer, &name, true, now);
+    let asked = Asked {
+        generation: Some(3),
+        guard_shrinking: true,
+        at: now,
+    };
+    let (mut status, _) = answered(None, &answer, &name, asked);
     let models = answer.content.models.iter();
     let ids = models.map(|(id, model)| {
         let profiles = model.get("referencedByInstanceProfiles");

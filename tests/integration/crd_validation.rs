@@ -870,6 +870,8 @@ fn whole_status() -> BedrockModelMapStatus {
         last_attempt_time: time("2026-11-02T01:00:00Z"),
         stale_since: time("2026-11-02T02:00:00Z"),
         consecutive_failures: 3,
+        observed_generation: Some(4),
+        held_answer: Some("0".repeat(64)),
         error: Some(error.clone()),
         mapping: Some(BTreeMap::from([
             (
@@ -928,6 +930,8 @@ fn whole_status() -> BedrockModelMapStatus {
         account_regions: Some(AccountRegionsStatus {
             last_attempt_time: time("2026-11-02T00:00:00Z"),
             consecutive_failures: 1,
+            observed_generation: Some(4),
+            held_answer: Some("0".repeat(64)),
             error: Some(error.clone()),
         }),
         regions: states

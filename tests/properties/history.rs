@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bedrock_model_map::api::{AccountRegionsStatus, BedrockModelMapStatus, ErrorCode};
 use bedrock_model_map::core::plan::{Inputs, Plan, Reason, Refresh, plan, regions_to_ask};
-use bedrock_model_map::core::region_state::{Answer, Others, answered, error, failed, stamp};
+use bedrock_model_map::core::region_state::{
+    Answer, Asked, Others, answered, error, failed, stamp,
+};
 use bedrock_model_map::core::schedule::Rhythm;
 use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
@@ -97,12 +99,12 @@ impl Resource {
 
     fn inputs(&self) -> Inputs<'_> {
         Inputs {
-            suspend: false,
             generation: Some(self.generation),
             named_regions: self.named.as_deref(),
             requested_at: self.token.as_deref(),
             status: &self.status,
             lost: &self.lost,
+            mapping_is_lost: false,
             rhythm: self.rhythm,
             now: self.now,
         }
@@ -156,6 +158,7 @@ impl Resource {
                 last_attempt_time: Some(stamp(self.now)),
                 consecutive_failures: if answers { 0 } else { before + 1 },
                 error: (!answers).then(|| error(ErrorCode::Timeout, "account")),
+                ..AccountRegionsStatus::default()
             });
         }
         let asked: Vec<String> = regions_to_ask(refresh, &self.inputs(), &known)
@@ -177,8 +180,12 @@ impl Resource {
                         profiles: Vec::new(),
                     };
                     let answer = Answer::of(lists.catalog(), self.now).unwrap();
-                    let guard = refresh.reason.guards_against_shrinking();
-                    answered(before, &answer, region, guard, self.now)
+                    let asked = Asked {
+                        generation: Some(self.generation),
+                        guard_shrinking: refresh.reason.guards_against_shrinking(),
+                        at: self.now,
+                    };
+                    answered(before, &answer, region, asked)
                 }
                 World::Fails(code) => failed(before, error(code, "why"), Others::ANSWER, self.now),
                 World::AsksToWait(seconds) => {
@@ -204,7 +211,6 @@ impl Resource {
     fn looks(&mut self, world: [World; 3]) -> Result<(), TestCaseError> {
         for _ in 0..3 {
             match plan(&self.inputs()) {
-                Plan::Suspended => return Err(TestCaseError::fail("suspended")),
                 Plan::Wait { until } => return self.waits_until(until),
                 Plan::Refresh(refresh) => {
                     let (before, missing) = (self.status.regions.clone(), self.lost.clone());

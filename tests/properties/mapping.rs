@@ -97,7 +97,7 @@ proptest! {
     #[test]
     fn the_counts_are_what_is_embedded(lists in lists()) {
         let catalog = lists.catalog();
-        let ids = catalog.profile_ids();
+        let ids = RegionContent::of(catalog.clone()).unwrap().profile_ids();
         let embedded: Vec<&String> = ids.values().flatten().collect();
         prop_assert_eq!(catalog.associations, embedded.len());
         let distinct: BTreeSet<&String> = embedded.into_iter().collect();

@@ -3,6 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::api::{InferenceProfilesSpec, ModelsSpec};
 use crate::core::catalog::{FoundationModel, InferenceProfile};
+use crate::core::content::RegionContent;
 
 fn snapshot(models: &[Value], profiles: &[Value]) -> Snapshot {
     let models = models.iter().cloned().enumerate();
@@ -43,7 +44,8 @@ fn everything(models: &[Value], profiles: &[Value]) -> RegionCatalog {
 
 /// Such as `a: p q; b: - | 2 profiles, 2 associations, 0 orphans`.
 fn short(catalog: &RegionCatalog) -> String {
-    let ids = catalog.profile_ids();
+    let content = RegionContent::of(catalog.clone()).unwrap();
+    let ids = content.profile_ids();
     let models: Vec<_> = ids
         .iter()
         .map(|(model, profiles)| match profiles.as_slice() {

@@ -81,7 +81,7 @@ fn what_the_regions_say_of_the_whole() {
     let all = |region: fn(&str) -> Value, code: &str| status([region(code), region(code)]);
     let failed: fn(&str) -> Value = |code| absent("Failed", code);
     // (case, status, regions named by the user, conditions)
-    let cases = [
+    let cases = vec![
         (
             "all fresh",
             two_fresh_and(fresh()),

@@ -36,12 +36,12 @@ fn region(state: &str, last_attempt: i64, failures: i64) -> RegionStatus {
 /// What a case starts from: regions `a` and `b`, named, both asked ten minutes ago.
 #[derive(Clone)]
 struct Case {
-    suspend: bool,
     generation: i64,
     named: Option<Vec<String>>,
     requested_at: Option<&'static str>,
     status: BedrockModelMapStatus,
     lost: BTreeSet<String>,
+    mapping_is_lost: bool,
     now: Timestamp,
 }
 
@@ -53,12 +53,12 @@ impl Case {
             "regions": {"a": region("Fresh", -600, 0), "b": region("Fresh", -600, 0)},
         });
         Self {
-            suspend: false,
             generation: 3,
             named: Some(names(&["a", "b"])),
             requested_at: Some("old"),
             status: serde_json::from_value(status).unwrap(),
             lost: BTreeSet::new(),
+            mapping_is_lost: false,
             now: at(0),
         }
     }
@@ -83,12 +83,12 @@ impl Case {
 
     fn inputs(&self) -> Inputs<'_> {
         Inputs {
-            suspend: self.suspend,
             generation: Some(self.generation),
             named_regions: self.named.as_deref(),
             requested_at: self.requested_at,
             status: &self.status,
             lost: &self.lost,
+            mapping_is_lost: self.mapping_is_lost,
             rhythm: *RHYTHM,
             now: self.now,
         }
@@ -101,7 +101,6 @@ impl Case {
     /// The plan in short, such as `Due a b`; the time of a wait in whole seconds from now.
     fn short(&self) -> String {
         match self.plan() {
-            Plan::Suspended => "Suspended".to_owned(),
             Plan::Wait { until } => {
                 let wait = until.duration_since(self.now);
                 format!("Wait {}", wait.as_millis().div_euclid(1000) + 1)
@@ -211,25 +210,10 @@ fn why_a_refresh_happens_and_whom_it_asks() {
             }),
             "Due a",
         ),
-        ("suspended", Case::with(|c| c.suspend = true), "Suspended"),
         (
-            "suspended, and everything else as well",
-            Case {
-                suspend: true,
-                generation: 9,
-                requested_at: Some("new"),
-                now: at(86_400),
-                ..Case::settled()
-            },
-            "Suspended",
-        ),
-        (
-            "suspended before the first refresh",
-            Case {
-                suspend: true,
-                ..new
-            },
-            "Suspended",
+            "the merged mapping is gone and cannot be put back: no region is asked",
+            Case::with(|c| c.mapping_is_lost = true),
+            "Due",
         ),
         (
             "a new token",
@@ -512,7 +496,7 @@ fn what_is_due_leaves_the_regions_that_wait_alone() {
 fn answers_from_before_do_not_serve_a_forced_refresh() {
     let not_before = |case: &Case| match case.plan() {
         Plan::Refresh(refresh) => refresh.not_before,
-        other => panic!("{other:?}"),
+        other @ Plan::Wait { .. } => panic!("{other:?}"),
     };
     let forced = Case::with(|c| c.requested_at = Some("new"));
     assert_eq!(not_before(&forced), at(0));
@@ -576,7 +560,6 @@ fn an_extreme_clock_neither_fails_nor_waits_for_long() {
         match nobody.plan() {
             Plan::Wait { until } => assert!(until.duration_since(now).as_secs() <= 3780),
             Plan::Refresh(refresh) => assert_eq!(refresh.reason, Reason::Due),
-            Plan::Suspended => panic!("suspended"),
         }
     }
 }

@@ -47,9 +47,23 @@ fn answer_of(snapshot: &Snapshot) -> Answer {
     Answer::of(catalog, snapshot.taken_at).unwrap()
 }
 
+/// Asked for the spec of the first generation.
+fn asked(guard_shrinking: bool, at: Timestamp) -> Asked {
+    Asked {
+        generation: Some(1),
+        guard_shrinking,
+        at,
+    }
+}
+
 /// Fresh since `seconds`, with so many models.
 fn fresh(models: usize, seconds: i64) -> RegionStatus {
-    let (status, publication) = answered(None, &answer(models, seconds), NAME, false, at(seconds));
+    let (status, publication) = answered(
+        None,
+        &answer(models, seconds),
+        NAME,
+        asked(false, at(seconds)),
+    );
     assert_eq!((status.state, publication), (Fresh, Publish));
     status
 }
@@ -66,7 +80,7 @@ fn in_state(state: RegionState) -> RegionStatus {
             )
             .0
         }
-        Empty => answered(None, &answer(0, -3600), NAME, false, at(-3600)).0,
+        Empty => answered(None, &answer(0, -3600), NAME, asked(false, at(-3600))).0,
         Failed => {
             failed(
                 None,
@@ -127,7 +141,12 @@ fn an_answer_makes_fresh_or_empty_whatever_was_before() {
             "{:?} then {models} models",
             before.as_ref().map(|b| b.state)
         );
-        let (status, done) = answered(before.as_ref(), &answer(models, -5), NAME, true, at(0));
+        let (status, done) = answered(
+            before.as_ref(),
+            &answer(models, -5),
+            NAME,
+            asked(true, at(0)),
+        );
         assert_eq!((status.state, done), (state, publication), "{case}");
         assert_eq!(status.consecutive_failures, 0, "{case}");
         assert_eq!(status.error, None, "{case}");
@@ -167,7 +186,7 @@ fn a_fresh_region_says_all_of_what_is_published() {
     };
     let answer = answer_of(&snapshot);
     let now = "2026-11-23T10:11:14.5Z".parse().unwrap();
-    let (status, _) = answered(None, &answer, NAME, true, now);
+    let (status, _) = answered(None, &answer, NAME, asked(true, now));
     assert_eq!(
         serde_json::to_value(&status).unwrap(),
         json!({
@@ -180,6 +199,7 @@ fn a_fresh_region_says_all_of_what_is_published() {
             "associations": 3,
             "requiringProfile": 1,
             "orphanProfiles": 1,
+            "observedGeneration": 1,
             "discoveredAt": "2026-11-23T10:11:12Z",
             "lastSuccessTime": "2026-11-23T10:11:12Z",
             "lastAttemptTime": "2026-11-23T10:11:14Z",
@@ -341,7 +361,7 @@ fn a_region_that_never_published_says_nothing_of_content() {
 fn recovery_clears_the_failure() {
     let stale = in_state(Stale);
     assert!(stale.stale_since.is_some());
-    let (status, publication) = answered(Some(&stale), &answer(10, 0), NAME, true, at(0));
+    let (status, publication) = answered(Some(&stale), &answer(10, 0), NAME, asked(true, at(0)));
     assert_eq!(publication, Publish);
     let never_failed = RegionStatus {
         discovered_at: time(-3600),
@@ -382,7 +402,8 @@ fn a_sudden_loss_of_models_is_held() {
     ];
     for (case, before, now, held) in cases {
         let previous = fresh(before, -3600);
-        let (status, publication) = answered(Some(&previous), &answer(now, 0), NAME, true, at(0));
+        let (status, publication) =
+            answered(Some(&previous), &answer(now, 0), NAME, asked(true, at(0)));
         if !held {
             assert_ne!(publication, Keep, "{case}");
             assert_eq!(status.error, None, "{case}");
@@ -408,8 +429,14 @@ fn a_sudden_loss_of_models_is_held() {
 fn what_was_held_is_taken_when_the_next_attempt_confirms_it() {
     let previous = fresh(10, -3600);
     for models in [0, 3] {
-        let (held, _) = answered(Some(&previous), &answer(models, 0), NAME, true, at(0));
-        let (taken, publication) = answered(Some(&held), &answer(models, 30), NAME, true, at(30));
+        let (held, _) = answered(
+            Some(&previous),
+            &answer(models, 0),
+            NAME,
+            asked(true, at(0)),
+        );
+        let (taken, publication) =
+            answered(Some(&held), &answer(models, 30), NAME, asked(true, at(30)));
         let expected = if models == 0 {
             (Empty, Remove)
         } else {
@@ -424,27 +451,86 @@ fn what_was_held_is_taken_when_the_next_attempt_confirms_it() {
 #[test]
 fn what_was_held_is_dropped_when_the_next_attempt_has_everything_again() {
     let previous = fresh(10, -3600);
-    let (held, _) = answered(Some(&previous), &answer(3, 0), NAME, true, at(0));
-    let (whole, publication) = answered(Some(&held), &answer(10, 30), NAME, true, at(30));
+    let (held, _) = answered(Some(&previous), &answer(3, 0), NAME, asked(true, at(0)));
+    let (whole, publication) = answered(Some(&held), &answer(10, 30), NAME, asked(true, at(30)));
     assert_eq!((whole.state, publication), (Fresh, Publish));
     assert_eq!(whole.sha256, previous.sha256);
     assert_eq!(whole.discovered_at, time(-3600));
 }
 
 #[test]
-fn a_failure_between_is_no_confirmation() {
-    let (held, _) = answered(Some(&fresh(10, -3600)), &answer(3, 0), NAME, true, at(0));
-    let failure = error(ErrorCode::Timeout, "t");
-    let (failing, _) = failed(Some(&held), failure, Others::ANSWER, at(30));
-    let (again, publication) = answered(Some(&failing), &answer(3, 90), NAME, true, at(90));
+fn what_is_held_is_not_confirmed_by_another_answer_that_shrank() {
+    let previous = fresh(10, -3600);
+    let (held, _) = answered(Some(&previous), &answer(3, 0), NAME, asked(true, at(0)));
+    let other = |models| answered(Some(&held), &models, NAME, asked(true, at(30)));
+    let (again, publication) = other(answer(2, 30));
     assert_eq!((again.state, publication), (Stale, Keep));
-    assert_eq!(again.error.unwrap().code, ErrorCode::ShrinkHeld);
-    assert_eq!(again.stale_since, time(0));
+    assert_eq!(again.consecutive_failures, 2);
+    // As many as were held, but not the same.
+    assert_eq!(other(answer_named("other", 3, 30)).1, Keep);
+    let (taken, publication) = answered(Some(&again), &answer(2, 90), NAME, asked(true, at(90)));
+    assert_eq!((taken.state, publication), (Fresh, Publish));
+    assert_eq!(taken.held_answer, None);
+}
+
+#[test]
+fn a_failure_between_is_no_confirmation_and_forgets_nothing() {
+    let (held, _) = answered(
+        Some(&fresh(10, -3600)),
+        &answer(3, 0),
+        NAME,
+        asked(true, at(0)),
+    );
+    let failure = error(ErrorCode::Timeout, "t");
+    let (failing, publication) = failed(Some(&held), failure, Others::ANSWER, at(30));
+    assert_eq!((failing.state, publication), (Stale, Keep));
+    assert_eq!(failing.stale_since, time(0));
+    let (taken, publication) = answered(Some(&failing), &answer(3, 90), NAME, asked(true, at(90)));
+    assert_eq!((taken.state, publication), (Fresh, Publish));
+}
+
+#[test]
+fn nothing_is_held_that_another_spec_selected() {
+    let previous = fresh(10, -3600);
+    let failure = error(ErrorCode::Timeout, "t");
+    let (failing, _) = failed(Some(&previous), failure, Others::ANSWER, at(0));
+    let second_generation = Asked {
+        generation: Some(2),
+        ..asked(true, at(30))
+    };
+    let (narrowed, publication) = answered(Some(&failing), &answer(3, 30), NAME, second_generation);
+    assert_eq!((narrowed.state, publication), (Fresh, Publish));
+    assert_eq!(narrowed.observed_generation, Some(2));
+}
+
+#[test]
+fn what_is_found_published_is_described_as_an_answer_is() {
+    let answer = answer(10, -3600);
+    let described = fresh(10, -3600);
+    let since = described.discovered_at.as_ref().map(|time| time.0);
+    let found = found_published(None, NAME, &answer.content, since);
+    let expected = RegionStatus {
+        state: Stale,
+        // Nothing tells when it was confirmed, and for which spec.
+        observed_generation: None,
+        last_success_time: None,
+        last_attempt_time: None,
+        ..described
+    };
+    assert_eq!(found, expected);
 }
 
 #[test]
 fn a_stale_region_is_guarded_as_well_and_an_unpublished_one_needs_no_guard() {
-    let shrunk = |before| answered(Some(&in_state(before)), &answer(1, 0), NAME, true, at(0)).1;
+    let shrunk = |before| {
+        answered(
+            Some(&in_state(before)),
+            &answer(1, 0),
+            NAME,
+            asked(true, at(0)),
+        )
+        .1
+    };
     assert_eq!(shrunk(Stale), Keep);
     for state in [Empty, Failed, Unsupported, Disabled] {
         assert_eq!(shrunk(state), Publish, "{state:?}");
@@ -455,8 +541,12 @@ fn a_stale_region_is_guarded_as_well_and_an_unpublished_one_needs_no_guard() {
 fn nothing_is_held_without_the_guard() {
     let previous = fresh(10, -3600);
     for (models, expected) in [(0, (Empty, Remove)), (1, (Fresh, Publish))] {
-        let (status, publication) =
-            answered(Some(&previous), &answer(models, 0), NAME, false, at(0));
+        let (status, publication) = answered(
+            Some(&previous),
+            &answer(models, 0),
+            NAME,
+            asked(false, at(0)),
+        );
         assert_eq!((status.state, publication), expected);
     }
 }
@@ -465,7 +555,7 @@ fn nothing_is_held_without_the_guard() {
 fn discovery_is_dated_by_the_content() {
     let before = fresh(10, -3600);
     let discovered = |previous: &RegionStatus, answer: &Answer| {
-        let (status, _) = answered(Some(previous), answer, NAME, false, at(60));
+        let (status, _) = answered(Some(previous), answer, NAME, asked(false, at(60)));
         status.discovered_at
     };
     assert_eq!(discovered(&before, &answer(10, 50)), time(-3600), "same");
@@ -482,7 +572,7 @@ fn discovery_is_dated_by_the_content() {
         time(-3600),
         "same after a failure"
     );
-    let (empty, _) = answered(Some(&before), &answer(0, 0), NAME, false, at(0));
+    let (empty, _) = answered(Some(&before), &answer(0, 0), NAME, asked(false, at(0)));
     assert_eq!(
         discovered(&empty, &answer(10, 50)),
         time(50),
@@ -501,7 +591,7 @@ fn discovery_is_dated_by_the_content() {
 
 #[test]
 fn an_older_answer_shared_by_another_resource_is_dated_by_itself() {
-    let (status, _) = answered(None, &answer(3, -100), NAME, false, at(0));
+    let (status, _) = answered(None, &answer(3, -100), NAME, asked(false, at(0)));
     assert_eq!(status.last_success_time, time(-100));
     assert_eq!(status.discovered_at, time(-100));
     assert_eq!(status.last_attempt_time, time(0));

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Stage, condition, data, file, mapping_json, mapping_value};
+use super::{Stage, condition, data, eventually, file, mapping_json, mapping_value};
 
 /// Panics with the number of the rule that the status breaks. The resource has to be settled.
 pub async fn check_status(stage: &Stage, resource: &BedrockModelMap) {
@@ -40,12 +40,18 @@ pub async fn check_status(stage: &Stage, resource: &BedrockModelMap) {
             merged(resource, &config_maps);
         }
     }
-    // 20: no other ConfigMap is left.
-    let there: BTreeSet<String> = config_maps.into_keys().collect();
-    assert_eq!(
-        there, named,
-        "20: the ConfigMaps are not those of the status"
-    );
+    // 20: no other ConfigMap is left; what the status no longer speaks of goes right after it was written.
+    eventually(async || {
+        let there: BTreeSet<String> = stage.config_maps(&name).await.into_keys().collect();
+        if there == named {
+            Ok(())
+        } else {
+            Err(format!(
+                "20: {there:?} are there, the status speaks of {named:?}"
+            ))
+        }
+    })
+    .await;
     // 21: what is published was last confirmed when its youngest part was.
     let confirmed = status.regions.values().map(|r| r.last_success_time.clone());
     let confirmed = confirmed.flatten().max_by_key(|time| time.0);

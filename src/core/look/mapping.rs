@@ -1,23 +1,16 @@
 //! The merged mapping of one resource: put together from what its regions have published.
 
-use std::collections::BTreeMap;
-
-use super::call::CallError;
-use super::refresh::{Refreshed, Refresher};
+use super::World;
+use super::refresh::{Refresher, Round};
 use crate::api::{AttemptError, ErrorCode, MappingStatus, RegionState, RegionStatus};
-use crate::core::changes::Changes;
 use crate::core::content::RegionContent;
 use crate::core::ownership::{Content, Target};
 use crate::core::region_state::error;
 use crate::core::render::mapping_files;
 
-impl Refresher<'_> {
+impl<W: World> Refresher<'_, W> {
     /// Brings the merged mapping up to date.
-    pub(super) async fn merge(
-        &self,
-        refreshed: &mut Refreshed,
-        mut contents: BTreeMap<String, RegionContent>,
-    ) -> Result<(), CallError> {
+    pub(super) async fn merge(&self, round: &mut Round) -> Result<(), W::Error> {
         let before = &self.status.mapping;
         let answered = |r: &RegionStatus| {
             matches!(
@@ -25,32 +18,30 @@ impl Refresher<'_> {
                 RegionState::Fresh | RegionState::Empty | RegionState::Stale
             )
         };
-        if !refreshed.regions.values().any(answered) {
+        if !round.regions.values().any(answered) {
             return Ok(());
         }
-        let published = refreshed
-            .regions
-            .iter()
-            .filter(|(_, r)| r.config_map.is_some());
+        let published = round.regions.iter().filter(|(_, r)| r.config_map.is_some());
         for (region, status) in published.clone() {
-            if contents.contains_key(region) {
+            if round.contents.contains_key(region) {
                 continue;
             }
-            let Some(content) = self.last_good.content(region, status).await? else {
+            let Some(content) = self.last_good.find(region, status).await?.content else {
                 // Its time is now: the plan asks for what is lost. Until then the merged mapping
                 // stays as it is.
-                refreshed.mapping.clone_from(before);
+                round.mapping.clone_from(before);
                 return Ok(());
             };
-            contents.insert(region.clone(), content);
+            round.contents.insert(region.clone(), content);
         }
+        let contents = &round.contents;
         let regions = published
             .filter_map(|(region, status)| Some((region.as_str(), contents.get(region)?, status)));
         let name = self.settings.mapping_config_map();
         let result = self.publish_mapping(&name, regions).await;
-        refreshed.mapping = Some(match result {
+        round.mapping = Some(match result {
             Ok((status, written)) => {
-                refreshed.written += usize::from(written);
+                round.written += usize::from(written);
                 status
             }
             Err(error) => MappingStatus {
@@ -81,21 +72,18 @@ impl Refresher<'_> {
             content: Content::Mapping,
             files: mapping.files,
         };
-        let written = self.apply(&target).await?;
+        let live = self.read_to_write(name).await?;
+        let written = self.world.apply(&target, live).await?;
         Ok((status, written))
     }
 
     /// Restores the merged mapping from what is published. Returns whether it was written.
-    pub(super) async fn restore_mapping(&self) -> Result<bool, CallError> {
-        let mut refreshed = Refreshed {
-            regions: self.status.regions.clone(),
-            account: None,
-            mapping: None,
-            changes: Changes::default(),
-            asked: 0,
-            written: 0,
-        };
-        self.merge(&mut refreshed, BTreeMap::new()).await?;
-        Ok(refreshed.written > 0)
+    pub(super) async fn restore_mapping(&self) -> Result<Result<bool, AttemptError>, W::Error> {
+        let mut round = Round::of(self.status.regions.clone());
+        self.merge(&mut round).await?;
+        Ok(match round.mapping.and_then(|mapping| mapping.error) {
+            Some(error) => Err(error),
+            None => Ok(round.written > 0),
+        })
     }
 }

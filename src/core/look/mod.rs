@@ -1,0 +1,385 @@
+//! One look at one resource, from what is seen of it to what is written: puts right what drifted,
+//! plans, refreshes, reports, and takes away what is no longer wanted.
+//!
+//! The order of these decides what a kill in between can cost, so it stands here, with everything
+//! else that decides, and not where the network is. What a look needs done is done by a [`World`]:
+//! the operator's has the Kubernetes API and AWS behind it.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::catalog::Snapshot;
+use super::changes::Changes;
+use super::conditions;
+use super::events::{Event, events};
+use super::ownership::{Owner, Target};
+use super::plan::{Inputs, Plan, Reason, Refresh, next_due, next_look, plan};
+use super::region_state::stamp;
+use super::schedule::Rhythm;
+use super::settings::Settings;
+use crate::api::{ANNOTATION_REQUESTED_AT, AttemptError, BedrockModelMap, BedrockModelMapStatus};
+use last_good::LastGood;
+use refresh::Refresher;
+
+mod last_good;
+mod mapping;
+mod refresh;
+
+/// The shortest wait for the next look: a time that has just come is not looked at twice.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+
+/// What a look has done for it. A look is over as soon as something gives [`World::Error`]; the
+/// next one begins with what is there then.
+pub trait World: Sync {
+    /// Why the Kubernetes API did not do what it was asked.
+    type Error: Display + Send;
+
+    /// The ConfigMap of that name in the resource's namespace, whoever's it is.
+    fn read(
+        &self,
+        config_map: &str,
+    ) -> impl Future<Output = Result<Option<ConfigMap>, Self::Error>> + Send;
+
+    /// Makes the ConfigMap what the target says, as [`super::ownership::decide`] decides; `seen` is
+    /// the ConfigMap as it was just read. Returns whether it was written.
+    fn apply(
+        &self,
+        target: &Target,
+        seen: Option<ConfigMap>,
+    ) -> impl Future<Output = Result<bool, AttemptError>> + Send;
+
+    /// Deletes the ConfigMap, if it is this resource's and has not changed since it was seen.
+    /// Returns whether it was deleted.
+    fn remove(&self, seen: &ObjectMeta) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+
+    /// Writes the resource's status, if it differs, and then the Events.
+    fn report(
+        &self,
+        status: &BedrockModelMapStatus,
+        events: Vec<Event>,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// What the region answers, asked at `not_before` or later.
+    fn ask(
+        &self,
+        region: &str,
+        not_before: Timestamp,
+    ) -> impl Future<Output = Result<Arc<Snapshot>, AttemptError>> + Send;
+
+    /// The account's enabled regions, asked now.
+    fn ask_account(&self) -> impl Future<Output = Result<Vec<String>, AttemptError>> + Send;
+
+    /// What the region answered last, however long ago, as far as it is remembered.
+    fn last_answer(&self, region: &str) -> Option<Arc<Snapshot>>;
+
+    /// Whether the ConfigMap is known to be as it was last written or verified.
+    fn is_as_left(&self, config_map: &str) -> bool;
+
+    /// The ConfigMaps with this resource's labels, as far as they are known.
+    fn labelled(&self) -> Vec<ObjectMeta>;
+
+    /// The time.
+    fn now(&self) -> Timestamp;
+}
+
+/// When to look again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// When something changes.
+    Change,
+    /// After this time, or when something changes.
+    After(Duration),
+}
+
+/// What a look came to.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// When to look again.
+    pub next: Next,
+    /// ConfigMaps that were put back.
+    pub restored: usize,
+    /// The refresh, if something was due.
+    pub refreshed: Option<Refreshed>,
+    /// What could not be written, by region, and is not in the status for something graver.
+    pub complaints: Vec<(String, AttemptError)>,
+}
+
+/// What a refresh came to.
+#[derive(Clone, Debug)]
+pub struct Refreshed {
+    /// Why it happened.
+    pub reason: Reason,
+    /// The status after it.
+    pub status: BedrockModelMapStatus,
+    /// Regions asked.
+    pub asked: usize,
+    /// ConfigMaps written or deleted.
+    pub written: usize,
+}
+
+/// One look at one resource.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a, W> {
+    /// The resource as it is.
+    pub resource: &'a BedrockModelMap,
+    /// What its spec asks for, or why that cannot be worked with.
+    pub settings: Result<&'a Settings, &'a AttemptError>,
+    /// The time.
+    pub now: Timestamp,
+    /// What carries it out.
+    pub world: &'a W,
+}
+
+impl<W: World> Look<'_, W> {
+    /// Looks at the resource.
+    pub async fn look(&self) -> Result<Looked, W::Error> {
+        if self.resource.spec.suspend {
+            return Ok(Looked::without_refresh(Next::Change));
+        }
+        let settings = match self.settings {
+            Ok(settings) => settings,
+            Err(error) => return self.refuse(error).await,
+        };
+        let status = self.resource.status.clone().unwrap_or_default();
+        let owner = Owner::of(self.resource);
+        let refresher = Refresher {
+            resource: self.resource,
+            settings,
+            status: &status,
+            now: self.now,
+            owner: &owner,
+            world: self.world,
+            last_good: &LastGood::new(self.world, &owner, settings, &status),
+        };
+        let mut looked = Looked::without_refresh(Next::Change);
+        let lost = self.put_right(&refresher, &mut looked).await?;
+        let inputs = self.inputs(settings, &status, &lost);
+        match plan(&inputs) {
+            Plan::Wait { until } => {
+                // What a kill before the end of the last refresh left.
+                self.prune(&owner, &status).await?;
+                looked.next = wait(self.now, until);
+            }
+            Plan::Refresh(refresh) => {
+                self.refresh(&refresher, refresh, &inputs, &mut looked)
+                    .await?;
+            }
+        }
+        Ok(looked)
+    }
+
+    fn inputs<'s>(
+        &'s self,
+        settings: &'s Settings,
+        status: &'s BedrockModelMapStatus,
+        lost: &'s Lost,
+    ) -> Inputs<'s> {
+        let metadata = &self.resource.metadata;
+        let annotations = metadata.annotations.as_ref();
+        Inputs {
+            generation: metadata.generation,
+            named_regions: settings.regions.as_deref(),
+            requested_at: annotations
+                .and_then(|a| a.get(ANNOTATION_REQUESTED_AT))
+                .map(String::as_str),
+            status,
+            lost: &lost.regions,
+            mapping_is_lost: lost.mapping,
+            rhythm: Rhythm::new(
+                settings.interval,
+                metadata.uid.as_deref().unwrap_or_default(),
+            ),
+            now: self.now,
+        }
+    }
+
+    /// Says why the spec cannot be worked with; what is published stays.
+    async fn refuse(&self, error: &AttemptError) -> Result<Looked, W::Error> {
+        let mut status = self.resource.status.clone().unwrap_or_default();
+        let generation = self.resource.metadata.generation;
+        status.observed_generation = generation;
+        status.conditions = conditions::refused(&status, error, generation, self.now);
+        let named = self.resource.spec.regions.is_some();
+        self.report(&status, &Changes::default(), named).await?;
+        Ok(Looked::without_refresh(Next::Change))
+    }
+
+    /// Writes the status, and then the Events of what is new in it.
+    async fn report(
+        &self,
+        status: &BedrockModelMapStatus,
+        changes: &Changes,
+        regions_named: bool,
+    ) -> Result<(), W::Error> {
+        let before = self.resource.status.clone().unwrap_or_default();
+        let events = events(&before, status, changes, regions_named);
+        self.world.report(status, events).await
+    }
+
+    /// Puts back published ConfigMaps that were changed or deleted.
+    async fn put_right(
+        &self,
+        refresher: &Refresher<'_, W>,
+        looked: &mut Looked,
+    ) -> Result<Lost, W::Error> {
+        let mut lost = Lost::default();
+        let status = refresher.status;
+        // A new spec renders everything anew.
+        if status.observed_generation != self.resource.metadata.generation {
+            return Ok(lost);
+        }
+        for (region, region_status) in &status.regions {
+            let Some(name) = &region_status.config_map else {
+                continue;
+            };
+            if self.world.is_as_left(name) {
+                continue;
+            }
+            let found = refresher.last_good.find(region, region_status).await?;
+            let Some(content) = found.content else {
+                lost.regions.insert(region.clone());
+                continue;
+            };
+            let put_back = refresher.publish(name, region, &content, region_status, found.live);
+            match put_back.await {
+                Ok(written) => looked.restored += usize::from(written),
+                // A refresh of the region reports it, and tries again at the right time.
+                Err(error) => {
+                    looked.complaints.push((region.clone(), error));
+                    lost.regions.insert(region.clone());
+                }
+            }
+        }
+        // One that is not published yet is the plan's.
+        let mapping = status.mapping.as_ref().filter(|m| m.error.is_none());
+        if lost.regions.is_empty() && mapping.is_some_and(|m| !self.world.is_as_left(&m.config_map))
+        {
+            match refresher.restore_mapping().await? {
+                Ok(written) => looked.restored += usize::from(written),
+                Err(_) => lost.mapping = true,
+            }
+        }
+        Ok(lost)
+    }
+
+    async fn refresh(
+        &self,
+        refresher: &Refresher<'_, W>,
+        refresh: Refresh,
+        inputs: &Inputs<'_>,
+        looked: &mut Looked,
+    ) -> Result<(), W::Error> {
+        let generation = self.resource.metadata.generation;
+        let mut before = inputs.status.clone();
+        if let Some((reason, message)) = announcement(&refresh.reason) {
+            let spec_is_new = before.observed_generation != generation;
+            before.conditions = conditions::while_refreshing(
+                &before,
+                reason,
+                message,
+                spec_is_new,
+                generation,
+                self.now,
+            );
+            self.world.report(&before, Vec::new()).await?;
+        }
+        let mut round = refresher.run(&refresh, inputs).await?;
+        let (asked, mut written) = (round.asked, round.written);
+        looked.complaints.append(&mut round.complaints);
+        let changes = std::mem::take(&mut round.changes);
+        let mut status = round.status(&before, generation, &refresh.reason);
+
+        let named = inputs.named_regions.is_some();
+        status.summary = Some(conditions::summary(&status.regions, named));
+        status.conditions = conditions::after_refresh(&status, named, generation, self.now);
+        let (nothing_lost, ended_at) = (BTreeSet::new(), self.world.now());
+        let ahead = |when: fn(&Inputs<'_>) -> Timestamp, status: &BedrockModelMapStatus| {
+            when(&Inputs {
+                status,
+                lost: &nothing_lost,
+                mapping_is_lost: false,
+                now: ended_at,
+                ..*inputs
+            })
+        };
+        status.next_refresh_time = Some(stamp(ahead(next_due, &status)));
+        self.report(&status, &changes, named).await?;
+        // Only now: until the status speaks of what has taken its place, it is the last good data.
+        written += self.prune(refresher.owner, &status).await?;
+        looked.next = wait(ended_at, ahead(next_look, &status));
+        looked.refreshed = Some(Refreshed {
+            reason: refresh.reason,
+            status,
+            asked,
+            written,
+        });
+        Ok(())
+    }
+
+    /// Deletes this resource's ConfigMaps that the status does not speak of. Returns how many.
+    async fn prune(
+        &self,
+        owner: &Owner,
+        status: &BedrockModelMapStatus,
+    ) -> Result<usize, W::Error> {
+        let regions = status
+            .regions
+            .values()
+            .filter_map(|r| r.config_map.as_deref());
+        let mapping = status.mapping.as_ref().map(|m| m.config_map.as_str());
+        let wanted: BTreeSet<&str> = regions.chain(mapping).collect();
+        let mut removed = 0;
+        for seen in self.world.labelled() {
+            let name = seen.name.as_deref().unwrap_or_default();
+            if owner.owns(&seen) && !wanted.contains(name) {
+                removed += usize::from(self.world.remove(&seen).await?);
+            }
+        }
+        Ok(removed)
+    }
+}
+
+impl Looked {
+    fn without_refresh(next: Next) -> Self {
+        Self {
+            next,
+            restored: 0,
+            refreshed: None,
+            complaints: Vec::new(),
+        }
+    }
+}
+
+/// What was changed or deleted and could not be put back without a refresh: the content is nowhere
+/// to be had but from AWS, or cannot be written.
+#[derive(Debug, Default)]
+struct Lost {
+    regions: BTreeSet<String>,
+    mapping: bool,
+}
+
+fn wait(now: Timestamp, until: Timestamp) -> Next {
+    let wait = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+    Next::After(wait.max(SHORTEST_WAIT))
+}
+
+/// How an announced refresh is announced: the condition's reason and message.
+fn announcement(reason: &Reason) -> Option<(&'static str, &'static str)> {
+    match reason {
+        Reason::First => Some(("FirstRefresh", "the regions are asked for the first time")),
+        Reason::NewGeneration => {
+            Some(("NewGeneration", "the regions are asked for a changed spec"))
+        }
+        Reason::Requested(_) => Some((
+            "RefreshRequested",
+            "the regions are asked because a user wants it",
+        )),
+        Reason::Due => None,
+    }
+}

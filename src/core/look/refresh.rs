@@ -1,0 +1,475 @@
+//! One refresh of one resource: asks the regions, publishes each as soon as it has answered, then
+//! the merged mapping.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
+
+use super::World;
+use super::last_good::{Found, LastGood};
+use crate::api::{
+    AccountRegionsStatus, AttemptError, BedrockModelMap, BedrockModelMapStatus, ErrorCode,
+    LABEL_REGION, MappingStatus, RegionState, RegionStatus,
+};
+use crate::core::account_state;
+use crate::core::association::associate;
+use crate::core::changes::{Changes, changes};
+use crate::core::content::RegionContent;
+use crate::core::ownership::{Content, Owner, Target};
+use crate::core::plan::{Inputs, Reason, Refresh, regions_to_ask};
+use crate::core::region_name::is_region;
+use crate::core::region_state::{
+    Answer, Asked, Others, Publication, answered, disabled_or_invalid_credentials, error, failed,
+    found_published, stamp,
+};
+use crate::core::render::region_files;
+use crate::core::resolve::Models;
+use crate::core::settings::Settings;
+
+/// What a refresh works with.
+pub(super) struct Refresher<'a, W> {
+    pub(super) resource: &'a BedrockModelMap,
+    pub(super) settings: &'a Settings,
+    pub(super) status: &'a BedrockModelMapStatus,
+    pub(super) now: Timestamp,
+    pub(super) owner: &'a Owner,
+    pub(super) world: &'a W,
+    pub(super) last_good: &'a LastGood<'a, W>,
+}
+
+/// What a refresh has come to so far.
+pub(super) struct Round {
+    /// The regions, those not asked included.
+    pub(super) regions: BTreeMap<String, RegionStatus>,
+    /// What is published of regions, as far as it is known already.
+    pub(super) contents: BTreeMap<String, RegionContent>,
+    /// The question to the account, if there was one.
+    account: Option<AccountRegionsStatus>,
+    /// The merged mapping.
+    pub(super) mapping: Option<MappingStatus>,
+    /// What changed in what is published.
+    pub(super) changes: Changes,
+    /// Regions asked.
+    pub(super) asked: usize,
+    /// ConfigMaps written.
+    pub(super) written: usize,
+    /// See [`super::Looked::complaints`].
+    pub(super) complaints: Vec<(String, AttemptError)>,
+}
+
+/// What one region's attempt came to, before the others are known.
+enum Attempt {
+    /// It answered, and the answer is published if there is anything in it.
+    Answered(Answered),
+    /// It answered, and the answer is held back.
+    Held(RegionStatus),
+    /// It did not answer, or the answer could not be published.
+    Failed(AttemptError),
+}
+
+/// An answer that is published, or has nothing in it.
+struct Answered {
+    status: RegionStatus,
+    content: RegionContent,
+    /// What was published before, if it was something else and is still to be had.
+    before: Option<RegionContent>,
+    written: bool,
+}
+
+impl<W: World> Refresher<'_, W> {
+    /// Carries the refresh out.
+    pub(super) async fn run(
+        &self,
+        refresh: &Refresh,
+        inputs: &Inputs<'_>,
+    ) -> Result<Round, W::Error> {
+        let (known, account) = self.regions(refresh).await;
+        let attempts = self.ask(refresh, inputs, &known).await;
+        let others = self.others(&attempts, &known);
+        let mut round = Round {
+            account,
+            changes: self.changes(&attempts, &known),
+            asked: attempts.len(),
+            ..Round::of(BTreeMap::new())
+        };
+        for (region, attempt) in attempts {
+            let status = match attempt {
+                Attempt::Answered(answered) => {
+                    round.written += usize::from(answered.written);
+                    round.contents.insert(region.clone(), answered.content);
+                    answered.status
+                }
+                Attempt::Held(status) => self.keep(&region, status, &mut round).await?,
+                Attempt::Failed(error) => {
+                    let others = others.get(&region).copied().unwrap_or(Others::NONE);
+                    self.fail(&region, error, others, &mut round).await?
+                }
+            };
+            round.regions.insert(region, status);
+        }
+        for region in known {
+            if let Some(status) = self.status.regions.get(&region) {
+                let status = || status.clone();
+                round.regions.entry(region).or_insert_with(status);
+            }
+        }
+        self.merge(&mut round).await?;
+        Ok(round)
+    }
+
+    /// Asks the regions that are due, all at once.
+    async fn ask(
+        &self,
+        refresh: &Refresh,
+        inputs: &Inputs<'_>,
+        known: &[String],
+    ) -> BTreeMap<String, Attempt> {
+        let asked = regions_to_ask(refresh, inputs, known).into_iter();
+        let mut under_way: FuturesUnordered<_> = asked
+            .map(|region| self.named_attempt(region, refresh))
+            .collect();
+        let mut attempts = BTreeMap::new();
+        while let Some((region, attempt)) = under_way.next().await {
+            attempts.insert(region, attempt);
+        }
+        attempts
+    }
+
+    /// The regions that are looked after: those named, or those of the account, or, where the
+    /// account does not tell, those known from before.
+    async fn regions(&self, refresh: &Refresh) -> (Vec<String>, Option<AccountRegionsStatus>) {
+        if let Some(named) = &self.settings.regions {
+            return (named.clone(), None);
+        }
+        let before = self.status.account_regions.clone();
+        let known = self.status.regions.keys().cloned();
+        if !refresh.ask_account {
+            return (known.collect(), before);
+        }
+        // Those too that a refresh published which was cut short before the status could tell.
+        let known: BTreeSet<String> = known.chain(self.published()).collect();
+        let (regions, account) = account_state::answered(
+            before.as_ref(),
+            known.into_iter().collect(),
+            self.world.ask_account().await,
+            self.asked(refresh),
+        );
+        (regions, Some(account))
+    }
+
+    /// The regions whose ConfigMaps are there.
+    fn published(&self) -> impl Iterator<Item = String> {
+        let labelled = self.world.labelled().into_iter();
+        labelled
+            .filter(|seen| self.owner.owns(seen))
+            .filter_map(|seen| seen.labels?.remove(LABEL_REGION))
+            .filter(|region| is_region(region))
+    }
+
+    fn asked(&self, refresh: &Refresh) -> Asked {
+        Asked {
+            generation: self.resource.metadata.generation,
+            guard_shrinking: refresh.reason.guards_against_shrinking(),
+            at: self.now,
+        }
+    }
+
+    async fn named_attempt(&self, region: &str, refresh: &Refresh) -> (String, Attempt) {
+        let attempt = self.attempt(region, refresh).await;
+        (region.to_owned(), attempt.unwrap_or_else(Attempt::Failed))
+    }
+
+    async fn attempt(&self, region: &str, refresh: &Refresh) -> Result<Attempt, AttemptError> {
+        let before = self.status.regions.get(region);
+        let not_before = refresh.not_before(before, self.now);
+        let snapshot = self.world.ask(region, not_before).await?;
+        let catalog = associate(&snapshot, &self.settings.selection);
+        let answer = Answer::of(catalog, snapshot.taken_at)
+            .map_err(|cause| error(ErrorCode::PayloadTooLarge, cause.to_string()))?;
+        let name = self.settings.region_config_map(region);
+        let (mut status, publication) = answered(before, &answer, &name, self.asked(refresh));
+        Ok(match publication {
+            Publication::Keep => Attempt::Held(status),
+            Publication::Remove => Attempt::Answered(Answered {
+                status,
+                content: answer.content,
+                before: None,
+                written: false,
+            }),
+            Publication::Publish => {
+                let content = answer.content;
+                let (replaced, live) = self.replaced(region, &name, &content).await?;
+                let told = self.last_good.told_by(live.as_ref());
+                // Published already, and the status does not know of it: a refresh was cut short,
+                // or a resource of the same name is gone.
+                if before.is_none_or(|before| before.sha256 != status.sha256)
+                    && let Some((published, Some(since))) = told
+                    && published.sha256 == content.sha256
+                {
+                    status.discovered_at = Some(stamp(since));
+                }
+                let written = self.publish(&name, region, &content, &status, live);
+                let written = written.await?;
+                status.mapping = Some(content.profile_ids());
+                Attempt::Answered(Answered {
+                    status,
+                    content,
+                    before: replaced,
+                    written,
+                })
+            }
+        })
+    }
+
+    /// What is published of the region and about to be replaced by something else, as far as it is
+    /// to be had (without it, nobody is told what changed), and the ConfigMap that is to be written.
+    async fn replaced(
+        &self,
+        region: &str,
+        name: &str,
+        by: &RegionContent,
+    ) -> Result<(Option<RegionContent>, Option<ConfigMap>), AttemptError> {
+        let before = self.status.regions.get(region);
+        let Some(before) = before.filter(|b| b.sha256.as_ref() != Some(&by.sha256)) else {
+            return Ok((None, self.read_to_write(name).await?));
+        };
+        let found = self.last_good.find(region, before).await;
+        let found = found.map_err(|cause| unwritable(&cause))?;
+        let live = if before.config_map.as_deref() == Some(name) {
+            found.live
+        } else {
+            self.read_to_write(name).await?
+        };
+        Ok((found.content, live))
+    }
+
+    /// What changes in what is published, in the regions that answer and in those no longer looked
+    /// after.
+    fn changes(&self, attempts: &BTreeMap<String, Attempt>, known: &[String]) -> Changes {
+        let nothing = Models::new();
+        let mut before: BTreeMap<&str, &Models> = self
+            .status
+            .regions
+            .iter()
+            .filter(|(region, status)| status.config_map.is_some() && !known.contains(region))
+            .map(|(region, _)| (region.as_str(), &nothing))
+            .collect();
+        let mut after = BTreeMap::new();
+        for (region, attempt) in attempts {
+            let Attempt::Answered(answered) = attempt else {
+                continue;
+            };
+            let status = self.status.regions.get(region);
+            let was_published = status.is_some_and(|status| status.config_map.is_some());
+            let is_published = answered.status.config_map.is_some();
+            match (was_published, is_published, &answered.before) {
+                (true, true, Some(replaced)) => {
+                    before.insert(region, &replaced.models);
+                    after.insert(region.as_str(), &answered.content.models);
+                }
+                (true, false, _) => drop(before.insert(region, &nothing)),
+                (false, true, _) => drop(after.insert(region.as_str(), &answered.content.models)),
+                // The same as before, or what was before is not to be had.
+                (true, true, None) | (false, false, _) => {}
+            }
+        }
+        changes(&before, &after)
+    }
+
+    /// The ConfigMap as it is, to be written next.
+    pub(super) async fn read_to_write(
+        &self,
+        name: &str,
+    ) -> Result<Option<ConfigMap>, AttemptError> {
+        let read = self.world.read(name).await;
+        read.map_err(|cause| unwritable(&cause))
+    }
+
+    /// Makes the region's ConfigMap, which was just read, what content and status say. Returns
+    /// whether it was written.
+    pub(super) async fn publish(
+        &self,
+        name: &str,
+        region: &str,
+        content: &RegionContent,
+        status: &RegionStatus,
+        live: Option<ConfigMap>,
+    ) -> Result<bool, AttemptError> {
+        let files = region_files(region, content, status)
+            .map_err(|cause| error(ErrorCode::PayloadTooLarge, cause.to_string()))?;
+        let target = Target {
+            name: name.to_owned(),
+            content: Content::Region(region.to_owned()),
+            files,
+        };
+        self.world.apply(&target, live).await
+    }
+
+    async fn fail(
+        &self,
+        region: &str,
+        error: AttemptError,
+        others: Others,
+        round: &mut Round,
+    ) -> Result<RegionStatus, W::Error> {
+        let error = disabled_or_invalid_credentials(error, others);
+        let before = self.status.regions.get(region).cloned();
+        let before = match before {
+            Some(before) if before.config_map.is_some() => Some(before),
+            // What is still there of it is on its way out.
+            Some(before) if before.state == RegionState::Empty => Some(before),
+            before => self.untold(region).await?.or(before),
+        };
+        let (status, publication) = failed(before.as_ref(), error, others, self.now);
+        match publication {
+            Publication::Keep => self.keep(region, status, round).await,
+            Publication::Publish | Publication::Remove => Ok(status),
+        }
+    }
+
+    /// The region as it is published although the status tells of nothing: a refresh was cut short,
+    /// or a resource of the same name is gone and had retained it.
+    async fn untold(&self, region: &str) -> Result<Option<RegionStatus>, W::Error> {
+        let name = self.settings.region_config_map(region);
+        let live = self.world.read(&name).await?;
+        let told = self.last_good.told_by(live.as_ref());
+        Ok(told.map(|(content, since)| found_published(None, &name, &content, since)))
+    }
+
+    /// Lets the region's ConfigMap say how fresh its content is, under the name that the spec asks
+    /// for if it can be had. Where that cannot be written, the region's own error is the one to
+    /// report.
+    async fn keep(
+        &self,
+        region: &str,
+        mut status: RegionStatus,
+        round: &mut Round,
+    ) -> Result<RegionStatus, W::Error> {
+        let Some(before) = status.config_map.clone() else {
+            return Ok(status);
+        };
+        let Found { content, mut live } = self.last_good.find(region, &status).await?;
+        let content = if let Some(content) = content {
+            content
+        } else if let Some((content, since)) = self.last_good.told_by(live.as_ref()) {
+            // A refresh was cut short between this content and its status.
+            status = found_published(Some(&status), &before, &content, since);
+            content
+        } else {
+            return Ok(status);
+        };
+        status.mapping = Some(content.profile_ids());
+        let wanted = self.settings.region_config_map(region);
+        if before != wanted {
+            let moved = match self.read_to_write(&wanted).await {
+                Ok(at) => self.publish(&wanted, region, &content, &status, at).await,
+                Err(error) => Err(error),
+            };
+            match moved {
+                Ok(written) => {
+                    round.written += usize::from(written);
+                    round.contents.insert(region.to_owned(), content);
+                    status.config_map = Some(wanted);
+                    return Ok(status);
+                }
+                Err(error) => round.complaints.push((region.to_owned(), error)),
+            }
+        }
+        let kept = self.publish(&before, region, &content, &status, live.take());
+        match kept.await {
+            Ok(written) => round.written += usize::from(written),
+            Err(error) => round.complaints.push((region.to_owned(), error)),
+        }
+        round.contents.insert(region.to_owned(), content);
+        Ok(status)
+    }
+
+    /// What is known, for each region asked, of the others.
+    fn others(
+        &self,
+        attempts: &BTreeMap<String, Attempt>,
+        known: &[String],
+    ) -> BTreeMap<String, Others> {
+        let of = |region: &String| match attempts.get(region) {
+            Some(Attempt::Answered(_) | Attempt::Held(_)) => Others::ANSWER,
+            Some(Attempt::Failed(error)) => Others::of_error(error.code),
+            None => match self.status.regions.get(region).map(|r| r.state) {
+                Some(RegionState::Fresh | RegionState::Empty) => Others::ANSWER,
+                Some(
+                    RegionState::Stale
+                    | RegionState::Failed
+                    | RegionState::Unsupported
+                    | RegionState::Disabled,
+                )
+                | None => Others::NONE,
+            },
+        };
+        let each: Vec<(&String, Others)> =
+            known.iter().map(|region| (region, of(region))).collect();
+        attempts
+            .keys()
+            .map(|region| {
+                let others = each.iter().filter(|(other, _)| *other != region);
+                (
+                    region.clone(),
+                    others.fold(Others::NONE, |sum, (_, other)| sum.or(*other)),
+                )
+            })
+            .collect()
+    }
+}
+
+impl Round {
+    /// Nothing was asked of these regions.
+    pub(super) fn of(regions: BTreeMap<String, RegionStatus>) -> Self {
+        Self {
+            regions,
+            contents: BTreeMap::new(),
+            account: None,
+            mapping: None,
+            changes: Changes::default(),
+            asked: 0,
+            written: 0,
+            complaints: Vec::new(),
+        }
+    }
+
+    /// The status after the refresh, without what follows from it (conditions, next time).
+    pub(super) fn status(
+        self,
+        before: &BedrockModelMapStatus,
+        generation: Option<i64>,
+        reason: &Reason,
+    ) -> BedrockModelMapStatus {
+        let request = match reason {
+            Reason::Requested(token) => Some(token.clone()),
+            Reason::First | Reason::NewGeneration | Reason::Due => {
+                before.last_handled_refresh_request.clone()
+            }
+        };
+        let confirmed = self
+            .regions
+            .values()
+            .filter_map(|r| r.last_success_time.as_ref());
+        BedrockModelMapStatus {
+            observed_generation: generation,
+            conditions: before.conditions.clone(),
+            last_refresh_time: confirmed.max_by_key(|time| time.0).cloned(),
+            next_refresh_time: None,
+            last_handled_refresh_request: request,
+            summary: None,
+            mapping: self.mapping,
+            mapping_omitted: None,
+            account_regions: self.account,
+            regions: self.regions,
+        }
+    }
+}
+
+fn unwritable(cause: &impl Display) -> AttemptError {
+    error(ErrorCode::WriteFailed, cause.to_string())
+}
