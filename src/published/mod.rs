@@ -4,6 +4,7 @@
 mod cluster;
 mod files;
 mod mount;
+#[cfg(feature = "cluster")]
 mod watch;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 pub use cluster::{GetError, ProfileMapping, Refresh, get_model_profile_mapping};
 pub use files::UnreadableFiles;
 pub use mount::{MountError, read_mount};
+#[cfg(feature = "cluster")]
 pub use watch::MappingWatch;
 
 use crate::api::RegionState;
