@@ -15,7 +15,7 @@ use crate::core::resolve::{Resolution, Unresolved, resolve};
 use crate::core::selection::Selection;
 use crate::discovery::discover;
 use crate::published::{
-    GetError, MountError, Published, Refresh, get_model_profile_mapping, read_mount,
+    GetError, MountError, MountedMap, Published, Refresh, get_model_profile_mapping,
 };
 
 #[derive(Debug, clap::Args)]
@@ -83,8 +83,6 @@ pub(super) enum ResolveError {
     Unresolved(#[from] Unresolved),
     #[error("{} models match, name one of them: {}", .0.len(), .0.join(", "))]
     Ambiguous(Vec<String>),
-    #[error("there is no id to pass for {model}: {why}")]
-    NoId { model: String, why: String },
     #[error("{0}")]
     Print(#[from] PrintError),
 }
@@ -92,7 +90,7 @@ pub(super) enum ResolveError {
 impl Resolve {
     pub(super) fn execute(self) -> Result<Outcome, ResolveError> {
         let published = match &self.dir {
-            Some(dir) => read_mount(dir)?,
+            Some(dir) => Published::clone(&MountedMap::open(dir)?.current()),
             None => block_on(self.ask()).map_err(ResolveError::Runtime)??,
         };
         let found = resolve(&published.models(), &self.region, &self.model)?;
@@ -164,10 +162,7 @@ impl Resolve {
 
 fn only_id(mut found: Vec<Resolution>) -> Result<String, ResolveError> {
     match (found.pop(), found.is_empty()) {
-        (Some(one), true) => one.invoke_with.ok_or(ResolveError::NoId {
-            model: one.model_id,
-            why: one.route.to_string(),
-        }),
+        (Some(one), true) => Ok(one.id()?),
         (last, _) => {
             let all = found.into_iter().chain(last);
             Err(ResolveError::Ambiguous(all.map(|r| r.model_id).collect()))

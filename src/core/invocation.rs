@@ -106,7 +106,8 @@ pub fn facts(models: &BTreeMap<String, Map<String, Value>>) -> BTreeMap<String, 
         .collect()
 }
 
-fn model_facts(id: &str, summary: &Map<String, Value>) -> InvocationFacts {
+/// How the model of this id is invoked from its region.
+pub fn model_facts(id: &str, summary: &Map<String, Value>) -> InvocationFacts {
     let list = |key| {
         summary
             .get(key)

@@ -70,6 +70,16 @@ pub enum Unresolved {
         /// Other regions in which something matches.
         elsewhere: Vec<String>,
     },
+    /// The region has the model, and no id can be passed for it.
+    #[error("there is no id to pass for {model} from {region}: {why}")]
+    NoId {
+        /// The region asked for.
+        region: String,
+        /// The model's id.
+        model: String,
+        /// Why, in words.
+        why: String,
+    },
 }
 
 fn listed(names: &[String]) -> String {
@@ -99,24 +109,10 @@ pub fn resolve(
     region: &str,
     wanted: &str,
 ) -> Result<Vec<Resolution>, Unresolved> {
-    let Some(models) = regions.get(region) else {
-        return Err(Unresolved::UnknownRegion {
-            region: region.to_owned(),
-            known: regions.keys().map(|&region| region.to_owned()).collect(),
-        });
-    };
+    let models = models_of(regions, region)?;
     let matched = matching(models, wanted);
     if matched.is_empty() {
-        let others = regions.iter().filter(|(other, _)| **other != region);
-        return Err(Unresolved::UnknownModel {
-            region: region.to_owned(),
-            wanted: wanted.to_owned(),
-            nearest: nearest::nearest(models, &plain(wanted)),
-            elsewhere: others
-                .filter(|(_, models)| !matching(models, wanted).is_empty())
-                .map(|(&other, _)| other.to_owned())
-                .collect(),
-        });
+        return Err(unknown_model(regions, region, models, wanted));
     }
     let mut facts = invocation::facts(models);
     let resolutions = matched.into_iter().filter_map(|(id, summary)| {
@@ -124,6 +120,77 @@ pub fn resolve(
         Some(resolution(region, id, summary, facts))
     });
     Ok(resolutions.collect())
+}
+
+/// The id to pass for the model of this id.
+pub fn invoke_with(
+    regions: &BTreeMap<&str, &Models>,
+    region: &str,
+    model_id: &str,
+) -> Result<String, Unresolved> {
+    let summary = summary_of(regions, region, model_id)?;
+    let facts = invocation::model_facts(model_id, summary);
+    resolution(region, model_id, summary, facts).id()
+}
+
+/// How the model of this id is invoked.
+pub fn invocation(
+    regions: &BTreeMap<&str, &Models>,
+    region: &str,
+    model_id: &str,
+) -> Result<InvocationFacts, Unresolved> {
+    let summary = summary_of(regions, region, model_id)?;
+    Ok(invocation::model_facts(model_id, summary))
+}
+
+fn models_of<'m>(
+    regions: &BTreeMap<&str, &'m Models>,
+    region: &str,
+) -> Result<&'m Models, Unresolved> {
+    let models = regions.get(region).copied();
+    models.ok_or_else(|| Unresolved::UnknownRegion {
+        region: region.to_owned(),
+        known: regions.keys().map(|&region| region.to_owned()).collect(),
+    })
+}
+
+fn summary_of<'m>(
+    regions: &BTreeMap<&str, &'m Models>,
+    region: &str,
+    model_id: &str,
+) -> Result<&'m Map<String, Value>, Unresolved> {
+    let models = models_of(regions, region)?;
+    let summary = models.get(model_id);
+    summary.ok_or_else(|| unknown_model(regions, region, models, model_id))
+}
+
+fn unknown_model(
+    regions: &BTreeMap<&str, &Models>,
+    region: &str,
+    models: &Models,
+    wanted: &str,
+) -> Unresolved {
+    let others = regions.iter().filter(|(other, _)| **other != region);
+    Unresolved::UnknownModel {
+        region: region.to_owned(),
+        wanted: wanted.to_owned(),
+        nearest: nearest::nearest(models, &plain(wanted)),
+        elsewhere: others
+            .filter(|(_, models)| !matching(models, wanted).is_empty())
+            .map(|(&other, _)| other.to_owned())
+            .collect(),
+    }
+}
+
+impl Resolution {
+    /// The id to pass, or why there is none.
+    pub fn id(self) -> Result<String, Unresolved> {
+        self.invoke_with.ok_or_else(|| Unresolved::NoId {
+            region: self.region,
+            model: self.model_id,
+            why: self.route.to_string(),
+        })
+    }
 }
 
 fn resolution(

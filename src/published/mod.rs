@@ -1,9 +1,11 @@
-//! Published mappings, read back: a mounted folder, or a cluster's `ConfigMap`.
+//! Published mappings, read back: from a mounted folder ([`MountedMap`]), or from a cluster
+//! (`get_model_profile_mapping`, with the feature `cluster`).
 
 #[cfg(feature = "cluster")]
 mod cluster;
 mod files;
 mod mount;
+mod mounted_map;
 #[cfg(feature = "cluster")]
 mod watch;
 
@@ -14,33 +16,68 @@ use jiff::Timestamp;
 #[cfg(feature = "cluster")]
 pub use cluster::{GetError, ProfileMapping, Refresh, get_model_profile_mapping};
 pub use files::UnreadableFiles;
-pub use mount::{MountError, read_mount};
+pub use mount::MountError;
+pub use mounted_map::MountedMap;
 #[cfg(feature = "cluster")]
 pub use watch::MappingWatch;
 
 use crate::api::RegionState;
 use crate::core::content::{self, ContentError, RegionContent};
-use crate::core::resolve::Models;
+use crate::core::invocation::InvocationFacts;
+use crate::core::resolve::{self, Models, Resolution, Unresolved};
 
 /// What is published: the regions that have models.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Published {
     /// By region.
-    pub regions: BTreeMap<String, PublishedRegion>,
+    pub(crate) regions: BTreeMap<String, PublishedRegion>,
 }
 
 /// What is published of a region.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PublishedRegion {
     /// Its models.
-    pub content: RegionContent,
+    pub(crate) content: RegionContent,
     /// Fresh, or Stale when the last attempt failed.
-    pub state: RegionState,
+    pub(crate) state: RegionState,
     /// Since when it could not be confirmed.
-    pub stale_since: Option<Timestamp>,
+    pub(crate) stale_since: Option<Timestamp>,
 }
 
 impl Published {
+    /// The regions, by name.
+    pub fn regions(&self) -> impl ExactSizeIterator<Item = (&str, &PublishedRegion)> {
+        let regions = self.regions.iter();
+        regions.map(|(name, region)| (name.as_str(), region))
+    }
+
+    /// The region of this name; the error names those that there are.
+    pub fn region(&self, name: &str) -> Result<&PublishedRegion, Unresolved> {
+        self.regions
+            .get(name)
+            .ok_or_else(|| Unresolved::UnknownRegion {
+                region: name.to_owned(),
+                known: self.regions.keys().cloned().collect(),
+            })
+    }
+
+    /// The id to pass to invoke a model from a region: the model's own id if it is on demand there,
+    /// else that of an inference profile. `model_id` is the whole id, as AWS gives it.
+    pub fn invoke_with(&self, region: &str, model_id: &str) -> Result<String, Unresolved> {
+        resolve::invoke_with(&self.models(), region, model_id)
+    }
+
+    /// How a model is invoked from a region, with every inference profile that references it.
+    pub fn invocation(&self, region: &str, model_id: &str) -> Result<InvocationFacts, Unresolved> {
+        resolve::invocation(&self.models(), region, model_id)
+    }
+
+    /// The models of a region that `wanted` names: a model id; or a glob on ids (`*` and `?`); or a
+    /// name or a part of one, such as `claude-sonnet-4-5`.
+    pub fn resolve(&self, region: &str, wanted: &str) -> Result<Vec<Resolution>, Unresolved> {
+        resolve::resolve(&self.models(), region, wanted)
+    }
+
     /// The models of each region.
     pub fn models(&self) -> BTreeMap<&str, &Models> {
         let regions = self.regions.iter();
@@ -53,5 +90,27 @@ impl Published {
     pub fn mapping_json(&self) -> Result<String, ContentError> {
         let regions = self.regions.iter();
         content::mapping_json(regions.map(|(region, p)| (region.as_str(), &p.content)))
+    }
+}
+
+impl PublishedRegion {
+    /// Its models' summaries by model id, as AWS gives them, profiles embedded.
+    pub fn models(&self) -> &Models {
+        &self.content.models
+    }
+
+    /// How each of its models is invoked.
+    pub fn invocations(&self) -> BTreeMap<String, InvocationFacts> {
+        self.content.facts()
+    }
+
+    /// Fresh; or Stale when it could not be confirmed lately, and this is its last good data.
+    pub fn state(&self) -> RegionState {
+        self.state
+    }
+
+    /// Since when it could not be confirmed.
+    pub fn stale_since(&self) -> Option<Timestamp> {
+        self.stale_since
     }
 }

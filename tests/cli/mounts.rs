@@ -14,6 +14,8 @@ const MERGED: &str = r#"{"schemaVersion":1,"models":1,"profiles":0,"associations
 
 /// The files of a folder: name and content.
 type Files<'a> = &'a [(&'a str, &'a [u8])];
+/// Puts something into a folder.
+type Make<'a> = &'a dyn Fn(&Path);
 
 fn gzip(mut content: impl std::io::Read) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -173,4 +175,53 @@ async fn bad_mounts_are_told_and_answer_nothing() {
     resolve(twice.path())
         .await
         .failed(1, "two folders in it are of the region us-east-1");
+}
+
+#[tokio::test]
+async fn what_is_no_file_is_told_and_not_waited_for() {
+    let loops = |name: &'static str| move |folder: &Path| symlink(name, folder.join(name)).unwrap();
+    let cases: [(Make, &str); 6] = [
+        (
+            &|folder| fs::create_dir(folder.join("models.json")).unwrap(),
+            "models.json: it is no file",
+        ),
+        (
+            &|folder| {
+                let pipe = std::process::Command::new("mkfifo")
+                    .arg(folder.join("models.json"))
+                    .status();
+                assert!(pipe.unwrap().success());
+            },
+            "models.json: it is no file",
+        ),
+        (
+            &|folder| symlink("/dev/zero", folder.join("models.json")).unwrap(),
+            "models.json: it is no file",
+        ),
+        (
+            &loops("models.json"),
+            "models.json: Too many levels of symbolic links",
+        ),
+        (
+            &loops("..data"),
+            "..data: Too many levels of symbolic links",
+        ),
+        (
+            &|folder| {
+                for number in 0..257 {
+                    fs::create_dir(folder.join(format!("{number}"))).unwrap();
+                }
+            },
+            "more than 256 folders are in it",
+        ),
+    ];
+    for (make, why) in cases {
+        let folder = folder(&[("metadata.json", REGION.as_bytes())]);
+        make(folder.path());
+        resolve(folder.path()).await.failed(1, why);
+    }
+    let file = folder(&[("file", b"")]);
+    resolve(&file.path().join("file"))
+        .await
+        .failed(1, "file: Not a directory");
 }

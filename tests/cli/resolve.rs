@@ -116,7 +116,7 @@ async fn what_is_not_one_answer_is_none() {
         (
             "amazon.nova-lite-v1:0:24k",
             "us-east-1",
-            "there is no id to pass for amazon.nova-lite-v1:0:24k: only with provisioned throughput",
+            "there is no id to pass for amazon.nova-lite-v1:0:24k from us-east-1: only with provisioned throughput",
         ),
         (
             "claude-sonet-4-5",
