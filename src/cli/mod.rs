@@ -78,7 +78,7 @@ impl Cli {
     /// Carries the command out. Errors are printed on stderr.
     pub fn execute(self) -> ExitCode {
         let done: Result<Outcome, CommandError> = match self.command {
-            Command::Run(run) => run.execute().map_err(CommandError::from).map(complete),
+            Command::Run(run) => run.execute().map_err(CommandError::from),
             Command::Crd(crd) => crd.execute().map_err(CommandError::from).map(complete),
             Command::Discover(discover) => discover.execute().map_err(CommandError::from),
             Command::Get(get) => get.execute().map_err(CommandError::from),
@@ -87,6 +87,7 @@ impl Cli {
         match done {
             Ok(Outcome::Complete) => ExitCode::SUCCESS,
             Ok(Outcome::Partial) => ExitCode::from(PARTLY),
+            Ok(Outcome::Failed) => ExitCode::FAILURE,
             Err(error) => {
                 note(&format!("bedrock-model-map: {error}"));
                 match error {

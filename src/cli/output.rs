@@ -15,13 +15,15 @@ pub(super) enum PrintError {
     Print(#[from] io::Error),
 }
 
-/// How a command ended that did not fail.
+/// How a command ended, once it has said what there is to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// All well.
     Complete,
     /// Some regions failed; what succeeded is printed.
     Partial,
+    /// It failed, and the log says why.
+    Failed,
 }
 
 /// Prints text, to the byte; on a terminal the prompt gets a line of its own.

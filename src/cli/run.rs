@@ -1,15 +1,20 @@
 //! `bedrock-model-map run`.
 
+mod leadership;
+
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use kube::Client;
+use kube::Config;
+use kube::config::InferConfigError;
 
+use self::leadership::Leadership;
+use super::output::Outcome;
 use crate::api::MANAGER;
 use crate::aws::{Aws, Limits, Snapshots};
-use crate::cluster;
+use crate::cluster::{self, Lost};
 use crate::ops::admin::{self, AdminServer, BindError};
 use crate::ops::readiness::Readiness;
 use crate::ops::shutdown;
@@ -20,6 +25,9 @@ pub(super) struct Run {
     /// Look only after this namespace. Default: all.
     #[arg(long, env = "WATCH_NAMESPACE", value_name = "NAMESPACE")]
     watch_namespace: Option<String>,
+
+    #[command(flatten)]
+    leadership: Leadership,
 
     /// How many regions are asked at once, over all resources.
     #[arg(long, env = "CONCURRENT_REGIONS", value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -62,27 +70,40 @@ pub(super) enum RunError {
     #[error("signals cannot be received: {0}")]
     Signals(#[source] io::Error),
     #[error("no cluster: {0}; set KUBECONFIG, or run inside a cluster with a service account")]
-    NoCluster(#[source] kube::Error),
+    NoCluster(#[source] InferConfigError),
+    #[error("no client for the cluster: {0}")]
+    NoClient(#[source] kube::Error),
     #[error("{0}")]
     AdminServer(#[from] BindError),
+    #[error("leads no longer: {0}; ends, so that a new start begins from what is there")]
+    LeaseLost(#[source] Lost),
     #[error("{0} ended by itself, which is a defect")]
     Ended(&'static str),
 }
 
 impl Run {
-    pub(super) fn execute(self) -> Result<(), RunError> {
+    pub(super) fn execute(self) -> Result<Outcome, RunError> {
         telemetry::init(self.log_format, &self.log_filter)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(RunError::Runtime)?;
-        runtime.block_on(self.operate())
+        match runtime.block_on(self.operate()) {
+            Ok(()) => {
+                tracing::info!("{MANAGER} has stopped");
+                Ok(Outcome::Complete)
+            }
+            Err(error) => {
+                tracing::error!("{error}");
+                Ok(Outcome::Failed)
+            }
+        }
     }
 
     async fn operate(self) -> Result<(), RunError> {
         let stop = shutdown::requested().map_err(RunError::Signals)?.shared();
         let server = AdminServer::bind(self.bind_address).await?;
-        let client = Client::try_default().await.map_err(RunError::NoCluster)?;
+        let config = Config::infer().await.map_err(RunError::NoCluster)?;
         let limits = Limits {
             region_timeout: Duration::from_secs(self.region_timeout_seconds),
             concurrent_regions: usize::from(self.concurrent_regions),
@@ -96,19 +117,21 @@ impl Run {
             namespace = options.namespace.as_deref().unwrap_or("(all)"),
             "{MANAGER} runs"
         );
-        let readiness = Readiness::awaiting("the start of the watches");
+        let readiness = Readiness::awaiting("the start");
         let routes = admin::probes(readiness.clone());
         // In a task of its own: it answers whatever else the operator is busy with.
         let server = tokio::spawn(server.serve(routes));
-        let controller = cluster::run(client, snapshots, options, readiness, stop.clone());
+        let work = async |client| {
+            cluster::run(client, snapshots, options, readiness.clone(), stop.clone()).await;
+            match stop.peek() {
+                Some(()) => Ok(()),
+                None => Err(RunError::Ended("the watch of the cluster")),
+            }
+        };
+        let leadership = self.leadership;
         tokio::select! {
-            _ = server => return Err(RunError::Ended("the HTTP server")),
-            () = controller => {}
+            done = leadership.work(config, &readiness, stop.clone(), work) => done,
+            _ = server => Err(RunError::Ended("the HTTP server")),
         }
-        if stop.peek().is_none() {
-            return Err(RunError::Ended("the watch of the cluster"));
-        }
-        tracing::info!("{MANAGER} has stopped");
-        Ok(())
     }
 }

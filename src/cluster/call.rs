@@ -70,6 +70,11 @@ impl CallError {
         self.has_code(404)
     }
 
+    /// Whether a right is missing.
+    pub(super) fn is_forbidden(&self) -> bool {
+        self.has_code(403)
+    }
+
     fn has_code(&self, code: u16) -> bool {
         match self {
             Self::Api { source, .. } => match source.as_ref() {

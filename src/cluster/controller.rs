@@ -3,6 +3,7 @@
 
 use std::future::ready;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::future::{BoxFuture, FutureExt as _, Shared};
@@ -12,6 +13,7 @@ use kube::runtime::controller::{Config, Error as ControllerError};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{Controller, WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource as _, ResourceExt as _};
+use tokio::time::sleep;
 use tracing::Instrument as _;
 
 use super::call::explained;
@@ -26,6 +28,10 @@ use crate::ops::readiness::Readiness;
 /// Resources looked at at once. A look holds next to nothing while it waits for AWS.
 const CONCURRENT_LOOKS: u16 = 64;
 
+/// How long looks under way may go on once the operator is to stop. They can be cut short at any
+/// point: the next start goes on from what is in the cluster.
+const DRAIN: Duration = Duration::from_secs(5);
+
 /// What the operator watches.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -36,13 +42,14 @@ pub struct Options {
 const CONFIG_MAPS: &str = "the list of ConfigMaps";
 const RESOURCES: &str = "the list of BedrockModelMaps";
 
-/// Runs the operator until `stop` is ready, then lets the looks under way come to their end.
+/// Runs the operator until `stop` is ready, then gives the looks under way a moment to come to
+/// their end.
 pub async fn run(
     client: Client,
     snapshots: Snapshots,
     options: Options,
     readiness: Readiness,
-    stop: impl Future<Output = ()> + Send + Sync + 'static,
+    stop: Shared<impl Future<Output = ()> + Send + Sync + 'static>,
 ) {
     readiness.awaits([CONFIG_MAPS, RESOURCES].map(str::to_owned));
     let (config_maps, config_maps_writer) = reflector::store();
@@ -79,10 +86,14 @@ pub async fn run(
         ledger: Ledger::default(),
         config_maps,
     });
-    Controller::for_stream(guarded, resources.clone())
+    let late = async {
+        stop.clone().await;
+        sleep(DRAIN).await;
+    };
+    let looks = Controller::for_stream(guarded, resources.clone())
         .watches_stream(owned, |config_map| owners(&config_map))
         .with_config(Config::default().concurrency(CONCURRENT_LOOKS))
-        .graceful_shutdown_on(stop)
+        .graceful_shutdown_on(stop.clone())
         .run(
             move |resource, context| look(resource, context, config_maps_known.clone()),
             |resource, _, context| retry(&resource, &context),
@@ -102,8 +113,11 @@ pub async fn run(
                 Err(_) | Ok(_) => {}
             }
             ready(())
-        })
-        .await;
+        });
+    tokio::select! {
+        () = looks => {}
+        () = late => tracing::warn!("looks still under way are cut short"),
+    }
 }
 
 /// Tells when the first list of a watch is complete.

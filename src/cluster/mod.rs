@@ -3,9 +3,13 @@
 mod call;
 mod controller;
 mod events;
+mod fence;
+mod lease;
 mod ledger;
 mod publish;
 mod reconcile;
 mod status;
 
 pub use controller::{Options, run};
+pub use fence::Fence;
+pub use lease::{Candidate, Lost, Place};

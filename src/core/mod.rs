@@ -11,6 +11,8 @@ pub mod changes;
 pub mod conditions;
 pub mod content;
 #[cfg(feature = "operator")]
+pub mod election;
+#[cfg(feature = "operator")]
 pub mod events;
 pub mod invocation;
 #[cfg(feature = "operator")]

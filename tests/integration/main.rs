@@ -7,6 +7,7 @@ mod crd_validation;
 mod events;
 mod failures;
 mod identity;
+mod leader_election;
 mod oracle;
 mod output;
 mod ownership;

@@ -30,18 +30,6 @@ subjects:
 
 const EVENTS: &str = "- {apiGroups: [events.k8s.io], resources: [events], verbs: [create]}";
 
-/// Until a line of the log has all of these.
-async fn logged(operator: &Operator, parts: &[&str]) {
-    eventually(async || {
-        let log = operator.log();
-        let found = log
-            .lines()
-            .any(|line| parts.iter().all(|part| line.contains(part)));
-        found.then_some(()).ok_or(format!("no {parts:?}"))
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn missing_rights_are_named_and_work_once_granted() {
     let user = "operator-of-the-test";
@@ -51,8 +39,11 @@ async fn missing_rights_are_named_and_work_once_granted() {
         .create("claude", json!({"regions": ["us-west-1"]}))
         .await;
     let line = ["cannot list resource", "bedrockmodelmaps", user, "give"];
-    logged(&stage.operator, &line).await;
-    logged(&stage.operator, &["cannot list resource", "configmaps"]).await;
+    stage.operator.logged(&line).await;
+    stage
+        .operator
+        .logged(&["cannot list resource", "configmaps"])
+        .await;
     assert!(stage.operator.ended().is_none());
 
     let grant = async |verbs: &str, events: &str| {
@@ -75,7 +66,7 @@ async fn missing_rights_are_named_and_work_once_granted() {
         "cannot create resource",
         "events.k8s.io",
     ];
-    logged(&stage.operator, &lost).await;
+    stage.operator.logged(&lost).await;
 
     grant("get, list, watch, create, update, delete", EVENTS).await;
     // RBAC takes a moment to be known everywhere.
@@ -121,15 +112,12 @@ async fn missing_crd_is_named_and_works_once_installed() {
         namespace: "default",
         arguments: &[],
     });
-    logged(
-        &operator,
-        &[
-            "bedrockmodelmaps.bedrock.modelmap.dev",
-            "is not installed",
-            "crd",
-        ],
-    )
-    .await;
+    let line = [
+        "bedrockmodelmaps.bedrock.modelmap.dev",
+        "is not installed",
+        "crd",
+    ];
+    operator.logged(&line).await;
     assert!(operator.ended().is_none());
     let (ready, said) = operator.http_get("/readyz").await;
     assert_eq!(ready, 503);
@@ -179,7 +167,7 @@ async fn taken_address_ends_the_operator() {
         namespace: &stage.namespace.name,
         arguments: &["--bind-address", &address],
     });
-    let status = eventually(async || operator.ended().ok_or("it runs")).await;
+    let status = operator.end().await;
     assert_eq!(status.code(), Some(1));
     let log = operator.log();
     assert!(

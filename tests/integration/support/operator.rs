@@ -55,6 +55,8 @@ impl Operator {
             format!("AWS_ENDPOINT_URL={}", launch.aws),
             "AWS_EC2_METADATA_DISABLED=true".to_owned(),
             "BIND_ADDRESS=127.0.0.1:0".to_owned(),
+            // One alone, so that it need not wait for a lease that it held before it was killed.
+            "LEADER_ELECT=false".to_owned(),
             "AWS_REGION=us-east-1".to_owned(),
             // A home without `.aws`.
             format!("HOME={}", launch.control_plane.folder().display()),
@@ -96,12 +98,42 @@ impl Operator {
 
     /// Asks it to end.
     pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Stops it where it is, until it is resumed.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
         let pid = fs::read_to_string(&self.pid_file).unwrap();
         let sent = std::process::Command::new("kill")
-            .args(["-TERM", pid.trim()])
+            .args([signal, pid.trim()])
             .status()
             .unwrap();
         assert!(sent.success());
+    }
+
+    /// Until a line of the log has all of these.
+    pub async fn logged(&self, parts: &[&str]) {
+        eventually(async || {
+            let log = self.log();
+            let mut lines = log.lines();
+            let found = lines.any(|line| parts.iter().all(|part| line.contains(part)));
+            found.then_some(()).ok_or(format!("no {parts:?}"))
+        })
+        .await;
+    }
+
+    /// Until it has ended by itself.
+    pub async fn end(&self) -> ExitStatus {
+        eventually(async || self.ended().ok_or("it runs")).await
     }
 
     /// What it answers on its own HTTP server, once it listens: the status, and the body.

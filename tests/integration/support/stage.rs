@@ -1,6 +1,7 @@
 //! A namespace with an operator and a simulated Bedrock of its own.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use bedrock_model_map::api::{BedrockModelMap, BedrockModelMapSpec, BedrockModelMapStatus};
 use bedrock_simulator::{Catalog, Simulator};
@@ -9,7 +10,7 @@ use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use super::{Cluster, Credentials, Launch, Namespace, Operator, check_status, eventually};
+use super::{Cluster, Credentials, Launch, Namespace, Operator, Proxy, check_status, eventually};
 
 /// Everything one test needs.
 pub struct Stage {
@@ -63,16 +64,30 @@ impl Stage {
         credentials: Credentials,
         user: Option<&str>,
     ) -> Self {
-        let cluster = Cluster::shared().await;
-        let namespace = cluster.namespace().await;
-        let simulator = Simulator::start(catalog).await.unwrap();
-        let control_plane = cluster.control_plane;
+        let control_plane = Cluster::shared().await.control_plane;
         let kubeconfig = match user {
             Some(user) => control_plane.kubeconfig_for(user, &[]).unwrap(),
             None => control_plane.kubeconfig().to_owned(),
         };
+        Self::launch(catalog, arguments, credentials, kubeconfig).await
+    }
+
+    /// With an operator that reaches the API server in this way.
+    pub async fn by_way_of(proxy: &Proxy, catalog: Catalog, arguments: &[&str]) -> Self {
+        Self::launch(catalog, arguments, Credentials::Given, proxy.kubeconfig()).await
+    }
+
+    async fn launch(
+        catalog: Catalog,
+        arguments: &[&str],
+        credentials: Credentials,
+        kubeconfig: PathBuf,
+    ) -> Self {
+        let cluster = Cluster::shared().await;
+        let namespace = cluster.namespace().await;
+        let simulator = Simulator::start(catalog).await.unwrap();
         let operator = Operator::start(&Launch {
-            control_plane,
+            control_plane: cluster.control_plane,
             kubeconfig,
             aws: simulator.url(),
             credentials,
