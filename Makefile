@@ -3,13 +3,14 @@
 CARGO ?= cargo
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 CRD := crds/bedrockmodelmaps.yaml
+CHART := charts/bedrock-model-map
 # For the demo: `make demo ARGS=--once`.
 ARGS ?=
 
 .DEFAULT_GOAL := help
 # One recipe after the other: cargo uses all cores already, and holds a lock.
 .NOTPARALLEL:
-.PHONY: help build demo test test-unit test-browser lint lint-features generate verify-generated e2e deny bench fetch-control-plane ci
+.PHONY: help build demo test test-unit test-browser lint lint-features generate generate-chart verify-generated test-deploy e2e deny bench fetch-control-plane ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +24,10 @@ demo: build ## Run the operator against a local control plane and a simulated Be
 
 test: fetch-control-plane ## Run all tests
 	$(CARGO) test --workspace --locked
+
+test-deploy: fetch-control-plane ## Check chart, Kustomize bases and image (builds helm and other tools with Go, once)
+	@tests/deploy/tools.sh >/dev/null
+	$(CARGO) test -p bedrock-model-map --test deploy --locked
 
 e2e: build ## Run Pods on a real node (Linux, needs root; says which packages it lacks)
 	@$(BIN)/e2e $(ARGS)
@@ -46,12 +51,19 @@ lint-features: ## Check the library with each of its features alone
 	$(CARGO) clippy -p bedrock-model-map --lib --no-default-features --features aws,k8s-openapi/v1_33 --locked -- -D warnings
 	$(CARGO) clippy -p bedrock-model-map --lib --no-default-features --features cluster,k8s-openapi/v1_33 --locked -- -D warnings
 
+# Each is written beside first, so that a failure leaves the old one. The chart can read no file outside of its folder.
 generate: build ## Write what is generated from the code
 	$(BIN)/bedrock-model-map crd > $(CRD).new && mv $(CRD).new $(CRD) || { rm -f $(CRD).new; exit 1; }
+	cp $(CRD) $(CHART)/files/
+
+generate-chart: ## Write the chart's README (builds the tools of test-deploy, once)
+	"$$(tests/deploy/tools.sh)/helm-docs" --chart-search-root $(CHART) --log-level warning
 
 verify-generated: build ## Check that what is generated is as the code has it
 	@$(BIN)/bedrock-model-map crd | diff -u $(CRD) - || \
 		{ echo '$(CRD) is not what the code makes: run `make generate`' >&2; exit 1; }
+	@diff -u $(CRD) $(CHART)/files/$(notdir $(CRD)) || \
+		{ echo 'the chart has another $(notdir $(CRD)): run `make generate`' >&2; exit 1; }
 
 deny: ## Check licences, bans and sources of the dependencies (needs cargo-deny)
 	$(CARGO) deny --locked check licenses bans sources

@@ -1,0 +1,165 @@
+//! The chart as rendered, without a cluster.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::manifests::{assert_same, chart, container, objects, only, texts};
+use crate::tools::{CHART, ROOT, run, tool};
+
+const HOW_TO_UPDATE: &str =
+    "if that is meant, run `UPDATE_GOLDEN=1 make test-deploy` and look at the diff";
+
+/// The sets of values of which the rendered chart is kept. `default.yaml` is empty.
+const CASES: [&str; 3] = ["default", "namespaced", "everything"];
+
+fn values(case: &str) -> String {
+    format!("{ROOT}/tests/deploy/values/{case}.yaml")
+}
+
+fn golden(case: &str) -> PathBuf {
+    Path::new(ROOT).join(format!("tests/deploy/golden/{case}.yaml"))
+}
+
+#[test]
+fn lint_finds_nothing() {
+    for case in CASES {
+        run(
+            &tool("helm"),
+            &["lint", "--strict", CHART, "--values", &values(case)],
+            "",
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn rendered_chart_is_as_reviewed() {
+    for case in CASES {
+        // The definition is compared with its origin instead.
+        let rendered = chart(&["--values", &values(case), "--set", "crds.install=false"]).unwrap();
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::write(golden(case), rendered).unwrap();
+            continue;
+        }
+        let reviewed = fs::read_to_string(golden(case)).unwrap_or_default();
+        let mut lines = reviewed.lines().zip(rendered.lines()).enumerate();
+        let different = lines.find(|(_, (reviewed, rendered))| reviewed != rendered);
+        assert!(
+            reviewed == rendered,
+            "{case}: differs from {}, first in {different:?}; {HOW_TO_UPDATE}",
+            golden(case).display()
+        );
+    }
+}
+
+#[test]
+fn chart_installs_the_definition_and_keeps_it() {
+    let rendered = objects(&chart(&[]).unwrap());
+    let definition = only(&rendered, "CustomResourceDefinition");
+    let origin = fs::read_to_string(Path::new(ROOT).join("crds/bedrockmodelmaps.yaml")).unwrap();
+    let origin = &objects(&origin)[0];
+    assert_same("spec", &definition["spec"], &origin["spec"]);
+    assert_eq!(definition["metadata"]["name"], origin["metadata"]["name"]);
+    let policy = &definition["metadata"]["annotations"]["helm.sh/resource-policy"];
+    assert_eq!(policy, "keep");
+}
+
+#[test]
+fn values_that_make_no_sense_are_refused() {
+    for (setting, said) in [
+        ("replica=3", "replica"),
+        ("replicas=-1", "replicas"),
+        ("image.pullPolicy=Sometimes", "pullPolicy"),
+        ("image.digest=sha256:abc", "digest"),
+        ("image.registry=example.com", "registry"),
+        ("watchNamespaces=team-a", "watchNamespaces"),
+        ("watchNamespaces={Team_A}", "watchNamespaces"),
+        ("leaderElection.leaseDurationSeconds=0", "leaseDuration"),
+        ("concurrentRegions=0", "concurrentRegions"),
+        ("log.format=xml", "format"),
+        ("proxy.https=proxy:3128", "https"),
+        ("serviceAccount.create=false", "serviceAccount.name"),
+    ] {
+        let refused = chart(&["--set", setting]).expect_err(setting);
+        assert!(refused.contains(said), "{setting}: {refused}");
+    }
+}
+
+#[test]
+fn every_flag_and_variable_is_known_to_the_operator() {
+    let operator = Path::new(env!("CARGO_BIN_EXE_bedrock-model-map"));
+    let help = run(operator, &["run", "--help"], "").unwrap();
+    for case in CASES {
+        let objects = objects(&chart(&["--values", &values(case)]).unwrap());
+        let container = container(&objects);
+        let arguments = texts(&container["args"]);
+        assert_eq!(arguments[0], "run");
+        for argument in &arguments[1..] {
+            let (flag, _) = argument.split_once('=').unwrap();
+            assert!(help.contains(&format!("{flag} ")), "{flag}\n{help}");
+        }
+        // The operator reads all of the command line before it asks for a cluster, of which there is none.
+        let ended = run(
+            Path::new("/usr/bin/env"),
+            &[
+                &["-i", "BIND_ADDRESS=127.0.0.1:0", operator.to_str().unwrap()],
+                &arguments[..],
+            ]
+            .concat(),
+            "",
+        )
+        .unwrap_err();
+        assert!(ended.contains("no cluster"), "{case}: {ended}");
+    }
+}
+
+#[test]
+fn unit_tests_of_the_chart_pass() {
+    run(&tool("helm-unittest"), &["--strict", CHART], "").unwrap();
+}
+
+#[test]
+fn readme_of_the_chart_is_that_of_its_values() {
+    let printed = run(
+        &tool("helm-docs"),
+        &[
+            "--chart-search-root",
+            CHART,
+            "--dry-run",
+            "--log-level",
+            "error",
+        ],
+        "",
+    )
+    .unwrap();
+    let readme = fs::read_to_string(Path::new(CHART).join("README.md")).unwrap();
+    assert_eq!(
+        printed.trim(),
+        readme.trim(),
+        "the chart's README.md is not what its values make: run `make generate-chart`"
+    );
+}
+
+/// What kube-score asks for and the chart does not do, with the reason.
+const EXCEPTIONS: [&str; 5] = [
+    // A CPU limit would only delay a refresh.
+    "--ignore-container-cpu-limit",
+    // A release's tag never moves; whoever wants more sets `image.digest`.
+    "--ignore-test",
+    "container-image-pull-policy",
+    // The topology spread constraints keep the Pods apart.
+    "--ignore-test",
+    "deployment-has-host-podantiaffinity",
+];
+
+#[test]
+fn kube_score_finds_nothing_more() {
+    for case in CASES {
+        let rendered = chart(&["--values", &values(case)]).unwrap();
+        let score = ["score", "--kubernetes-version", "v1.33"];
+        let rest = ["--exit-one-on-warning", "--output-format", "ci", "-"];
+        let arguments = [&score[..], &EXCEPTIONS, &rest].concat();
+        run(&tool("kube-score"), &arguments, &rendered)
+            .unwrap_or_else(|findings| panic!("{case}: {findings}"));
+    }
+}

@@ -1,0 +1,176 @@
+//! The chart and the Kustomize bases on a real API server.
+
+use std::fs;
+use std::path::Path;
+
+use control_plane::ControlPlane;
+use serde_json::{Value, json};
+
+use crate::cluster::{Cluster, bedrock};
+use crate::manifests::{NAME, chart, kustomize, objects, only};
+use crate::tools::{CHART, ROOT, tool};
+
+/// A namespace in which only Pods of Pod Security "restricted" are created.
+async fn restricted_namespace(cluster: &Cluster<'_>, name: &str) {
+    let namespace = json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+    });
+    cluster.apply(&namespace.to_string()).await;
+}
+
+/// A Pod as the Deployment among these objects would make it.
+fn pod(objects: &[Value]) -> Value {
+    let deployment = only(objects, "Deployment");
+    let mut pod = deployment["spec"]["template"].clone();
+    pod["apiVersion"] = json!("v1");
+    pod["kind"] = json!("Pod");
+    pod["metadata"]["name"] = json!("operator");
+    pod["metadata"]["namespace"] = deployment["metadata"]["namespace"].clone();
+    pod
+}
+
+#[tokio::test]
+async fn api_server_takes_every_object() {
+    let control_plane = ControlPlane::start().await.unwrap();
+    let cluster = Cluster::of(&control_plane);
+    for namespace in [NAME, "team-a", "team-b"] {
+        restricted_namespace(&cluster, namespace).await;
+    }
+    for kind in ["podmonitors", "prometheusrules"] {
+        let definition = tool(&format!("crds/monitoring.coreos.com_{kind}.yaml"));
+        cluster
+            .apply(&fs::read_to_string(definition).unwrap())
+            .await;
+        let name = format!("crd/{kind}.monitoring.coreos.com");
+        cluster
+            .kubectl(&["wait", "--for=condition=Established", &name])
+            .await;
+    }
+    for case in ["default", "namespaced", "everything"] {
+        let values = format!("{ROOT}/tests/deploy/values/{case}.yaml");
+        let rendered = chart(&["--values", &values]).unwrap();
+        cluster
+            .dry_run(&rendered)
+            .await
+            .unwrap_or_else(|refused| panic!("{case}: {refused}"));
+    }
+    // The namespace is there already; otherwise the objects in it would be refused.
+    cluster.kubectl(&["delete", "namespace", "team-b"]).await;
+    for folder in ["crd", "namespaced", "prometheus"] {
+        cluster
+            .dry_run(&kustomize(folder))
+            .await
+            .unwrap_or_else(|refused| panic!("{folder}: {refused}"));
+    }
+
+    // An unknown field is an error indeed.
+    let objects = objects(&chart(&[]).unwrap());
+    let mut deployment = only(&objects, "Deployment").clone();
+    deployment["spec"]["template"]["spec"]["readOnly"] = json!(true);
+    let refused = cluster.dry_run(&deployment.to_string()).await.unwrap_err();
+    assert!(refused.contains("unknown field"), "{refused}");
+
+    // Only a Pod is judged by Pod Security, and only if its service account is there.
+    cluster
+        .apply(&only(&objects, "ServiceAccount").to_string())
+        .await;
+    let mut pod = pod(&objects);
+    cluster.dry_run(&pod.to_string()).await.unwrap();
+    pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);
+    let refused = cluster.dry_run(&pod.to_string()).await.unwrap_err();
+    assert!(refused.contains("violates PodSecurity"), "{refused}");
+}
+
+/// What must outlive the release: the definition, the resource and its `ConfigMaps`, by what tells a new object or a
+/// changed one.
+async fn what_stays(cluster: &Cluster<'_>) -> Vec<String> {
+    let names = [
+        ("crd", "", "bedrockmodelmaps.bedrock.modelmap.dev"),
+        ("bmm", "default", "two-regions"),
+        ("configmap", "default", "bedrock-us-east-1"),
+        ("configmap", "default", "bedrock-eu-central-1"),
+        ("configmap", "default", "bedrock-mapping"),
+    ];
+    let mut found = Vec::new();
+    for (kind, namespace, name) in names {
+        let object = cluster.get(kind, namespace, name).await;
+        let metadata = &object.unwrap_or_else(|| panic!("no {kind} {name}"))["metadata"];
+        // Helm writes to the definition.
+        let version = if kind == "configmap" {
+            metadata["resourceVersion"].to_string()
+        } else {
+            String::new()
+        };
+        found.push(format!("{kind} {name} {} {version}", metadata["uid"]));
+    }
+    found
+}
+
+#[tokio::test]
+async fn release_comes_works_changes_and_goes() {
+    let control_plane = ControlPlane::start().await.unwrap();
+    let cluster = Cluster::of(&control_plane);
+    restricted_namespace(&cluster, NAME).await;
+    let release = ["install", NAME, CHART, "--namespace", NAME];
+    let notes = cluster.helm(&release);
+    assert!(notes.contains("kind: BedrockModelMap"), "{notes}");
+    let established = [
+        "wait",
+        "--for=condition=Established",
+        "crd/bedrockmodelmaps.bedrock.modelmap.dev",
+    ];
+    cluster.kubectl(&established).await;
+
+    // As the Pod would: under the release's own rights, with its arguments.
+    let simulator = bedrock(&["us-east-1", "eu-central-1"]).await;
+    let operator = cluster
+        .operator(&objects(&chart(&[]).unwrap()), &simulator)
+        .await;
+    let sample = Path::new(ROOT).join("config/samples/two-regions.yaml");
+    cluster.apply(&fs::read_to_string(sample).unwrap()).await;
+    let ready = [
+        "wait",
+        "--for=condition=Ready",
+        "bmm/two-regions",
+        "--timeout=3m",
+    ];
+    cluster.kubectl(&ready).await;
+    let log = operator.log();
+    assert!(!log.contains("cannot"), "{log}");
+    let published = what_stays(&cluster).await;
+
+    let change = [
+        "upgrade",
+        NAME,
+        CHART,
+        "--namespace",
+        NAME,
+        "--set",
+        "concurrentRegions=32",
+    ];
+    cluster.helm(&change);
+    let deployment = cluster.get("deployment", NAME, NAME).await.unwrap();
+    let arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"].to_string();
+    assert!(arguments.contains("--concurrent-regions=32"), "{arguments}");
+    assert_eq!(what_stays(&cluster).await, published);
+
+    cluster.helm(&["uninstall", NAME, "--namespace", NAME]);
+    for (kind, namespace) in [
+        ("deployment", NAME),
+        ("serviceaccount", NAME),
+        ("role", NAME),
+        ("networkpolicy", NAME),
+        ("clusterrole", ""),
+        ("clusterrolebinding", ""),
+    ] {
+        let left = cluster.get(kind, namespace, NAME).await;
+        assert!(left.is_none(), "{kind} is left");
+    }
+    assert_eq!(what_stays(&cluster).await, published);
+
+    // It takes up again what it left.
+    cluster.helm(&release);
+    assert_eq!(what_stays(&cluster).await, published);
+}

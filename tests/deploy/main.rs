@@ -1,0 +1,15 @@
+//! What a platform team installs: the chart, the Kustomize bases and the image, checked by the tools of the field
+//! and by a real API server.
+//!
+//! Not part of `cargo test` without arguments, because the tools are built first: `make test-deploy`.
+
+// clippy.toml allows these in functions marked `#[test]` only, not in what these call.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod chart;
+mod cluster;
+mod install;
+mod kustomize;
+mod manifests;
+mod rights;
+mod tools;

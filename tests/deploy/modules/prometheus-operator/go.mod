@@ -1,0 +1,5 @@
+module bedrock-model-map/deploy/prometheus-operator
+
+go 1.26.0
+
+require github.com/prometheus-operator/prometheus-operator v0.94.0

@@ -1,0 +1,276 @@
+//! The operator works with the rights that the chart gives it, and needs each of them.
+
+use std::fmt;
+use std::time::Duration;
+
+use bedrock_model_map::api::BedrockModelMap;
+use bedrock_simulator::Simulator;
+use control_plane::ControlPlane;
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::cluster::{Cluster, Operator, bedrock};
+use crate::manifests::{NAME, chart_in, objects, only};
+
+/// Small ones.
+const REGIONS: [&str; 2] = ["ap-southeast-7", "us-west-1"];
+/// A model of the second.
+const MODEL: &str = "anthropic.claude-sonnet-5-5";
+/// Operators at once.
+const CONCURRENT: usize = 4;
+/// For whatever is awaited. Much longer than needed: a machine may be busy.
+const DEADLINE: Duration = Duration::from_mins(3);
+/// Between two looks.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// One verb on one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Right {
+    verb: String,
+    resource: String,
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} resource \\\"{}\\\"", self.verb, self.resource)
+    }
+}
+
+/// All rights that the roles among these objects give.
+fn rights(objects: &[Value]) -> Vec<Right> {
+    let roles = objects.iter().filter(|object| object["kind"] == "Role");
+    let each = roles
+        .flat_map(|role| role["rules"].as_array().unwrap())
+        .flat_map(|rule| {
+            let resources = rule["resources"].as_array().unwrap();
+            let verbs = rule["verbs"].as_array().unwrap();
+            resources.iter().flat_map(move |resource| {
+                verbs.iter().map(move |verb| Right {
+                    verb: verb.as_str().unwrap().to_owned(),
+                    resource: resource.as_str().unwrap().to_owned(),
+                })
+            })
+        });
+    each.collect()
+}
+
+/// The same objects, in which no role gives this right.
+fn without(right: &Right, objects: &[Value]) -> Vec<Value> {
+    let mut objects = objects.to_vec();
+    let mut removed = 0;
+    for role in objects.iter_mut().filter(|object| object["kind"] == "Role") {
+        let rules = role["rules"].as_array_mut().unwrap();
+        for rule in rules.iter_mut() {
+            let resources = rule["resources"].as_array().unwrap();
+            if resources.contains(&json!(right.resource)) {
+                assert_eq!(resources.len(), 1, "a rule of several resources");
+                let verbs = rule["verbs"].as_array_mut().unwrap();
+                let before = verbs.len();
+                verbs.retain(|verb| verb != &json!(right.verb));
+                removed += before - verbs.len();
+            }
+        }
+        rules.retain(|rule| rule["verbs"] != json!([]));
+    }
+    assert_eq!(removed, 1, "{right:?}");
+    objects
+}
+
+/// What the chart installs into a namespace that it watches alone.
+fn namespaced(namespace: &str) -> Vec<Value> {
+    let watched = format!("watchNamespaces={{{namespace}}}");
+    let arguments = [
+        "--set",
+        &watched,
+        "--set",
+        "crds.install=false",
+        "--set",
+        "leaderElection.leaseDurationSeconds=6",
+    ];
+    objects(&chart_in(namespace, &arguments).unwrap())
+}
+
+/// An operator in a namespace of its own, with what it may do there, and its Bedrock.
+struct Stage<'a> {
+    cluster: &'a Cluster<'a>,
+    namespace: String,
+    simulator: Simulator,
+    operator: Operator,
+}
+
+impl<'a> Stage<'a> {
+    async fn with(cluster: &'a Cluster<'a>, namespace: &str, objects: &[Value]) -> Self {
+        cluster.kubectl(&["create", "namespace", namespace]).await;
+        let granted = objects
+            .iter()
+            .filter(|object| object["kind"] != "Deployment");
+        let granted: Vec<String> = granted.map(Value::to_string).collect();
+        cluster.apply(&granted.join("\n---\n")).await;
+        let simulator = bedrock(&REGIONS).await;
+        let operator = cluster.operator(objects, &simulator).await;
+        Self {
+            cluster,
+            namespace: namespace.to_owned(),
+            simulator,
+            operator,
+        }
+    }
+
+    /// The operator's whole work, each part of which needs a right.
+    async fn whole_work(&self) {
+        let resource = json!({
+            "apiVersion": "bedrock.modelmap.dev/v1alpha1",
+            "kind": "BedrockModelMap",
+            "metadata": {"name": "claude", "namespace": self.namespace},
+            "spec": {"regions": REGIONS},
+        });
+        self.cluster.apply(&resource.to_string()).await;
+        self.until("published", async || {
+            let status = self.resource().await.status.unwrap_or_default();
+            let mut conditions = status.conditions.iter();
+            conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
+        })
+        .await;
+        self.until("an Event", async || {
+            let events = ["get", "events.events.k8s.io", "-n", &self.namespace];
+            self.cluster.kubectl(&events).await.contains("Published")
+        })
+        .await;
+
+        self.simulator.edit_catalog(|catalog| {
+            catalog.remove_model(REGIONS[1], MODEL);
+        });
+        let token = "bedrock.modelmap.dev/requestedAt=1";
+        let annotate = ["annotate", "bmm", "claude", token, "-n", &self.namespace];
+        self.cluster.kubectl(&annotate).await;
+        let config_map = format!("claude-{}", REGIONS[1]);
+        self.until("a changed ConfigMap", async || {
+            let config_map = self
+                .cluster
+                .get("configmap", &self.namespace, &config_map)
+                .await
+                .unwrap();
+            !config_map["data"]["models.json"]
+                .as_str()
+                .unwrap()
+                .contains(MODEL)
+        })
+        .await;
+
+        let patch = json!({"spec": {"regions": &REGIONS[..1]}}).to_string();
+        let patch = [
+            "patch",
+            "bmm",
+            "claude",
+            "--type=merge",
+            "--patch",
+            &patch,
+            "-n",
+            &self.namespace,
+        ];
+        self.cluster.kubectl(&patch).await;
+        self.until("a deleted ConfigMap", async || {
+            let config_map = self.cluster.get("configmap", &self.namespace, &config_map);
+            config_map.await.is_none()
+        })
+        .await;
+
+        let lease = self.renewed().await;
+        self.until("a renewed Lease", async || self.renewed().await != lease)
+            .await;
+    }
+
+    async fn resource(&self) -> BedrockModelMap {
+        let resource = self.cluster.get("bmm", &self.namespace, "claude").await;
+        serde_json::from_value(resource.unwrap()).unwrap()
+    }
+
+    /// When the leader last renewed its lease.
+    async fn renewed(&self) -> Option<Value> {
+        let lease = self.cluster.get("lease", &self.namespace, NAME).await?;
+        Some(lease["spec"]["renewTime"].clone())
+    }
+
+    async fn until(&self, awaited: &str, done: impl AsyncFn() -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        while !done().await {
+            assert!(
+                Instant::now() < deadline,
+                "{}: no {awaited}; the operator's log:\n{}",
+                self.namespace,
+                self.operator.log()
+            );
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+
+    /// What the operator says, in its log and in the status.
+    async fn said(&self) -> String {
+        let resource = self.cluster.get("bmm", &self.namespace, "claude").await;
+        format!("{}{}", self.operator.log(), resource.unwrap_or_default())
+    }
+}
+
+async fn with_definition() -> Cluster<'static> {
+    let cluster = Cluster::of(ControlPlane::shared().await);
+    let definition = bedrock_model_map::api::crd_yaml().unwrap();
+    cluster.apply(&definition).await;
+    let established = [
+        "wait",
+        "--for=condition=Established",
+        "crd/bedrockmodelmaps.bedrock.modelmap.dev",
+    ];
+    cluster.kubectl(&established).await;
+    cluster
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operator_needs_each_of_its_rights_and_no_other() {
+    let cluster = &with_definition().await;
+
+    let intact = namespaced("intact");
+    let stage = Stage::with(cluster, "intact", &intact).await;
+    stage.whole_work().await;
+    let said = stage.said().await;
+    assert!(!said.contains("cannot"), "{said}");
+    drop(stage);
+
+    let rights = rights(&intact);
+    assert!(rights.len() > 10, "{rights:?}");
+    futures::stream::iter(rights.iter().enumerate())
+        .for_each_concurrent(CONCURRENT, async |(n, right)| {
+            let namespace = format!("without-{n}");
+            let objects = without(right, &namespaced(&namespace));
+            let stage = Stage::with(cluster, &namespace, &objects).await;
+            // The work goes as far as it does without the right, and the operator says what it lacks.
+            let lacking = right.to_string();
+            let complains = stage.until(&lacking, async || stage.said().await.contains(&lacking));
+            tokio::pin!(complains);
+            tokio::select! {
+                () = &mut complains => {}
+                () = stage.whole_work() => complains.await,
+            }
+        })
+        .await;
+}
+
+#[test]
+fn rights_in_all_namespaces_are_those_in_one() {
+    let everywhere = objects(&chart_in(NAME, &[]).unwrap());
+    let everywhere = everywhere
+        .iter()
+        .find(|object| object["kind"] == "ClusterRole" && object["metadata"]["name"] == NAME)
+        .unwrap();
+    let in_one = namespaced("team-a");
+    let in_one = in_one
+        .iter()
+        .find(|object| object["kind"] == "Role" && object["metadata"]["name"] == NAME)
+        .unwrap();
+    assert_eq!(everywhere["rules"], in_one["rules"]);
+    let binding = objects(&chart_in(NAME, &[]).unwrap());
+    assert_eq!(
+        only(&binding, "ClusterRoleBinding")["roleRef"]["name"],
+        NAME
+    );
+}
