@@ -1,10 +1,14 @@
 //! How AWS is reached: credentials, endpoints, deadlines.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+
+use super::meter::Meter;
+use super::observer::{Nobody, Observer};
 
 /// How long one attempt of a call may take; the SDK tries again up to twice, for what may pass.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);
@@ -36,6 +40,7 @@ impl Default for Limits {
 pub struct Aws {
     config: SdkConfig,
     limits: Limits,
+    observer: Arc<dyn Observer>,
 }
 
 impl Aws {
@@ -56,7 +61,18 @@ impl Aws {
         Self {
             config: loader.load().await,
             limits,
+            observer: Arc::new(Nobody),
         }
+    }
+
+    /// Tells the observer what is asked.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer, ..self }
+    }
+
+    pub(super) fn observer(&self) -> &Arc<dyn Observer> {
+        &self.observer
     }
 
     /// What a region may cost.
@@ -72,6 +88,7 @@ impl Aws {
     pub(super) fn bedrock(&self, region: &str) -> aws_sdk_bedrock::Client {
         let config = aws_sdk_bedrock::config::Builder::from(&self.config)
             .region(Region::new(region.to_owned()))
+            .interceptor(Meter(Arc::clone(&self.observer)))
             .build();
         aws_sdk_bedrock::Client::from_conf(config)
     }
@@ -79,6 +96,7 @@ impl Aws {
     pub(super) fn account(&self, region: &'static str) -> aws_sdk_account::Client {
         let config = aws_sdk_account::config::Builder::from(&self.config)
             .region(Region::from_static(region))
+            .interceptor(Meter(Arc::clone(&self.observer)))
             .build();
         aws_sdk_account::Client::from_conf(config)
     }

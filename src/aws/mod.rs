@@ -4,8 +4,11 @@ mod account;
 mod classify;
 mod client;
 mod discovery;
+mod meter;
+mod observer;
 mod raw_answer;
 mod snapshots;
 
 pub use client::{Aws, Limits};
+pub use observer::{Observer, SnapshotSource};
 pub use snapshots::Snapshots;

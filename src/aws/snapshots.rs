@@ -9,6 +9,7 @@ use moka::sync::Cache;
 use tokio::sync::Semaphore;
 
 use super::client::Aws;
+use super::observer::{Observer, SnapshotSource};
 use crate::api::{AttemptError, ErrorCode};
 use crate::core::catalog::Snapshot;
 use crate::core::region_state::error;
@@ -23,6 +24,22 @@ type Fetched = Result<Arc<Snapshot>, AttemptError>;
 struct Fetch {
     started_at: Timestamp,
     result: Shared<BoxFuture<'static, Fetched>>,
+}
+
+/// A fetch that the observer knows of, until this is dropped.
+struct UnderWay(Arc<dyn Observer>);
+
+impl UnderWay {
+    fn begin(observer: Arc<dyn Observer>) -> Self {
+        observer.fetch_began();
+        Self(observer)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_ended();
+    }
 }
 
 /// Answers by region, and the fetches under way.
@@ -67,6 +84,7 @@ impl Snapshots {
             .last(region)
             .filter(|known| known.taken_at >= not_before)
         {
+            self.aws.observer().handed_out(SnapshotSource::Known);
             return Ok(known);
         }
         let result = self.join_or_start(region, not_before);
@@ -88,8 +106,10 @@ impl Snapshots {
             .unwrap_or_else(PoisonError::into_inner);
         under_way.retain(|_, fetch| fetch.result.peek().is_none());
         if let Some(fetch) = under_way.get(region).filter(|f| f.started_at >= not_before) {
+            self.aws.observer().handed_out(SnapshotSource::Joined);
             return fetch.result.clone();
         }
+        self.aws.observer().handed_out(SnapshotSource::Fetched);
         let fetch = Fetch {
             started_at: Timestamp::now(),
             result: self.start(region.to_owned()),
@@ -102,6 +122,7 @@ impl Snapshots {
     fn start(&self, region: String) -> Shared<BoxFuture<'static, Fetched>> {
         let (aws, places) = (Arc::clone(&self.aws), Arc::clone(&self.places));
         let task = tokio::spawn(async move {
+            let _under_way = UnderWay::begin(Arc::clone(aws.observer()));
             // The semaphore is never closed.
             let _place = places.acquire_owned().await.ok();
             aws.discover(&region).await.map(Arc::new)

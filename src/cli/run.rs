@@ -4,6 +4,7 @@ mod leadership;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -16,6 +17,7 @@ use crate::api::MANAGER;
 use crate::aws::{Aws, Limits, Snapshots};
 use crate::cluster::{self, Lost};
 use crate::ops::admin::{self, AdminServer, BindError};
+use crate::ops::metrics::{self, Metrics};
 use crate::ops::readiness::Readiness;
 use crate::ops::shutdown;
 use crate::ops::telemetry::{self, LogFormat, TelemetryError};
@@ -37,7 +39,7 @@ pub(super) struct Run {
     #[arg(long, env = "REGION_TIMEOUT_SECONDS", value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=300))]
     region_timeout_seconds: u64,
 
-    /// Where `/livez` and `/readyz` are served over plain HTTP. Port 0 takes a free one, which is
+    /// Where `/livez`, `/readyz` and `/metrics` are served over plain HTTP. Port 0 takes a free one, which is
     /// logged.
     #[arg(
         long,
@@ -46,6 +48,16 @@ pub(super) struct Run {
         default_value = "0.0.0.0:8080"
     )]
     bind_address: SocketAddr,
+
+    /// Whether metrics tell regions apart. Without, there are fewer series.
+    #[arg(
+        long,
+        env = "REGION_METRICS",
+        value_name = "BOOL",
+        default_value_t = true,
+        action = clap::ArgAction::Set
+    )]
+    region_metrics: bool,
 
     /// How logs are written, on stderr.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "json")]
@@ -108,7 +120,10 @@ impl Run {
             region_timeout: Duration::from_secs(self.region_timeout_seconds),
             concurrent_regions: usize::from(self.concurrent_regions),
         };
-        let snapshots = Snapshots::new(Aws::load(limits).await);
+        let metrics = Metrics::new(self.region_metrics);
+        let aws = Aws::load(limits).await;
+        let aws = aws.observed_by(Arc::new(metrics.clone()));
+        let snapshots = Snapshots::new(aws);
         let options = cluster::Options {
             namespace: self.watch_namespace,
         };
@@ -118,11 +133,12 @@ impl Run {
             "{MANAGER} runs"
         );
         let readiness = Readiness::awaiting("the start");
-        let routes = admin::probes(readiness.clone());
+        let routes = admin::probes(readiness.clone()).merge(metrics::routes(metrics.clone()));
         // In a task of its own: it answers whatever else the operator is busy with.
         let server = tokio::spawn(server.serve(routes));
         let work = async |client| {
-            cluster::run(client, snapshots, options, readiness.clone(), stop.clone()).await;
+            let readiness = readiness.clone();
+            cluster::run(client, snapshots, options, readiness, metrics, stop.clone()).await;
             match stop.peek() {
                 Some(()) => Ok(()),
                 None => Err(RunError::Ended("the watch of the cluster")),

@@ -18,11 +18,12 @@ use tracing::Instrument as _;
 
 use super::call::explained;
 use super::events::EventWriter;
-use super::ledger::Ledger;
+use super::metrics::ResourceCollector;
 use super::reconcile::{Context, ReconcileError, reconcile, retry};
 use super::status::strip;
 use crate::api::{BedrockModelMap, KIND, LABEL_MANAGED_BY, LABEL_NAME, MANAGER};
 use crate::aws::Snapshots;
+use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
 
 /// Resources looked at at once. A look holds next to nothing while it waits for AWS.
@@ -49,6 +50,7 @@ pub async fn run(
     snapshots: Snapshots,
     options: Options,
     readiness: Readiness,
+    metrics: Metrics,
     stop: Shared<impl Future<Output = ()> + Send + Sync + 'static>,
 ) {
     readiness.awaits([CONFIG_MAPS, RESOURCES].map(str::to_owned));
@@ -83,9 +85,16 @@ pub async fn run(
         events: EventWriter::new(client.clone()),
         client,
         snapshots,
-        ledger: Ledger::default(),
+        ledger: Arc::default(),
+        metrics,
         config_maps,
     });
+    context.metrics.leads();
+    context.metrics.collect(Box::new(ResourceCollector {
+        resources: resources.clone(),
+        ledger: Arc::clone(&context.ledger),
+        by_region: context.metrics.by_region(),
+    }));
     let late = async {
         stop.clone().await;
         sleep(DRAIN).await;
@@ -153,7 +162,8 @@ async fn look(
     let span = tracing::info_span!(
         "look",
         namespace = resource.namespace().unwrap_or_default(),
-        name = resource.name_any()
+        // The key `name` is the span's own.
+        resource = resource.name_any()
     );
     config_maps_known.await;
     reconcile(resource, context).instrument(span).await

@@ -3,22 +3,34 @@
 //! A watch lags behind: what it shows may be older than what was just written. Deciding from it
 //! would ask AWS twice.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kube::ResourceExt as _;
 
 use crate::api::BedrockModelMap;
+use crate::core::lifecycle::Ends;
 
 /// One resource's part.
 #[derive(Debug, Default)]
 struct Entry {
     /// The resource as our last write left it.
     written: Option<Arc<BedrockModelMap>>,
-    /// The resource versions of `ConfigMaps` that were seen to be as they should be, by name.
-    verified: HashMap<String, String>,
+    /// `ConfigMaps` that were seen to be as they should be, by name.
+    verified: BTreeMap<String, Verified>,
     /// Reconciliations in a row that failed.
     failures: u32,
+}
+
+/// A `ConfigMap` that was seen to be as it should be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Verified {
+    /// Its resource version.
+    pub(super) resource_version: String,
+    /// Size of its files.
+    pub(super) bytes: usize,
+    /// What comes to an end in it.
+    pub(super) ends: Ends,
 }
 
 /// What is remembered, by the resources' uid.
@@ -49,14 +61,18 @@ impl Ledger {
         written
     }
 
-    /// Remembers that the `ConfigMap` is as it should be at this resource version.
-    pub(super) fn verified(&self, uid: &str, config_map: &str, resource_version: Option<String>) {
-        let resource_version = resource_version.unwrap_or_default();
+    /// Remembers that the `ConfigMap` is as it should be.
+    pub(super) fn verified(&self, uid: &str, config_map: &str, verified: Verified) {
         self.with(uid, |entry| {
-            entry
-                .verified
-                .insert(config_map.to_owned(), resource_version);
+            entry.verified.insert(config_map.to_owned(), verified);
         });
+    }
+
+    /// What is remembered of the resource's `ConfigMaps`, by name.
+    pub(super) fn published(&self, uid: &str) -> BTreeMap<String, Verified> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = entries.get(uid);
+        entry.map_or_else(BTreeMap::new, |entry| entry.verified.clone())
     }
 
     /// Whether the `ConfigMap` that the watch shows is as it should be: the version verified, or
@@ -66,7 +82,7 @@ impl Ledger {
             let verified = entry
                 .verified
                 .get(config_map)
-                .and_then(|v| v.parse::<u64>().ok());
+                .and_then(|v| v.resource_version.parse::<u64>().ok());
             let watched = watched.and_then(|v| v.parse::<u64>().ok());
             matches!((verified, watched), (Some(verified), Some(watched)) if watched <= verified)
         })

@@ -6,6 +6,8 @@ mod events;
 mod fence;
 mod lease;
 mod ledger;
+mod log;
+mod metrics;
 mod publish;
 mod reconcile;
 mod status;

@@ -9,6 +9,7 @@ use super::call::{CallError, call};
 use crate::api::{AttemptError, ErrorCode, MANAGER};
 use crate::core::ownership::{Action, Owner, Target, decide};
 use crate::core::region_state::error;
+use crate::ops::metrics::{Metrics, Write};
 
 /// How often a write is tried anew after the object changed under it.
 const ATTEMPTS: usize = 5;
@@ -18,6 +19,7 @@ const ATTEMPTS: usize = 5;
 pub(super) struct Publisher {
     api: Api<ConfigMap>,
     owner: Owner,
+    metrics: Metrics,
 }
 
 /// A `ConfigMap` that is as it should be.
@@ -30,10 +32,11 @@ pub(super) struct Published {
 }
 
 impl Publisher {
-    pub(super) fn new(client: Client, owner: Owner) -> Self {
+    pub(super) fn new(client: Client, owner: Owner, metrics: Metrics) -> Self {
         Self {
             api: Api::namespaced(client, &owner.namespace),
             owner,
+            metrics,
         }
     }
 
@@ -56,7 +59,7 @@ impl Publisher {
         let (params, mut last) = (params(), None);
         let mut live = seen;
         for _ in 0..ATTEMPTS {
-            let written = match decide(&self.owner, target, live.as_ref()) {
+            let (write, written) = match decide(&self.owner, target, live.as_ref()) {
                 Action::Conflict => return Err(self.conflict(name)),
                 Action::Nothing => {
                     return Ok(Published {
@@ -66,15 +69,22 @@ impl Publisher {
                 }
                 Action::Create(wanted) => {
                     let request = self.api.create(&params, &wanted);
-                    call(|| self.doing("create", name), request).await
+                    (
+                        Write::Create,
+                        call(|| self.doing("create", name), request).await,
+                    )
                 }
                 Action::Replace(wanted) => {
                     let request = self.api.replace(name, &params, &wanted);
-                    call(|| self.doing("replace", name), request).await
+                    (
+                        Write::Replace,
+                        call(|| self.doing("replace", name), request).await,
+                    )
                 }
             };
             match written {
                 Ok(object) => {
+                    self.metrics.wrote(write, target.files.bytes());
                     return Ok(Published {
                         resource_version: object.resource_version(),
                         written: true,
@@ -124,7 +134,10 @@ impl Publisher {
         )
         .await
         {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                self.metrics.wrote(Write::Delete, 0);
+                Ok(true)
+            }
             // Gone already, or changed meanwhile: that change brings us back.
             Err(error) if error.is_not_found() || error.is_conflict() => Ok(false),
             Err(error) => Err(error),

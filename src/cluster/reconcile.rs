@@ -1,8 +1,7 @@
 //! Looks at one resource as `core::look` says, with the Kubernetes API and AWS behind it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -11,21 +10,23 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt as _};
+use tracing::Instrument as _;
 
 use super::call::CallError;
 use super::events::EventWriter;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Verified};
+use super::log::log;
 use super::publish::Publisher;
 use super::status::StatusWriter;
 use crate::api::{AttemptError, BedrockModelMap, BedrockModelMapStatus, ErrorCode, LABEL_NAME};
 use crate::aws::Snapshots;
 use crate::core::catalog::Snapshot;
-use crate::core::conditions;
 use crate::core::events::Event;
-use crate::core::look::{Look, Looked, Next, Refreshed, World};
+use crate::core::look::{Look, Looked, Next, World};
 use crate::core::ownership::{Owner, Target};
 use crate::core::region_state::error;
 use crate::core::settings::Settings;
+use crate::ops::metrics::Metrics;
 
 /// The wait after a reconciliation that failed; it doubles with each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -36,7 +37,8 @@ const LONGEST_RETRY: Duration = Duration::from_mins(1);
 pub(super) struct Context {
     pub(super) client: Client,
     pub(super) snapshots: Snapshots,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) metrics: Metrics,
     pub(super) events: EventWriter,
     /// Metadata of the `ConfigMaps` that carry our labels, as the watch shows them.
     pub(super) config_maps: Store<PartialObjectMeta<ConfigMap>>,
@@ -67,7 +69,11 @@ pub(super) async fn reconcile(
         resource: &resource,
         uid: &uid,
         context: &context,
-        publisher: Publisher::new(context.client.clone(), Owner::of(&resource)),
+        publisher: Publisher::new(
+            context.client.clone(),
+            Owner::of(&resource),
+            context.metrics.clone(),
+        ),
     };
     let look = Look {
         resource: &resource,
@@ -75,17 +81,36 @@ pub(super) async fn reconcile(
         now: world.now(),
         world: &world,
     };
-    let looked = look.look().await.map_err(|source| ReconcileError {
+    let (began, _under_way) = (Instant::now(), context.metrics.reconciling());
+    let looked = look.look().await;
+    let took = began.elapsed();
+    context.metrics.reconciled(outcome(&look, &looked), took);
+    let looked = looked.map_err(|source| ReconcileError {
         namespace: resource.namespace().unwrap_or_default(),
         name: resource.name_any(),
         source,
     })?;
     context.ledger.succeeded(&uid);
-    log(&looked, look.now);
+    if let Some(refreshed) = &looked.refreshed {
+        let reason = refreshed.reason.as_str();
+        context.metrics.refreshed(reason, took);
+    }
+    log(&looked, took);
     Ok(match looked.next {
         Next::Change => Action::await_change(),
         Next::After(wait) => Action::requeue(wait),
     })
+}
+
+/// What came of a look, as one word.
+fn outcome<W, E>(look: &Look<'_, W>, looked: &Result<Looked, E>) -> &'static str {
+    match looked {
+        Err(_) => "Failed",
+        Ok(_) if look.resource.spec.suspend => "Suspended",
+        Ok(_) if look.settings.is_err() => "Refused",
+        Ok(looked) if looked.refreshed.is_some() => "Refreshed",
+        Ok(_) => "NothingDue",
+    }
 }
 
 /// When a resource is looked at again after an error.
@@ -125,10 +150,14 @@ impl World for RealWorld<'_> {
 
     async fn apply(&self, target: &Target, seen: Option<ConfigMap>) -> Result<bool, AttemptError> {
         let published = self.publisher.apply(target, seen).await?;
-        let version = published.resource_version;
+        let verified = Verified {
+            resource_version: published.resource_version.unwrap_or_default(),
+            bytes: target.files.bytes(),
+            ends: target.ends.clone(),
+        };
         self.context
             .ledger
-            .verified(self.uid, &target.name, version);
+            .verified(self.uid, &target.name, verified);
         Ok(published.written)
     }
 
@@ -142,7 +171,10 @@ impl World for RealWorld<'_> {
         events: Vec<Event>,
     ) -> Result<(), CallError> {
         let client = self.context.client.clone();
-        let writer = StatusWriter::new(client, self.resource, &self.context.ledger);
+        let Context {
+            ledger, metrics, ..
+        } = self.context;
+        let writer = StatusWriter::new(client, self.resource, ledger, metrics);
         let detail = self.resource.spec.output.status_detail;
         if let Some(written) = writer.write(status, detail).await? {
             self.context.events.write(&written, events).await;
@@ -155,7 +187,12 @@ impl World for RealWorld<'_> {
         region: &str,
         not_before: Timestamp,
     ) -> Result<Arc<Snapshot>, AttemptError> {
-        self.context.snapshots.get(region, not_before).await
+        let span = tracing::info_span!("region", region);
+        let answer = self.context.snapshots.get(region, not_before);
+        let answer = answer.instrument(span).await;
+        let code = answer.as_ref().map_or_else(|e| e.code.as_str(), |_| "OK");
+        self.context.metrics.region_asked(region, code);
+        answer
     }
 
     async fn ask_account(&self) -> Result<Vec<String>, AttemptError> {
@@ -189,63 +226,5 @@ impl World for RealWorld<'_> {
 
     fn now(&self) -> Timestamp {
         Timestamp::now()
-    }
-}
-
-/// Says what was done, and what only a user can mend.
-fn log(looked: &Looked, began: Timestamp) {
-    if looked.restored > 0 {
-        tracing::info!(config_maps = looked.restored, "put back what was changed");
-    }
-    for (region, error) in &looked.complaints {
-        tracing::warn!(region, "{}", error.message);
-    }
-    if let Some(refreshed) = &looked.refreshed {
-        log_refresh(refreshed, began);
-    }
-}
-
-fn log_refresh(refreshed: &Refreshed, began: Timestamp) {
-    let Refreshed {
-        reason,
-        status,
-        asked,
-        written,
-    } = refreshed;
-    if asked + written == 0 {
-        return;
-    }
-    let summary = status.summary.clone().unwrap_or_default();
-    let took = Timestamp::now().duration_since(began);
-    let errors: BTreeMap<&str, usize> = status
-        .regions
-        .values()
-        .filter_map(|r| r.error.as_ref())
-        .fold(BTreeMap::new(), |mut counts, error| {
-            *counts.entry(error.code.as_str()).or_default() += 1;
-            counts
-        });
-    tracing::info!(
-        reason = reason.as_str(),
-        asked,
-        fresh = summary.regions_fresh,
-        models = summary.models,
-        profiles = summary.profiles,
-        written,
-        ?errors,
-        took_ms = took.as_millis(),
-        "refreshed"
-    );
-    let stalled = status
-        .conditions
-        .iter()
-        .find(|c| c.type_ == conditions::STALLED);
-    if let Some(stalled) = stalled {
-        tracing::warn!(reason = stalled.reason, "{}", stalled.message);
-    }
-    for region in status.regions.values() {
-        if let Some(error) = &region.error {
-            tracing::debug!("{}", error.message);
-        }
     }
 }

@@ -9,6 +9,7 @@ use super::call::{CallError, call};
 use super::ledger::Ledger;
 use crate::api::{BedrockModelMap, BedrockModelMapStatus, MANAGER, StatusDetail};
 use crate::core::status_detail::completed;
+use crate::ops::metrics::Metrics;
 
 /// How often a write is tried anew after the resource changed under it.
 const ATTEMPTS: usize = 5;
@@ -20,10 +21,16 @@ pub(super) struct StatusWriter<'a> {
     namespace: String,
     uid: Option<String>,
     ledger: &'a Ledger,
+    metrics: &'a Metrics,
 }
 
 impl<'a> StatusWriter<'a> {
-    pub(super) fn new(client: Client, resource: &BedrockModelMap, ledger: &'a Ledger) -> Self {
+    pub(super) fn new(
+        client: Client,
+        resource: &BedrockModelMap,
+        ledger: &'a Ledger,
+        metrics: &'a Metrics,
+    ) -> Self {
         let namespace = resource.namespace().unwrap_or_default();
         Self {
             api: Api::namespaced(client, &namespace),
@@ -31,6 +38,7 @@ impl<'a> StatusWriter<'a> {
             namespace,
             uid: resource.uid(),
             ledger,
+            metrics,
         }
     }
 
@@ -61,6 +69,7 @@ impl<'a> StatusWriter<'a> {
             let request = self.api.replace_status(&self.name, &params, &wanted);
             match call(|| self.doing("write the status of"), request).await {
                 Ok(written) => {
+                    self.metrics.wrote_status();
                     return Ok(Some(self.ledger.wrote(without_bulk(written))));
                 }
                 Err(error) if error.is_not_found() => return Ok(None),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::changes::{Change, Changes, What, summary};
 use super::conditions::{STALLED, is_failing, stalled_reason};
+use super::lifecycle::LEGACY;
 use crate::api::{AttemptError, BedrockModelMapStatus, ErrorCode};
 
 /// The longest note: the Kubernetes API takes 1,024 bytes.
@@ -227,7 +228,7 @@ fn change_reason(what: &What) -> &'static str {
 fn takes_away(what: &What) -> bool {
     match what {
         What::RegionRemoved | What::ModelRemoved { .. } => true,
-        What::LifecycleChanged { after, .. } => after.status == "LEGACY",
+        What::LifecycleChanged { after, .. } => after.status == LEGACY,
         What::InvokeWithChanged { after, .. } => after.is_none(),
         What::ProfileRemoved { .. }
         | What::RegionAdded

@@ -16,6 +16,8 @@ pub mod election;
 pub mod events;
 pub mod invocation;
 #[cfg(feature = "operator")]
+pub mod lifecycle;
+#[cfg(feature = "operator")]
 pub mod look;
 #[cfg(feature = "operator")]
 pub mod ownership;

@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
     ManagedFieldsEntry, ObjectMeta, OwnerReference,
 };
 
+use super::lifecycle::Ends;
 use super::render::Files;
 use crate::api::{
     ANNOTATION_SHA256, BedrockModelMap, DeletionPolicy, GROUP, KIND, LABEL_CONTENT,
@@ -109,6 +110,8 @@ pub struct Target {
     pub name: String,
     /// What it holds.
     pub content: Content,
+    /// Which of its models come to an end, for the metrics.
+    pub ends: Ends,
     /// Its files.
     pub files: Files,
 }

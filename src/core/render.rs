@@ -51,7 +51,8 @@ pub struct Files {
 }
 
 impl Files {
-    fn bytes(&self) -> usize {
+    /// Their size in all, names included: what the bound of a ConfigMap is about.
+    pub fn bytes(&self) -> usize {
         let text = self.data.iter().map(|(k, v)| k.len() + v.len());
         let binary = self.binary_data.iter().map(|(k, v)| k.len() + v.len());
         text.chain(binary).sum()

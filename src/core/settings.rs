@@ -75,7 +75,8 @@ pub fn go_duration(text: &str) -> Option<Duration> {
     (!parsed.is_negative()).then(|| parsed.into())
 }
 
-fn refresh_interval(spec: &BedrockModelMapSpec) -> Result<Duration, InvalidSpec> {
+/// How often a spec asks each region.
+pub fn refresh_interval(spec: &BedrockModelMapSpec) -> Result<Duration, InvalidSpec> {
     let text = &spec.refresh_interval;
     if text.is_empty() {
         return Ok(DEFAULT_REFRESH_INTERVAL);

@@ -1,6 +1,7 @@
-//! What every long-running program needs: logs, probes, and an orderly end.
+//! What every long-running program needs: logs, metrics, probes, and an orderly end.
 
 pub mod admin;
+pub mod metrics;
 pub mod readiness;
 pub mod shutdown;
 pub mod telemetry;

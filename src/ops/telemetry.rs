@@ -49,7 +49,15 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
         LogFormat::Pretty => registry
             .with(layer.with_ansi(std::io::stderr().is_terminal()))
             .try_init()?,
-        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init()?,
+        LogFormat::Json => registry
+            .with(
+                layer
+                    .json()
+                    .flatten_event(true)
+                    // It is the last of the list.
+                    .with_current_span(false),
+            )
+            .try_init()?,
     }
     Ok(())
 }

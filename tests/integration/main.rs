@@ -8,6 +8,8 @@ mod events;
 mod failures;
 mod identity;
 mod leader_election;
+mod logs;
+mod metrics;
 mod oracle;
 mod output;
 mod ownership;

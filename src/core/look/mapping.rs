@@ -4,6 +4,7 @@ use super::World;
 use super::refresh::{Refresher, Round};
 use crate::api::{AttemptError, ErrorCode, MappingStatus, RegionState, RegionStatus};
 use crate::core::content::RegionContent;
+use crate::core::lifecycle::Ends;
 use crate::core::ownership::{Content, Target};
 use crate::core::region_state::error;
 use crate::core::render::mapping_files;
@@ -70,6 +71,8 @@ impl<W: World> Refresher<'_, W> {
         let target = Target {
             name: name.to_owned(),
             content: Content::Mapping,
+            // Those of its regions are told by their own.
+            ends: Ends::default(),
             files: mapping.files,
         };
         let live = self.read_to_write(name).await?;

@@ -117,6 +117,8 @@ pub struct Refreshed {
     pub reason: Reason,
     /// The status after it.
     pub status: BedrockModelMapStatus,
+    /// What changed in what is published.
+    pub changes: Changes,
     /// Regions asked.
     pub asked: usize,
     /// ConfigMaps written or deleted.
@@ -316,6 +318,7 @@ impl<W: World> Look<'_, W> {
         looked.refreshed = Some(Refreshed {
             reason: refresh.reason,
             status,
+            changes,
             asked,
             written,
         });

@@ -19,6 +19,7 @@ use crate::core::account_state;
 use crate::core::association::associate;
 use crate::core::changes::{Changes, changes};
 use crate::core::content::RegionContent;
+use crate::core::lifecycle::Ends;
 use crate::core::ownership::{Content, Owner, Target};
 use crate::core::plan::{Inputs, Reason, Refresh, regions_to_ask};
 use crate::core::region_name::is_region;
@@ -304,6 +305,7 @@ impl<W: World> Refresher<'_, W> {
         let target = Target {
             name: name.to_owned(),
             content: Content::Region(region.to_owned()),
+            ends: Ends::of(&content.models),
             files,
         };
         self.world.apply(&target, live).await

@@ -19,6 +19,7 @@ fn target() -> Target {
     Target {
         name: "claude-us-east-1".into(),
         content: Content::Region("us-east-1".into()),
+        ends: Ends::default(),
         files: Files {
             data: BTreeMap::from([("models.json".into(), "{}".into())]),
             binary_data: BTreeMap::new(),
@@ -273,6 +274,7 @@ fn the_mapping_names_no_region_and_can_be_binary() {
     let target = Target {
         name: "claude-mapping".into(),
         content: Content::Mapping,
+        ends: Ends::default(),
         files: Files {
             data: BTreeMap::new(),
             binary_data: BTreeMap::from([("mapping.json.gz".into(), vec![31, 139])]),

@@ -16,6 +16,9 @@ use super::eventually;
 /// How much of the log a failed test shows.
 const TAIL: usize = 40;
 
+/// The credentials given: the access key's id and its secret.
+pub const KEYS: [&str; 2] = ["AKIDOFTHETESTS", "secret-key-that-is-nobodys-concern"];
+
 /// Whether the operator gets credentials for AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credentials {
@@ -62,8 +65,9 @@ impl Operator {
             format!("HOME={}", launch.control_plane.folder().display()),
         ];
         if launch.credentials == Credentials::Given {
-            let keys = ["AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test"];
-            arguments.extend(keys.map(str::to_owned));
+            let [id, secret] = KEYS;
+            arguments.push(format!("AWS_ACCESS_KEY_ID={id}"));
+            arguments.push(format!("AWS_SECRET_ACCESS_KEY={secret}"));
         }
         let command = [
             env!("CARGO_BIN_EXE_bedrock-model-map"),
