@@ -16,6 +16,14 @@ struct Region {
     profiles: Vec<Value>,
 }
 
+/// What a region has, as in the files of the catalogue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Listings {
+    pub(crate) model_summaries: Vec<Value>,
+    pub(crate) inference_profile_summaries: Vec<Value>,
+}
+
 /// Whether a region is enabled for the account, in the words of the Account service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

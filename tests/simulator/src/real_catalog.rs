@@ -1,9 +1,8 @@
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use serde_json::Value;
 
-use crate::catalog::{Catalog, RegionOptStatus};
+use crate::catalog::{Catalog, Listings, RegionOptStatus};
 
 macro_rules! embedded {
     ($($region:literal)*) => {
@@ -42,13 +41,6 @@ const ENABLED_BY_DEFAULT: &[&str] = &[
     "us-west-1",
     "us-west-2",
 ];
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Listings {
-    model_summaries: Vec<Value>,
-    inference_profile_summaries: Vec<Value>,
-}
 
 impl Catalog {
     /// 31 regions as they are, with a few application profiles in some of them.

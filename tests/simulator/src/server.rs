@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::admin::{clear_faults, requests, reset_requests, set_faults};
+use crate::admin::{clear_faults, listings, requests, reset_requests, set_faults, set_listings};
 use crate::api::{World, list_models, list_profiles, list_regions, unknown_operation};
 
 /// Breaks the connection that a request came over.
@@ -52,6 +52,10 @@ fn router(world: Arc<World>) -> Router {
         .route("/listRegions", post(list_regions))
         .route("/_simulator/faults", put(set_faults).delete(clear_faults))
         .route("/_simulator/requests", get(requests).delete(reset_requests))
+        .route(
+            "/_simulator/catalog/{region}",
+            get(listings).put(set_listings),
+        )
         .fallback(unknown_operation)
         .with_state(world)
 }

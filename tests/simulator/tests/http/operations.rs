@@ -232,3 +232,28 @@ async fn every_request_is_counted() {
     simulator.reset_counts();
     assert_eq!(simulator.total(), 0);
 }
+
+#[tokio::test]
+async fn catalogue_of_a_region_is_read_and_changed_over_http() {
+    let simulator = real().await;
+    let admin = async |method: &str, body: &str| {
+        let request = format!("{method} /_simulator/catalog/us-east-1");
+        let json = "Content-Type: application/json\r\n";
+        send(simulator.address(), &request, json, body)
+            .await
+            .unwrap()
+    };
+    let mut listings = admin("GET", "").await.json();
+    let models = listings["modelSummaries"].as_array_mut().unwrap();
+    let one = models.swap_remove(0);
+    *models = vec![one.clone()];
+    assert_eq!(admin("PUT", &listings.to_string()).await.status, 204);
+
+    let answer = ask(simulator.address(), "us-east-1", MODELS).await;
+    assert_eq!(answer.json(), json!({"modelSummaries": [one]}));
+    let other = ask(simulator.address(), "eu-central-1", MODELS).await;
+    assert!(other.ids().len() > 1);
+    let profiles = simulator.catalog().profiles("us-east-1").to_vec();
+    assert_eq!(listings["inferenceProfileSummaries"], json!(profiles));
+    assert_eq!(admin("PUT", "{}").await.status, 422);
+}
