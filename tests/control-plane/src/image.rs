@@ -48,3 +48,83 @@ fn architecture() -> &'static str {
         other => other,
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn tar(arguments: &[&str], folder: &Path) -> String {
+        let output = Command::new("tar")
+            .args(arguments)
+            .current_dir(folder)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[test]
+    fn archive_leads_from_its_name_to_the_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        fs::create_dir_all(root.join("bin")).unwrap();
+        fs::write(root.join("bin/app"), "a program").unwrap();
+        fs::set_permissions(root.join("bin/app"), fs::Permissions::from_mode(0o755)).unwrap();
+        let config = Config {
+            entrypoint: vec!["/bin/app".to_owned()],
+            user: "1:2".to_owned(),
+            ..Config::default()
+        };
+        let archive = folder.path().join("image.tar");
+        write("localhost/app:1", &root, &config, &archive).unwrap();
+
+        tar(&["-xf", "image.tar"], folder.path());
+        let json = |path: &str| -> Value {
+            serde_json::from_slice(&fs::read(folder.path().join(path)).unwrap()).unwrap()
+        };
+        let blob = |descriptor: &Value| {
+            let (_, sha256) = descriptor["digest"]
+                .as_str()
+                .unwrap()
+                .split_once(':')
+                .unwrap();
+            let path = format!("blobs/sha256/{sha256}");
+            let size = fs::metadata(folder.path().join(&path)).unwrap().len();
+            assert_eq!(descriptor["size"], size);
+            path
+        };
+        let listed = &json("index.json")["manifests"][0];
+        assert_eq!(
+            listed["annotations"],
+            json!({"io.containerd.image.name": "localhost/app:1"})
+        );
+        let manifest = json(&blob(listed));
+        let image = json(&blob(&manifest["config"]));
+        assert_eq!(image["config"]["Entrypoint"], json!(["/bin/app"]));
+        assert_eq!(image["config"]["User"], "1:2");
+        let layer = &manifest["layers"][0];
+        assert_eq!(image["rootfs"]["diff_ids"], json!([layer["digest"]]));
+        let files = tar(&["-tvf", &blob(layer), "--numeric-owner"], folder.path());
+        let app = files
+            .lines()
+            .find(|line| line.ends_with("./bin/app"))
+            .unwrap();
+        assert!(app.starts_with("-rwxr-xr-x 0/0 "), "{app}");
+    }
+
+    #[test]
+    fn missing_root_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("nowhere");
+        let archive = folder.path().join("image.tar");
+        let error = write("localhost/app:1", &root, &Config::default(), &archive).unwrap_err();
+        assert!(error.to_string().contains("nowhere"), "{error}");
+    }
+}
