@@ -11,6 +11,11 @@ mount -t tmpfs tmpfs /run
 mount --bind "$folder/var/lib" /var/lib
 mount --bind "$folder/var/log" /var/log
 
+# The parent of all containers' cgroups, in every hierarchy.
+for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/*; do
+    [ ! -w "$hierarchy/cgroup.procs" ] || mkdir -p "$hierarchy/${folder##*/}"
+done
+
 # The kubelet insists on these settings, which are those of the whole kernel: here they are plain files.
 for setting in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/panic_on_oops=1 \
     kernel/keys/root_maxkeys=1000000 kernel/keys/root_maxbytes=25000000; do

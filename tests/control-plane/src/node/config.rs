@@ -115,7 +115,6 @@ failSwapOn: false
 # A root without CAP_SYS_RESOURCE may not lower it.
 oomScoreAdj: 0
 makeIPTablesUtilChains: false
-localStorageCapacityIsolation: false
 # There is no DNS.
 resolvConf: ""
 # How soon a changed ConfigMap is seen in a Pod; one minute by default.

@@ -4,6 +4,7 @@ use std::env;
 use std::fmt::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// The programs that a node is made of, beyond Kubernetes' own.
 pub(crate) struct Programs {
@@ -35,10 +36,11 @@ const NETWORK_PLUGINS_PACKAGE: &str = "containernetworking-plugins";
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum Missing {
     /// Namespaces, mounts and cgroups are root's.
-    #[error(
-        "a node needs root; run this again as root, in a virtual machine or a container if you like"
-    )]
+    #[error("a node needs root; run this again as root")]
     Root,
+    /// Root is not all-powerful, as in most containers.
+    #[error("a node needs namespaces of its own, and root may not make them here")]
+    Namespaces,
     /// Programs are not installed.
     #[error("a node needs {}", explain(.0))]
     Programs(Vec<MissingProgram>),
@@ -68,7 +70,18 @@ pub fn check() -> Result<(), Missing> {
     let is_root = Path::new("/proc/self")
         .metadata()
         .is_ok_and(|process| process.uid() == 0);
-    if is_root { Ok(()) } else { Err(Missing::Root) }
+    if !is_root {
+        return Err(Missing::Root);
+    }
+    let namespaces = Command::new("unshare")
+        .args(["--net", "--mount", "--pid", "--fork", "true"])
+        .stderr(Stdio::null())
+        .status();
+    if namespaces.is_ok_and(|status| status.success()) {
+        Ok(())
+    } else {
+        Err(Missing::Namespaces)
+    }
 }
 
 /// Finds what a node is made of.
