@@ -29,7 +29,7 @@ test-deploy: fetch-control-plane ## Check chart, Kustomize bases and image (buil
 	@tests/deploy/tools.sh >/dev/null
 	$(CARGO) test -p bedrock-model-map --test deploy --locked
 
-e2e: build ## Run Pods on a real node (Linux, needs root; says which packages it lacks)
+e2e: build ## Run the operator on a real node (Linux, needs root; says which packages it lacks)
 	@$(BIN)/e2e $(ARGS)
 
 test-unit: ## Run the tests that need no control plane

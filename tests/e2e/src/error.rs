@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use control_plane::kubectl;
 
+use crate::command;
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The control plane, the node or their programs are not to be had.
@@ -13,6 +15,9 @@ pub enum Error {
     /// kubectl did not do what it was told.
     #[error(transparent)]
     Kubectl(#[from] kubectl::Error),
+    /// Helm did not do what it was told.
+    #[error(transparent)]
+    Command(#[from] command::Error),
     /// Something did not happen.
     #[error("not within {} s: {awaited}; last seen: {seen}", .limit.as_secs())]
     Late {
@@ -20,6 +25,19 @@ pub enum Error {
         limit: Duration,
         seen: String,
     },
+    /// Something is as it must not be.
+    #[error("{what}\nexpected:\n{expected}\nseen:\n{seen}")]
+    Unexpected {
+        what: &'static str,
+        expected: String,
+        seen: String,
+    },
+    /// A process could not be killed.
+    #[error("cannot kill process {0}")]
+    Kill(String),
+    /// The catalogue is not as the simulator is known to have it.
+    #[error("not JSON: {0}")]
+    Json(#[from] serde_json::Error),
     /// The scenario failed, and has said why.
     #[error("failed, see above")]
     Failed,

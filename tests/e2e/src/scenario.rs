@@ -1,53 +1,187 @@
 //! What is played on the machine.
 
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
 use control_plane::ControlPlane;
 use control_plane::kubectl::Kubectl;
 use control_plane::machine::Machine;
 use control_plane::node::Node;
 
+use crate::bedrock::Bedrock;
 use crate::error::Error;
-use crate::step::step;
-use crate::wait::until;
+use crate::helm::Helm;
+use crate::images;
+use crate::operator::Operator;
+use crate::step::{skip, step};
+use crate::team::Team;
 
-const READER: &str = include_str!("../manifests/reader.yaml");
+const NAMESPACES: &str = include_str!("../manifests/namespaces.yaml");
 
-pub async fn play(machine: &Machine) -> Result<(), Error> {
-    let control_plane = step(
-        "Starting etcd, kube-apiserver and kube-controller-manager",
-        ControlPlane::start_in(machine),
-    )
-    .await?;
-    let _node = step(
-        "Starting kube-scheduler, containerd and kubelet",
-        Node::start(machine, &control_plane, &[]),
-    )
-    .await?;
-    let kubectl = Kubectl::of(&control_plane);
-    step(
-        "A Pod reads a ConfigMap and sees its change",
-        mount(&kubectl),
-    )
-    .await
+/// What is played with.
+pub struct Tools {
+    pub helm: PathBuf,
+    /// The chart that was released before.
+    pub previous_chart: Option<PathBuf>,
 }
 
-async fn mount(kubectl: &Kubectl) -> Result<(), Error> {
-    kubectl.run_with(&["apply", "-f", "-"], READER).await?;
-    let log = async || kubectl.run(&["logs", "reader"]).await;
-    until("the first content in the Pod's log", log, |log| {
-        log == "one\n"
+/// Sets the scene, plays, and in case of a failure says what the cluster looks like.
+pub async fn play(machine: &Machine, tools: &Tools) -> Result<(), Error> {
+    let archives = async { images::write(machine) };
+    let archives = step("Making the images of operator and simulator", archives).await?;
+    let what = "Starting etcd, kube-apiserver and kube-controller-manager";
+    let control_plane = step(what, ControlPlane::start_in(machine)).await?;
+    let what = "Starting kube-scheduler, containerd and kubelet";
+    let node = step(what, Node::start(machine, &control_plane, &archives)).await?;
+
+    let kubectl = Kubectl::of(&control_plane);
+    let scene = Scene {
+        bedrock: Bedrock::new(&kubectl),
+        operator: Operator::new(
+            &kubectl,
+            Helm::of(&tools.helm, &control_plane),
+            machine.file("values.json"),
+        ),
+        team: Team::new(&kubectl, &control_plane),
+    };
+    let outcome = scene.play(&kubectl, tools.previous_chart.as_deref()).await;
+    if outcome.is_err() {
+        describe(&kubectl, &node).await;
+    }
+    outcome
+}
+
+struct Scene<'a> {
+    bedrock: Bedrock<'a>,
+    operator: Operator<'a>,
+    team: Team<'a>,
+}
+
+impl Scene<'_> {
+    async fn play(&self, kubectl: &Kubectl, previous_chart: Option<&Path>) -> Result<(), Error> {
+        step("Starting a simulated Bedrock", self.start_bedrock(kubectl)).await?;
+        let what = match previous_chart {
+            Some(_) => "Installing the chart that was released before",
+            None => "Installing the chart",
+        };
+        step(what, self.operator.upgrade(previous_chart, &[])).await?;
+        let what = "Declaring a map and a workload that mounts it";
+        step(what, self.populate()).await?;
+        let what = "A refresh reaches the workload";
+        step(what, self.refresh("one")).await?;
+
+        let what = "Upgrading to this chart";
+        if previous_chart.is_some() {
+            let upgrade = self.operator.upgrade(None, &[]);
+            step(what, self.replaces_nothing(upgrade)).await?;
+        } else {
+            skip(what, "no --previous-chart to upgrade from");
+        }
+        let settings = ["regionTimeoutSeconds=30", "resources.requests.cpu=10m"];
+        let upgrade = self.operator.upgrade(None, &settings);
+        let what = "Upgrading to other values";
+        step(what, self.replaces_nothing(upgrade)).await?;
+        let what = "The leader is killed, and a refresh by the other reaches the workload";
+        step(what, self.replaces_nothing(self.survive_the_leader())).await?;
+
+        let what = "Uninstalling, which leaves maps and ConfigMaps";
+        let uninstall = self.operator.uninstall();
+        step(what, self.replaces_nothing(uninstall)).await?;
+        let what = "Installing again";
+        let install = self.operator.upgrade(None, &[]);
+        step(what, self.replaces_nothing(install)).await?;
+        let what = "A refresh by the new operator reaches the workload";
+        step(what, self.replaces_nothing(self.refresh("three"))).await?;
+
+        let what = "Nothing was written but what the three refreshes changed";
+        step(what, self.only_refreshes_wrote()).await
+    }
+
+    async fn start_bedrock(&self, kubectl: &Kubectl) -> Result<(), Error> {
+        kubectl.run_with(&["apply", "-f", "-"], NAMESPACES).await?;
+        let endpoint = self.bedrock.start().await?;
+        self.operator.set_endpoint(&endpoint)
+    }
+
+    async fn populate(&self) -> Result<(), Error> {
+        self.team.map().await?;
+        self.team.watch().await?;
+        self.team.work().await?;
+        self.team.reads(&self.bedrock.model_ids().await?).await
+    }
+
+    /// Another model in the region, a forced refresh, and a workload that sees it.
+    async fn refresh(&self, name: &str) -> Result<(), Error> {
+        self.bedrock.add_model(name).await?;
+        self.team.refresh(name).await?;
+        self.team.reads(&self.bedrock.model_ids().await?).await
+    }
+
+    async fn survive_the_leader(&self) -> Result<(), Error> {
+        let killed = self.operator.kill_leader().await?;
+        self.refresh("two").await?;
+        let leader = self.operator.leader().await?;
+        if leader == killed {
+            return Err(Error::Unexpected {
+                what: "the leader that was killed leads",
+                expected: "another".to_owned(),
+                seen: leader,
+            });
+        }
+        self.operator.complete().await
+    }
+
+    /// The team keeps its map, what is published of it, and its Pod, which is not restarted.
+    async fn replaces_nothing(
+        &self,
+        change: impl Future<Output = Result<(), Error>>,
+    ) -> Result<(), Error> {
+        let before = self.team.possessions().await?;
+        change.await?;
+        let after = self.team.possessions().await?;
+        same("something was replaced or restarted", before, after)
+    }
+
+    async fn only_refreshes_wrote(&self) -> Result<(), Error> {
+        let expected = [
+            "ADDED bedrock-eu-central-1: 1",
+            "ADDED bedrock-mapping: 1",
+            "ADDED bedrock-us-east-1: 1",
+            "MODIFIED bedrock-mapping: 3",
+            "MODIFIED bedrock-us-east-1: 3",
+        ];
+        let what = "the ConfigMaps had other events";
+        same(what, expected.join("\n"), self.team.events()?)?;
+        let what = "the operator's containers were restarted";
+        same(what, "0 0".to_owned(), self.operator.restarts().await?)
+    }
+}
+
+fn same(what: &'static str, expected: String, seen: String) -> Result<(), Error> {
+    if expected == seen {
+        return Ok(());
+    }
+    Err(Error::Unexpected {
+        what,
+        expected,
+        seen,
     })
-    .await?;
-    let change = [
-        "patch",
-        "configmap",
-        "text",
-        "-p",
-        r#"{"data": {"line": "two\n"}}"#,
-    ];
-    kubectl.run(&change).await?;
-    until("the change in the Pod's log", log, |log| {
-        log == "one\ntwo\n"
-    })
-    .await?;
-    Ok(())
+}
+
+/// What one looks at when Pods do not do what they should.
+async fn describe(kubectl: &Kubectl, node: &Node) {
+    let mut err = io::stderr();
+    let operator = "app.kubernetes.io/name=bedrock-model-map";
+    for command in [
+        "get pods --all-namespaces -o wide",
+        "get bmm --all-namespaces -o wide",
+        "get events --all-namespaces --sort-by=.lastTimestamp",
+        &format!("logs --all-containers --prefix --tail=50 -n bedrock-system -l {operator}"),
+    ] {
+        let arguments: Vec<_> = command.split(' ').collect();
+        let seen = kubectl.run(&arguments).await;
+        let seen = seen.unwrap_or_else(|error| error.to_string());
+        let _ = writeln!(err, "\n--- kubectl {command}\n{seen}");
+    }
+    let _ = writeln!(err, "\n--- end of the kubelet's log\n{}", node.log_tail());
 }

@@ -1,0 +1,80 @@
+//! The images of the operator and of the simulator, from the programs that cargo has built beside this one.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use control_plane::image::{self, Config};
+use control_plane::machine::Machine;
+
+pub const OPERATOR: &str = "localhost/bedrock-model-map";
+pub const TAG: &str = "e2e";
+
+const SIMULATOR: &str = "localhost/bedrock-simulator";
+
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Makes both images, and returns the archives.
+pub fn write(machine: &Machine) -> io::Result<Vec<PathBuf>> {
+    let operator = operator(&machine.file("operator"))?;
+    let simulator = simulator(&machine.file("simulator"))?;
+    let write = |(name, root, config): (&str, &str, &Config)| {
+        let archive = machine.file(&format!("{root}.tar"));
+        let name = format!("{name}:{TAG}");
+        image::write(&name, &machine.file(root), config, &archive)?;
+        Ok(archive)
+    };
+    let images = [
+        (OPERATOR, "operator", &operator),
+        (SIMULATOR, "simulator", &simulator),
+    ];
+    images.into_iter().map(write).collect()
+}
+
+/// Nothing but the program, what it needs, and the certificate authorities that it trusts.
+fn operator(root: &Path) -> io::Result<Config> {
+    let program = program("bedrock-model-map")?;
+    let bin = root.join("usr/bin");
+    let certificates = root.join("etc/ssl/certs");
+    fs::create_dir_all(&bin)?;
+    fs::create_dir_all(&certificates)?;
+    fs::copy(&program, bin.join("bedrock-model-map"))?;
+    fs::copy(AUTHORITIES, certificates.join("ca-certificates.crt"))?;
+    install_libraries(&program, root)?;
+    Ok(Config {
+        entrypoint: vec!["/usr/bin/bedrock-model-map".to_owned()],
+        user: "65532:65532".to_owned(),
+        ..Config::default()
+    })
+}
+
+fn simulator(root: &Path) -> io::Result<Config> {
+    let program = program("bedrock-simulator")?;
+    fs::create_dir_all(root)?;
+    fs::copy(&program, root.join("bedrock-simulator"))?;
+    install_libraries(&program, root)?;
+    Ok(Config {
+        entrypoint: vec!["/bedrock-simulator".to_owned()],
+        ..Config::default()
+    })
+}
+
+fn program(name: &str) -> io::Result<PathBuf> {
+    Ok(env::current_exe()?.with_file_name(name))
+}
+
+/// Copies the libraries that a program is linked with.
+fn install_libraries(program: &Path, root: &Path) -> io::Result<()> {
+    let libraries = Command::new("ldd").arg(program).output()?;
+    let libraries = String::from_utf8_lossy(&libraries.stdout).into_owned();
+    for library in libraries.split_whitespace() {
+        if let Some(inside) = library.strip_prefix('/') {
+            let to = root.join(inside);
+            fs::create_dir_all(to.parent().unwrap_or(root))?;
+            fs::copy(library, to)?;
+        }
+    }
+    Ok(())
+}
