@@ -10,7 +10,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 # One recipe after the other: cargo uses all cores already, and holds a lock.
 .NOTPARALLEL:
-.PHONY: help build demo test test-unit test-browser lint lint-features generate generate-chart verify-generated test-deploy e2e deny bench fetch-control-plane ci
+.PHONY: help build demo test test-alerts test-unit test-browser lint lint-features generate generate-chart verify-generated test-deploy e2e deny bench fetch-control-plane ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,11 @@ test-deploy: fetch-control-plane ## Check chart, Kustomize bases and image (buil
 
 e2e: build ## Run the operator on a real node (Linux, needs root; says which packages it lacks)
 	@$(BIN)/e2e $(ARGS)
+
+test-alerts: ## Check the alerts (needs promtool, of the package prometheus)
+	@command -v promtool >/dev/null || { echo 'promtool is missing: install the package prometheus, or take it from https://prometheus.io/download/' >&2; exit 1; }
+	promtool check rules config/prometheus/rules.yaml
+	promtool test rules config/prometheus/rules_test.yaml
 
 test-unit: ## Run the tests that need no control plane
 	$(CARGO) test --workspace --exclude control-plane --lib --bins --locked

@@ -241,3 +241,37 @@ fn suspended_resource_is_not_awaited() {
     scene.has(r#"bedrock_model_map_suspended{namespace="team-a",name="claude"} 1.0"#);
     assert!(!scene.text().contains("next_refresh_timestamp_seconds{"));
 }
+
+const RULES: &str = include_str!("../../../config/prometheus/rules.yaml");
+
+#[test]
+fn rules_use_metrics_that_there_are() {
+    let names = |text: &'static str| {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        words.filter(|word| word.starts_with("bedrock_model_map_"))
+    };
+    let known: Vec<&str> = names(DOCUMENTATION).collect();
+    assert!(names(RULES).count() > 5);
+    for name in names(RULES) {
+        assert!(known.contains(&name), "{name}");
+    }
+}
+
+#[test]
+fn runbook_has_a_section_for_each_alert_and_no_other() {
+    let runbook = include_str!("../../../docs/runbook.md");
+    let alerts = RULES
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let sections = runbook.lines().filter_map(|line| line.strip_prefix("## "));
+    assert_eq!(alerts.collect::<Vec<_>>(), sections.collect::<Vec<_>>());
+    let linked = RULES
+        .lines()
+        .filter_map(|line| line.rsplit_once("runbook.md#"));
+    let sections = runbook.lines().filter_map(|line| line.strip_prefix("## "));
+    let sections: Vec<String> = sections.map(str::to_lowercase).collect();
+    assert_eq!(
+        linked.map(|(_, anchor)| anchor).collect::<Vec<_>>(),
+        sections
+    );
+}
