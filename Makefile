@@ -60,6 +60,7 @@ lint-features: ## Check the library with each of its features alone
 generate: build ## Write what is generated from the code
 	$(BIN)/bedrock-model-map crd > $(CRD).new && mv $(CRD).new $(CRD) || { rm -f $(CRD).new; exit 1; }
 	cp $(CRD) $(CHART)/files/
+	UPDATE_GOLDEN=1 $(CARGO) test -q -p bedrock-model-map --test golden --locked reference
 
 generate-chart: ## Write the chart's README (builds the tools of test-deploy, once)
 	"$$(tests/deploy/tools.sh)/helm-docs" --chart-search-root $(CHART) --log-level warning
@@ -69,6 +70,7 @@ verify-generated: build ## Check that what is generated is as the code has it
 		{ echo '$(CRD) is not what the code makes: run `make generate`' >&2; exit 1; }
 	@diff -u $(CRD) $(CHART)/files/$(notdir $(CRD)) || \
 		{ echo 'the chart has another $(notdir $(CRD)): run `make generate`' >&2; exit 1; }
+	$(CARGO) test -q -p bedrock-model-map --test golden --locked reference
 
 deny: ## Check licences, bans and sources of the dependencies (needs cargo-deny)
 	$(CARGO) deny --locked check licenses bans sources

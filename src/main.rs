@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 
 use bedrock_model_map::cli::Cli;
-use clap::Parser as _;
 
 fn main() -> ExitCode {
-    Cli::parse().execute()
+    Cli::of_process().execute()
 }

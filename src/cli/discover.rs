@@ -21,9 +21,6 @@ pub(super) struct Discover {
     #[arg(long = "region", value_name = "REGION", value_parser = mapping::region)]
     regions: Vec<String>,
 
-    #[command(flatten)]
-    selectors: Selectors,
-
     /// How the mapping is printed. Default: table, or nothing with --output-dir.
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     output: Option<Format>,
@@ -35,6 +32,9 @@ pub(super) struct Discover {
 
     #[command(flatten)]
     aws: AwsArgs,
+
+    #[command(flatten)]
+    selectors: Selectors,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -60,8 +60,8 @@ impl Discover {
         let selection = self.selectors.selection()?;
         let discovery = block_on(self.ask(&selection)).map_err(DiscoverError::Runtime)??;
         let failures = discovery.failures().count();
-        summarize(&discovery);
         if discovery.answered() == 0 && failures > 0 {
+            summarize(&discovery);
             return Err(DiscoverError::NoAnswer);
         }
         if let Some(folder) = &self.output_dir {
@@ -71,6 +71,7 @@ impl Discover {
         if let Some(format) = self.output.or(default) {
             mapping::show(&discovery.published, &about(&discovery), format)?;
         }
+        summarize(&discovery);
         Ok(if failures == 0 {
             Outcome::Complete
         } else {

@@ -77,6 +77,8 @@ pub(super) enum ResolveError {
     Mount(#[from] MountError),
     #[error("{0}")]
     Glob(#[from] globset::Error),
+    #[error("nothing is published of {region}: {why}")]
+    NotPublished { region: String, why: String },
     #[error("{0}")]
     Live(String),
     #[error("{0}")]
@@ -124,7 +126,18 @@ impl Resolve {
                 let (client, namespace) = self.cluster.connect().await?;
                 let mapping =
                     get_model_profile_mapping(client, &namespace, name, Refresh::Published).await?;
-                Ok(mapping.published)
+                match mapping.status.regions.get(&self.region) {
+                    Some(status) if !mapping.published.regions.contains_key(&self.region) => {
+                        Err(ResolveError::NotPublished {
+                            region: self.region.clone(),
+                            why: status.error.as_ref().map_or_else(
+                                || "no model of it is selected".to_owned(),
+                                |error| error.message.clone(),
+                            ),
+                        })
+                    }
+                    _ => Ok(mapping.published),
+                }
             }
             None => self.ask_bedrock().await,
         }

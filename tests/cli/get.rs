@@ -171,30 +171,66 @@ async fn watched(stage: &Stage) {
     assert_eq!(watch.wait().await.unwrap().code(), Some(0));
 }
 
+/// `get` and `resolve` look in the same place.
 async fn refusals(stage: &Stage) {
-    let nobody = stage.control_plane.kubeconfig_for("nobody", &[]).unwrap();
-    let done = stage.as_user(path(&nobody), &["get", "small"]).await;
-    done.failed(1, r#"User "nobody" cannot get resource "bedrockmodelmaps""#);
-    let context = ["get", "small", "--context", "other"];
-    stage.get(&context).await.failed(1, "no cluster: ");
-    stage
-        .as_user("/nonexistent", &["get", "small"])
-        .await
-        .failed(1, "no cluster: ");
     let suspended = json!({"regions": REGIONS, "suspend": true});
     stage.create("asleep", suspended).await;
-    stage
-        .get(&["get", "asleep"])
-        .await
-        .failed(1, "default/asleep has published nothing yet");
+    let nobody = stage.control_plane.kubeconfig_for("nobody", &[]).unwrap();
+    let known = path(stage.control_plane.kubeconfig());
+    let resolve = |name| {
+        [
+            "resolve",
+            "claude",
+            "--region",
+            "us-east-1",
+            "-o",
+            "id",
+            name,
+        ]
+    };
+    let cases = [
+        (
+            known,
+            "nothing",
+            "there is no BedrockModelMap default/nothing",
+        ),
+        (known, "asleep", "default/asleep has published nothing yet"),
+        (
+            path(&nobody),
+            "small",
+            r#"User "nobody" cannot get resource "bedrockmodelmaps""#,
+        ),
+        ("/nonexistent", "small", "no cluster: "),
+    ];
+    for (kubeconfig, name, why) in cases {
+        let commands: [&[&str]; 2] = [&["get", name], &resolve(name)];
+        for command in commands {
+            stage.as_user(kubeconfig, command).await.failed(1, why);
+        }
+    }
     stage
         .get(&["get", "nothing", "--watch"])
         .await
         .failed(1, "there is no BedrockModelMap default/nothing");
+    let context = ["get", "small", "--context", "other"];
+    stage.get(&context).await.failed(1, "no cluster: ");
     stage
         .get(&["get", "asleep", "--refresh"])
         .await
         .failed(1, "is suspended");
+    let fault = FaultRule::new(Fault::AccessDenied).region("ap-south-1");
+    stage.simulator.faults().add(fault);
+    let partly = json!({"regions": ["eu-west-1", "ap-south-1"]});
+    stage.create("partly", partly).await;
+    stage.published("partly").await;
+    let failed = ["resolve", "nova", "partly", "--region", "ap-south-1"];
+    let failed = stage.get(&failed).await;
+    failed.failed(1, "nothing is published of ap-south-1: bedrock:List");
+    let unknown = ["resolve", "claude", "small", "--region", "us-east-2"];
+    stage.get(&unknown).await.failed(
+        1,
+        "there is no region us-east-2 here; there are: eu-west-1, us-east-1",
+    );
 }
 
 /// What the operator would put right.

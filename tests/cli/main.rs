@@ -8,5 +8,7 @@ mod discover;
 mod get;
 mod mounts;
 mod oracle;
+mod packaging;
 mod resolve;
 mod support;
+mod transcripts;

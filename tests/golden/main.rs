@@ -5,6 +5,8 @@
 // clippy.toml allows these in functions marked `#[test]` only, not in what these call.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod reference;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
