@@ -4,5 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod dependencies;
+mod examples;
 mod kubelet;
 mod mounts;

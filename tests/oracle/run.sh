@@ -1,30 +1,6 @@
 #!/bin/sh
-# Runs oracle.py with these arguments, in a virtual environment that is made once for each state of requirements.txt.
+# Runs oracle.py with these arguments.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/bedrock-model-map/oracle
-# The interpreter counts too: an environment does not outlive the one it was made with.
-interpreter=$(python3 -c 'import sys; print(sys.executable, sys.version)')
-hash=$(python3 -c '
-import hashlib, sys
-print(hashlib.sha256(open(sys.argv[1], "rb").read() + sys.argv[2].encode()).hexdigest())
-' "$here/requirements.txt" "$interpreter")
-environment=$cache/$hash
-
-if ! [ -x "$environment/bin/python" ]; then
-    mkdir -p "$cache"
-    building=$(mktemp -d "$cache/building.XXXXXX")
-    trap 'rm -rf "$building"' EXIT
-    trap 'exit 1' HUP INT TERM
-    python3 -m venv "$building" >&2
-    "$building/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
-        -r "$here/requirements.txt" >&2
-    # Only bin/python is used, which still works after the move. If another run was faster, its environment is there.
-    python3 -c 'import os, sys; os.rename(*sys.argv[1:])' "$building" "$environment" 2>/dev/null ||
-        [ -x "$environment/bin/python" ]
-    rm -rf "$building"
-    trap - EXIT HUP INT TERM
-fi
-
-exec "$environment/bin/python" "$here/oracle.py" "$@"
+exec "$here/../python.sh" "$here/requirements.txt" "$here/oracle.py" "$@"

@@ -1,4 +1,4 @@
-//! The API server takes every sample, and none has a field that the definition does not know.
+//! The API server takes every sample and every example, and none has a field that the definition does not know.
 
 #![allow(clippy::unwrap_used)]
 
@@ -37,13 +37,16 @@ async fn samples_are_valid() {
         &definition,
     );
 
-    let samples: Vec<PathBuf> = std::fs::read_dir(Path::new(ROOT).join("config/samples"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| !path.ends_with("kustomization.yaml"))
-        .collect();
-    assert!(!samples.is_empty());
-    for sample in samples {
+    let of = |folder: &str| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(Path::new(ROOT).join(folder)).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths
+            .filter(|path| !path.ends_with("kustomization.yaml"))
+            .collect()
+    };
+    let (samples, examples) = (of("config/samples"), of("examples/kubernetes"));
+    assert!(!samples.is_empty() && !examples.is_empty());
+    for sample in samples.into_iter().chain(examples) {
         kubectl(
             &control_plane,
             &["create", "--dry-run=server", "--validate=strict"],

@@ -150,7 +150,7 @@ impl Filter {
 
 /// Access key id and region of `AWS4-HMAC-SHA256 Credential=AKID/date/region/service/aws4_request, …`. The signature is
 /// not checked.
-fn credential_scope(headers: &HeaderMap) -> Option<(String, String)> {
+pub(crate) fn credential_scope(headers: &HeaderMap) -> Option<(String, String)> {
     let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (_, credential) = header
         .strip_prefix("AWS4-HMAC-SHA256")?

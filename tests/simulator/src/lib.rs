@@ -20,6 +20,7 @@ mod api;
 mod aws_error;
 mod call;
 mod catalog;
+mod converse;
 mod delay;
 mod delivery;
 mod distortion;

@@ -1,0 +1,75 @@
+//! `Converse` of the Bedrock runtime, as far as it matters which id is passed.
+
+use std::sync::{Arc, PoisonError};
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::api::World;
+use crate::aws_error::AwsError;
+use crate::call::credential_scope;
+use crate::catalog::Catalog;
+use crate::response;
+
+pub(crate) async fn converse(
+    State(world): State<Arc<World>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Some((_, region)) = credential_scope(&headers) else {
+        return AwsError::missing_signature().into_response();
+    };
+    let catalog = world.catalog.read().unwrap_or_else(PoisonError::into_inner);
+    match answer(&catalog, &region, &id, &body) {
+        Ok(answer) => response::json(answer.to_string()),
+        Err(error) => error.into_response(),
+    }
+}
+
+fn answer(catalog: &Catalog, region: &str, id: &str, body: &[u8]) -> Result<Value, AwsError> {
+    if !catalog.is_enabled(region) {
+        return Err(AwsError::unrecognized_client());
+    }
+    check_id(catalog, region, id)?;
+    let request: Value = serde_json::from_slice(body).unwrap_or_default();
+    if request["messages"].as_array().is_none_or(Vec::is_empty) {
+        return Err(AwsError::validation(
+            "A conversation must start with a user message. Try again with a conversation that starts with a user message.",
+        ));
+    }
+    Ok(json!({
+        "metrics": {"latencyMs": 1},
+        "output": {"message": {"role": "assistant", "content": [{"text": format!("{id} in {region} heard you.")}]}},
+        "stopReason": "end_turn",
+        "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2},
+    }))
+}
+
+/// What can be called: the id of a model on demand, and the id or ARN of an active inference profile.
+fn check_id(catalog: &Catalog, region: &str, id: &str) -> Result<(), AwsError> {
+    let is_profile = |profile: &Value| {
+        profile["status"] == "ACTIVE"
+            && (profile["inferenceProfileId"] == id || profile["inferenceProfileArn"] == id)
+    };
+    let models = catalog.models(region);
+    match models.iter().find(|model| model["modelId"] == id) {
+        Some(model) => {
+            let types = model["inferenceTypesSupported"].as_array();
+            if types.is_some_and(|types| types.iter().any(|t| t == "ON_DEMAND")) {
+                return Ok(());
+            }
+            Err(AwsError::validation(format!(
+                "Invocation of model ID {id} with on-demand throughput isn\u{2019}t supported. Retry your request with \
+                 the ID or ARN of an inference profile that contains this model."
+            )))
+        }
+        None if catalog.profiles(region).iter().any(is_profile) => Ok(()),
+        None => Err(AwsError::validation(
+            "The provided model identifier is invalid.",
+        )),
+    }
+}
