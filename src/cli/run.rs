@@ -2,6 +2,7 @@
 
 mod leadership;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,18 +16,36 @@ use self::leadership::Leadership;
 use super::output::Outcome;
 use crate::api::MANAGER;
 use crate::aws::{Aws, Limits, Snapshots};
-use crate::cluster::{self, Lost};
-use crate::ops::admin::{self, AdminServer, BindError};
+use crate::cluster::{self, Lost, SelectorError};
+use crate::ops::admin::{self, AdminServer, BindError, Health};
 use crate::ops::metrics::{self, Metrics};
 use crate::ops::readiness::Readiness;
 use crate::ops::shutdown;
 use crate::ops::telemetry::{self, LogFormat, TelemetryError};
+use crate::ops::watchdog::Watchdog;
+
+/// The longest that a look takes when all goes well.
+const LOOK: Duration = Duration::from_mins(10);
+/// When AWS hangs, a look waits for the regions of others too: thousands of them, 64 at once.
+const ROUNDS: u32 = 60;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Run {
-    /// Look only after this namespace. Default: all.
-    #[arg(long, env = "WATCH_NAMESPACE", value_name = "NAMESPACE")]
-    watch_namespace: Option<String>,
+    /// Look only after this namespace; repeatable. In the variable, namespaces are separated by
+    /// commas. A Role in each suffices. Default, and an empty variable: all namespaces.
+    #[arg(
+        long,
+        env = "WATCH_NAMESPACE",
+        value_name = "NAMESPACE",
+        value_delimiter = ',',
+        value_parser = namespace
+    )]
+    watch_namespace: Vec<String>,
+
+    /// Look only after resources with such labels, as for kubectl -l: `shard=a`, `shard in (a,b)`,
+    /// `!shard`. Default: all.
+    #[arg(long, env = "WATCH_LABEL_SELECTOR", value_name = "SELECTOR")]
+    watch_label_selector: Option<String>,
 
     #[command(flatten)]
     leadership: Leadership,
@@ -87,6 +106,8 @@ pub(super) enum RunError {
     NoClient(#[source] kube::Error),
     #[error("{0}")]
     AdminServer(#[from] BindError),
+    #[error("{0}")]
+    Selector(#[from] SelectorError),
     #[error("leads no longer: {0}; ends, so that a new start begins from what is there")]
     LeaseLost(#[source] Lost),
     #[error("{0} ended by itself, which is a defect")]
@@ -125,20 +146,28 @@ impl Run {
         let aws = aws.observed_by(Arc::new(metrics.clone()));
         let snapshots = Snapshots::new(aws);
         let options = cluster::Options {
-            namespace: self.watch_namespace,
+            namespaces: chosen(self.watch_namespace),
+            selector: self
+                .watch_label_selector
+                .filter(|selector| !selector.is_empty()),
+            stuck_after: LOOK + limits.region_timeout * ROUNDS,
         };
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
-            namespace = options.namespace.as_deref().unwrap_or("(all)"),
+            watches = %options,
             "{MANAGER} runs"
         );
-        let readiness = Readiness::awaiting("the start");
-        let routes = admin::probes(readiness.clone()).merge(metrics::routes(metrics.clone()));
+        cluster::check_selector(&config, &options).await?;
+        let health = Health {
+            readiness: Readiness::awaiting("the start"),
+            watchdog: Watchdog::default(),
+        };
+        let routes = admin::probes(health.clone()).merge(metrics::routes(metrics.clone()));
         // In a task of its own: it answers whatever else the operator is busy with.
         let server = tokio::spawn(server.serve(routes));
         let work = async |client| {
-            let readiness = readiness.clone();
-            cluster::run(client, snapshots, options, readiness, metrics, stop.clone()).await;
+            let health = health.clone();
+            cluster::run(client, snapshots, options, health, metrics, stop.clone()).await;
             match stop.peek() {
                 Some(()) => Ok(()),
                 None => Err(RunError::Ended("the watch of the cluster")),
@@ -146,8 +175,64 @@ impl Run {
         };
         let leadership = self.leadership;
         tokio::select! {
-            done = leadership.work(config, &readiness, stop.clone(), work) => done,
+            done = leadership.work(config, &health, stop.clone(), work) => done,
             _ = server => Err(RunError::Ended("the HTTP server")),
         }
+    }
+}
+
+/// The name of a namespace, or nothing at all.
+fn namespace(text: &str) -> Result<String, String> {
+    let is_name = text.len() <= 63
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if is_name {
+        Ok(text.to_owned())
+    } else {
+        Err("not the name of a namespace: lower case letters, digits and hyphens".to_owned())
+    }
+}
+
+/// Each namespace once. A list that ends with a comma means what it says without it.
+fn chosen(namespaces: Vec<String>) -> Vec<String> {
+    let distinct: BTreeSet<String> = namespaces.into_iter().collect();
+    distinct.into_iter().filter(|n| !n.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        run: Run,
+    }
+
+    fn watched(arguments: &[&str]) -> Result<Vec<String>, String> {
+        let arguments = ["run"].iter().chain(arguments);
+        let program = Program::try_parse_from(arguments).map_err(|e| e.to_string())?;
+        Ok(chosen(program.run.watch_namespace))
+    }
+
+    #[test]
+    fn namespaces_are_taken_one_by_one_or_with_commas() {
+        let cases: [(&[&str], &[&str]); 5] = [
+            (&[], &[]),
+            (&["--watch-namespace="], &[]),
+            (&["--watch-namespace", "a"], &["a"]),
+            (&["--watch-namespace=b", "--watch-namespace=a"], &["a", "b"]),
+            (&["--watch-namespace=a,b,a,"], &["a", "b"]),
+        ];
+        for (arguments, expected) in cases {
+            assert_eq!(watched(arguments).unwrap(), expected, "{arguments:?}");
+        }
+        let error = watched(&["--watch-namespace=team_a"]).unwrap_err();
+        assert!(error.contains("not the name of a namespace"), "{error}");
     }
 }

@@ -70,6 +70,11 @@ impl CallError {
         self.has_code(404)
     }
 
+    /// Whether the API server did not understand.
+    pub(super) fn is_bad_request(&self) -> bool {
+        self.has_code(400)
+    }
+
     /// Whether a right is missing.
     pub(super) fn is_forbidden(&self) -> bool {
         self.has_code(403)

@@ -1,30 +1,34 @@
-//! Watches resources and their `ConfigMaps`, and has each resource looked at when something changed
-//! or its time has come.
+//! Has each resource looked at when something changed or its time has come.
 
-use std::future::ready;
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::future::{BoxFuture, FutureExt as _, Shared};
+use futures::stream::{self, FuturesUnordered};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::core::{DeserializeGuard, PartialObjectMeta};
-use kube::runtime::controller::{Config, Error as ControllerError};
-use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::{Controller, WatchStreamExt as _, watcher};
-use kube::{Api, Client, Resource as _, ResourceExt as _};
+use kube::core::PartialObjectMeta;
+use kube::runtime::Controller;
+use kube::runtime::controller::{Action, Config, Error as ControllerError};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Client, ResourceExt as _};
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use tracing::Instrument as _;
 
-use super::call::explained;
 use super::events::EventWriter;
 use super::metrics::ResourceCollector;
 use super::reconcile::{Context, ReconcileError, reconcile, retry};
-use super::status::strip;
-use crate::api::{BedrockModelMap, KIND, LABEL_MANAGED_BY, LABEL_NAME, MANAGER};
+use super::watch::{Scope, Watch};
+use crate::api::{BedrockModelMap, KIND, LABEL_NAME};
 use crate::aws::Snapshots;
+use crate::ops::admin::Health;
 use crate::ops::metrics::Metrics;
-use crate::ops::readiness::Readiness;
+use crate::ops::watchdog::{Expectation, Watchdog};
 
 /// Resources looked at at once. A look holds next to nothing while it waits for AWS.
 const CONCURRENT_LOOKS: u16 = 64;
@@ -33,15 +37,50 @@ const CONCURRENT_LOOKS: u16 = 64;
 /// point: the next start goes on from what is in the cluster.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// What the operator watches.
+/// A name that no resource can have. It is looked at every so often, which shows that looks are
+/// still begun and ended.
+const TICK: &str = "the watchdog's tick";
+/// Between two ticks.
+const TICK_PERIOD: Duration = Duration::from_secs(30);
+/// How long a look may keep all others from going on. They share a task, and only wait in it.
+const LONGEST_STEP: Duration = Duration::from_mins(1);
+
+/// What the operator looks after.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Only this namespace; None: all.
-    pub namespace: Option<String>,
+    /// Only these namespaces; none: all.
+    pub namespaces: Vec<String>,
+    /// Only resources with such labels.
+    pub selector: Option<String>,
+    /// When a look that has not ended must be stuck.
+    pub stuck_after: Duration,
 }
 
-const CONFIG_MAPS: &str = "the list of ConfigMaps";
-const RESOURCES: &str = "the list of BedrockModelMaps";
+impl Options {
+    fn scopes(&self) -> Vec<Scope> {
+        let scope = |namespace| Scope {
+            namespace,
+            selector: self.selector.clone(),
+        };
+        match self.namespaces.as_slice() {
+            [] => vec![scope(None)],
+            namespaces => namespaces.iter().cloned().map(Some).map(scope).collect(),
+        }
+    }
+}
+
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.namespaces.as_slice() {
+            [] => f.write_str("all namespaces")?,
+            namespaces => write!(f, "namespaces {}", namespaces.join(","))?,
+        }
+        match &self.selector {
+            Some(selector) => write!(f, ", resources with {selector}"),
+            None => Ok(()),
+        }
+    }
+}
 
 /// Runs the operator until `stop` is ready, then gives the looks under way a moment to come to
 /// their end.
@@ -49,210 +88,162 @@ pub async fn run(
     client: Client,
     snapshots: Snapshots,
     options: Options,
-    readiness: Readiness,
+    health: Health,
     metrics: Metrics,
     stop: Shared<impl Future<Output = ()> + Send + Sync + 'static>,
 ) {
-    readiness.awaits([CONFIG_MAPS, RESOURCES].map(str::to_owned));
-    let (config_maps, config_maps_writer) = reflector::store();
-    let owned = watcher(
-        api::<PartialObjectMeta<ConfigMap>>(&client, &options),
-        watcher::Config::default().labels(&format!("{LABEL_MANAGED_BY}={MANAGER},{LABEL_NAME}")),
-    )
-    .inspect(|event| report("ConfigMaps", event.as_ref().err()))
-    .default_backoff()
-    .modify(|config_map| config_map.metadata.managed_fields = None)
-    .reflect(config_maps_writer)
-    .inspect(listed(&readiness, CONFIG_MAPS))
-    .touched_objects();
-
-    let (resources, resources_writer) = reflector::store();
-    let guarded = watcher(
-        api::<DeserializeGuard<BedrockModelMap>>(&client, &options),
-        watcher::Config::default(),
-    )
-    .inspect(|event| report("BedrockModelMaps", event.as_ref().err()))
-    .filter_map(|event| ready(event.map(readable).transpose()))
-    .default_backoff()
-    .modify(strip)
-    .reflect(resources_writer)
-    .inspect(listed(&readiness, RESOURCES))
-    .touched_objects();
-
-    let config_maps_known = known(config_maps.clone());
-
+    let scopes = options.scopes();
+    health
+        .readiness
+        .awaits(scopes.iter().flat_map(Scope::lists));
+    let watches = scopes
+        .iter()
+        .map(|scope| scope.watch(&client, &health.readiness));
+    let watches: Vec<Watch> = watches.collect();
     let context = Arc::new(Context {
         events: EventWriter::new(client.clone()),
         client,
         snapshots,
         ledger: Arc::default(),
         metrics,
-        config_maps,
+        resources: watches
+            .iter()
+            .map(|watch| watch.resources.clone())
+            .collect(),
+        config_maps: watches
+            .iter()
+            .map(|watch| watch.config_maps.clone())
+            .collect(),
     });
     context.metrics.leads();
     context.metrics.collect(Box::new(ResourceCollector {
-        resources: resources.clone(),
+        resources: context.resources.clone(),
         ledger: Arc::clone(&context.ledger),
         by_region: context.metrics.by_region(),
     }));
+    let looks = Arc::new(Looks {
+        context,
+        places: Semaphore::new(CONCURRENT_LOOKS.into()),
+        watchdog: health.watchdog.clone(),
+        stuck_after: options.stuck_after,
+    });
+    let controllers = watches
+        .into_iter()
+        .map(|watch| Arc::clone(&looks).at(watch, stop.clone()));
+    let mut controllers: FuturesUnordered<_> = controllers.collect();
+    let ended = async {
+        // One that ends by itself ends all.
+        while controllers.next().await.is_some() && stop.peek().is_some() {}
+    };
     let late = async {
         stop.clone().await;
         sleep(DRAIN).await;
     };
-    let looks = Controller::for_stream(guarded, resources.clone())
-        .watches_stream(owned, |config_map| owners(&config_map))
-        .with_config(Config::default().concurrency(CONCURRENT_LOOKS))
-        .graceful_shutdown_on(stop.clone())
-        .run(
-            move |resource, context| look(resource, context, config_maps_known.clone()),
-            |resource, _, context| retry(&resource, &context),
-            Arc::clone(&context),
-        )
-        .for_each(|result| {
+    tokio::select! {
+        () = ended => {}
+        () = late => tracing::warn!("looks still under way are cut short"),
+        _ = heartbeat(&health.watchdog) => {}
+    }
+}
+
+/// Looks at resources.
+struct Looks {
+    context: Arc<Context>,
+    places: Semaphore,
+    watchdog: Watchdog,
+    stuck_after: Duration,
+}
+
+impl Looks {
+    /// Looks at what a watch sees until `stop` is ready.
+    async fn at(
+        self: Arc<Self>,
+        watch: Watch,
+        stop: impl Future<Output = ()> + Send + Sync + 'static,
+    ) {
+        // Of several tasks that await the store itself, only one is woken.
+        let config_maps = watch.config_maps.clone();
+        let known = async move { config_maps.wait_until_ready().await.unwrap_or(()) };
+        let known = known.boxed().shared();
+        let ticks = stream::unfold(Duration::ZERO, async |pause| {
+            sleep(pause).await;
+            Some((ObjectRef::new(TICK), TICK_PERIOD))
+        });
+        let what = format!("any look, in {}", watch.scope);
+        // Armed by the first tick: before the first list is complete, none comes through.
+        let mut next_tick: Option<Expectation> = None;
+        let (there, looks) = (watch.resources.clone(), Arc::clone(&self));
+        let results = Controller::for_stream(watch.changed, watch.resources)
+            .watches_stream(watch.owned, move |config_map| owners(&config_map, &there))
+            .reconcile_on(ticks)
+            .with_config(Config::default().concurrency(CONCURRENT_LOOKS))
+            .graceful_shutdown_on(stop)
+            .run(
+                move |resource, _| Arc::clone(&looks).look(resource, known.clone()),
+                |resource, _, context| retry(&resource, &context),
+                Arc::clone(&self.context),
+            );
+        let mut results = pin!(results);
+        while let Some(result) = results.next().await {
             match result {
                 Err(ControllerError::ReconcilerFailed(error, _)) => tracing::warn!("{error}"),
-                // The resource is gone: what is remembered of it goes too.
-                Err(ControllerError::ObjectNotFound(_)) => {
-                    let there = resources.state();
-                    context
-                        .ledger
-                        .retain(|uid| there.iter().any(|r| r.uid().as_deref() == Some(uid)));
-                }
+                Err(ControllerError::ObjectNotFound(gone)) if gone.name == TICK => next_tick
+                    .get_or_insert_with(|| self.watchdog.expect(&what, self.stuck_after))
+                    .again(self.stuck_after),
+                Err(ControllerError::ObjectNotFound(_)) => self.context.forget_what_is_gone(),
                 // The watches report their own errors.
                 Err(_) | Ok(_) => {}
             }
-            ready(())
-        });
-    tokio::select! {
-        () = looks => {}
-        () = late => tracing::warn!("looks still under way are cut short"),
-    }
-}
-
-/// Tells when the first list of a watch is complete.
-fn listed<K>(
-    readiness: &Readiness,
-    list: &'static str,
-) -> impl FnMut(&watcher::Result<watcher::Event<K>>) + use<K> {
-    let readiness = readiness.clone();
-    move |event| {
-        if let Ok(watcher::Event::InitDone) = event {
-            readiness.has(list);
         }
     }
+
+    /// Looks at a resource once it is known which `ConfigMaps` there are.
+    async fn look(
+        self: Arc<Self>,
+        resource: Arc<BedrockModelMap>,
+        config_maps_known: Shared<BoxFuture<'static, ()>>,
+    ) -> Result<Action, ReconcileError> {
+        let (namespace, name) = (
+            resource.namespace().unwrap_or_default(),
+            resource.name_any(),
+        );
+        config_maps_known.await;
+        // The semaphore is never closed.
+        let _place = self.places.acquire().await.ok();
+        let what = format!("the look at {namespace}/{name}");
+        let _done = self.watchdog.expect(what, self.stuck_after);
+        let span = tracing::info_span!("look", namespace, resource = name);
+        reconcile(resource, Arc::clone(&self.context))
+            .instrument(span)
+            .await
+    }
 }
 
-/// Ready once it is known which `ConfigMaps` there are. Of several tasks that await the store itself, only one is
-/// woken.
-fn known(
-    config_maps: reflector::Store<PartialObjectMeta<ConfigMap>>,
-) -> Shared<BoxFuture<'static, ()>> {
-    // The watch is dropped only when the process ends.
-    async move { config_maps.wait_until_ready().await.unwrap_or(()) }
-        .boxed()
-        .shared()
-}
-
-/// Looks at a resource once it is known which `ConfigMaps` there are.
-async fn look(
-    resource: Arc<BedrockModelMap>,
-    context: Arc<Context>,
-    config_maps_known: Shared<BoxFuture<'static, ()>>,
-) -> Result<kube::runtime::controller::Action, ReconcileError> {
-    let span = tracing::info_span!(
-        "look",
-        namespace = resource.namespace().unwrap_or_default(),
-        // The key `name` is the span's own.
-        resource = resource.name_any()
-    );
-    config_maps_known.await;
-    reconcile(resource, context).instrument(span).await
-}
-
-fn api<K>(client: &Client, options: &Options) -> Api<K>
-where
-    K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
-{
-    match &options.namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
+/// Looks share a task, and only wait in it. One that does not give way stops this too.
+async fn heartbeat(watchdog: &Watchdog) -> Infallible {
+    let next = watchdog.expect("the task of the looks", LONGEST_STEP);
+    loop {
+        sleep(LONGEST_STEP / 10).await;
+        next.again(LONGEST_STEP);
     }
 }
 
 /// The resources that a `ConfigMap` concerns: the one its label names, and the one that owns it,
-/// which are two when someone changed the label.
-fn owners(config_map: &PartialObjectMeta<ConfigMap>) -> Vec<ObjectRef<BedrockModelMap>> {
+/// which are two when someone changed the label. Those that are not looked after here are left out.
+fn owners(
+    config_map: &PartialObjectMeta<ConfigMap>,
+    resources: &Store<BedrockModelMap>,
+) -> Vec<ObjectRef<BedrockModelMap>> {
     let namespace = config_map.namespace().unwrap_or_default();
     let labelled = config_map.labels().get(LABEL_NAME).cloned();
     let references = config_map.owner_references().iter();
     let owning = references
         .filter(|r| r.kind == KIND)
         .map(|r| r.name.clone());
-    let mut names: Vec<String> = labelled.into_iter().chain(owning).collect();
-    names.dedup();
+    let names: HashSet<String> = labelled.into_iter().chain(owning).collect();
     names
         .iter()
         .map(|name| ObjectRef::new(name).within(&namespace))
+        .filter(|resource| resources.get(resource).is_some())
         .collect()
-}
-
-/// Leaves out a resource that cannot be read, and says so: the others go on.
-fn readable(
-    event: watcher::Event<DeserializeGuard<BedrockModelMap>>,
-) -> Option<watcher::Event<BedrockModelMap>> {
-    let read = |guard: DeserializeGuard<BedrockModelMap>| match guard.0 {
-        Ok(resource) => Some(resource),
-        Err(invalid) => {
-            let namespace = invalid.metadata.namespace.unwrap_or_default();
-            let name = invalid.metadata.name.unwrap_or_default();
-            tracing::warn!(
-                namespace,
-                name,
-                "{KIND} cannot be read and is left alone: {}; is the CRD that of this version?",
-                invalid.error
-            );
-            None
-        }
-    };
-    Some(match event {
-        watcher::Event::Apply(guard) => watcher::Event::Apply(read(guard)?),
-        watcher::Event::InitApply(guard) => watcher::Event::InitApply(read(guard)?),
-        watcher::Event::Delete(guard) => watcher::Event::Delete(read(guard)?),
-        watcher::Event::Init => watcher::Event::Init,
-        watcher::Event::InitDone => watcher::Event::InitDone,
-    })
-}
-
-/// Says in one line why a watch does not work, and what to do; it is tried again.
-fn report(what: &str, error: Option<&watcher::Error>) {
-    let Some(error) = error else { return };
-    let cause = match error {
-        watcher::Error::InitialListFailed(e)
-        | watcher::Error::WatchStartFailed(e)
-        | watcher::Error::WatchFailed(e) => e,
-        watcher::Error::WatchError(status) => {
-            // An expired resource version: the watch begins anew, as it should.
-            tracing::debug!("watching {what}: {}", status.message);
-            return;
-        }
-        watcher::Error::NoResourceVersion => {
-            tracing::warn!("cannot watch {what}: {error}; trying again");
-            return;
-        }
-    };
-    let code = match cause {
-        kube::Error::Api(status) => status.code,
-        _ => 0,
-    };
-    let (plural, cause) = (BedrockModelMap::plural(&()), explained(cause));
-    match code {
-        404 => tracing::error!(
-            "cannot watch {what}: the CustomResourceDefinition {plural}.{} is not installed; install it (bedrock-model-map crd | kubectl apply -f -); trying again",
-            crate::api::GROUP
-        ),
-        401 | 403 => tracing::error!(
-            "cannot watch {what}: {cause}; give the operator's service account this right; trying again"
-        ),
-        _ => tracing::warn!("cannot watch {what}: {cause}; trying again"),
-    }
 }

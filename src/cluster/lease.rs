@@ -12,6 +12,7 @@ use super::call::{CallError, call};
 use super::fence::{Fence, moment};
 use crate::api::MANAGER;
 use crate::core::election::{Observed, Permit, Step, Terms, claimed, decide, released};
+use crate::ops::watchdog::{Expectation, Watchdog};
 
 /// How often a release is tried while a renewal is on its way.
 const RELEASES: usize = 3;
@@ -34,6 +35,7 @@ pub struct Candidate {
     identity: String,
     terms: Terms,
     fence: Fence,
+    watchdog: Watchdog,
     observed: Option<Observed>,
 }
 
@@ -86,7 +88,13 @@ enum Renewal {
 
 impl Candidate {
     /// A candidate under a name of its own. The client must not be one behind the fence.
-    pub fn new(client: Client, place: Place, terms: Terms, fence: Fence) -> Self {
+    pub fn new(
+        client: Client,
+        place: Place,
+        terms: Terms,
+        fence: Fence,
+        watchdog: Watchdog,
+    ) -> Self {
         let host = hostname::get().unwrap_or_default();
         Self {
             api: Api::namespaced(client, &place.namespace),
@@ -94,15 +102,26 @@ impl Candidate {
             place,
             terms,
             fence,
+            watchdog,
             observed: None,
         }
+    }
+
+    /// An attempt takes no longer than the renew deadline, with the pause before it less than one
+    /// lease.
+    fn attempts(&self) -> (Expectation, Duration) {
+        let patience = self.terms.lease_duration() * 2;
+        let next = self.watchdog.expect("a look at the lease", patience);
+        (next, patience)
     }
 
     /// Waits until this replica leads, and opens the fence. Calls `stands_by` when another one is
     /// seen to lead.
     pub async fn lead(&mut self, stands_by: impl Fn()) {
         let (mut leader, mut trouble) = (None, None);
+        let (next, patience) = self.attempts();
         loop {
+            next.again(patience);
             match within(self.terms.renew_deadline(), self.acquire()).await {
                 Ok(Candidacy::Leads) => {
                     tracing::info!(lease = %self.place, identity = self.identity, "leads");
@@ -134,7 +153,9 @@ impl Candidate {
     /// renewed.
     pub async fn renew(&mut self) -> Lost {
         let mut renewed = Instant::now();
+        let (next, patience) = self.attempts();
         loop {
+            next.again(patience);
             sleep(self.terms.retry_period()).await;
             // Also of a process that was stopped for long: nobody else may have led meanwhile.
             let deadline = self

@@ -8,12 +8,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
-use kube::runtime::reflector::Store;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 
 use super::ledger::{Ledger, Verified};
+use super::watch::Stores;
 use crate::api::{BedrockModelMap, BedrockModelMapStatus, RegionState, RegionStatus, Summary};
 use crate::aws::{Observer, SnapshotSource};
 use crate::core::lifecycle::Ends;
@@ -23,7 +23,7 @@ use crate::ops::metrics::Metrics;
 
 /// Reads the metrics of all resources.
 pub(super) struct ResourceCollector {
-    pub(super) resources: Store<BedrockModelMap>,
+    pub(super) resources: Stores<BedrockModelMap>,
     pub(super) ledger: Arc<Ledger>,
     /// Whether there are series of single regions.
     pub(super) by_region: bool,

@@ -10,8 +10,11 @@ mod log;
 mod metrics;
 mod publish;
 mod reconcile;
+mod selector;
 mod status;
+mod watch;
 
 pub use controller::{Options, run};
 pub use fence::Fence;
 pub use lease::{Candidate, Lost, Place};
+pub use selector::{SelectorError, check_selector};

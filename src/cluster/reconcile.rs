@@ -1,5 +1,6 @@
 //! Looks at one resource as `core::look` says, with the Kubernetes API and AWS behind it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use kube::{Client, ResourceExt as _};
 use tracing::Instrument as _;
 
@@ -18,6 +19,7 @@ use super::ledger::{Ledger, Verified};
 use super::log::log;
 use super::publish::Publisher;
 use super::status::StatusWriter;
+use super::watch::Stores;
 use crate::api::{AttemptError, BedrockModelMap, BedrockModelMapStatus, ErrorCode, LABEL_NAME};
 use crate::aws::Snapshots;
 use crate::core::catalog::Snapshot;
@@ -41,7 +43,18 @@ pub(super) struct Context {
     pub(super) metrics: Metrics,
     pub(super) events: EventWriter,
     /// Metadata of the `ConfigMaps` that carry our labels, as the watch shows them.
-    pub(super) config_maps: Store<PartialObjectMeta<ConfigMap>>,
+    pub(super) config_maps: Stores<PartialObjectMeta<ConfigMap>>,
+    /// The resources that are looked after, as the watch shows them.
+    pub(super) resources: Stores<BedrockModelMap>,
+}
+
+impl Context {
+    /// Forgets what is remembered of resources that are gone.
+    pub(super) fn forget_what_is_gone(&self) {
+        let there = self.resources.state();
+        let there: HashSet<String> = there.iter().filter_map(|resource| resource.uid()).collect();
+        self.ledger.retain(|uid| there.contains(uid));
+    }
 }
 
 /// Why a look did not come to its end.
@@ -141,6 +154,16 @@ struct RealWorld<'a> {
     publisher: Publisher,
 }
 
+impl RealWorld<'_> {
+    /// Whether the resource is still there and ours: it may have been deleted during the look, or
+    /// have lost the labels by which it was chosen. Another operator may look after it now.
+    fn is_looked_after(&self) -> bool {
+        let resource = ObjectRef::from_obj(self.resource);
+        let watched = self.context.resources.get(&resource);
+        watched.is_some_and(|watched| watched.uid() == self.resource.uid())
+    }
+}
+
 impl World for RealWorld<'_> {
     type Error = CallError;
 
@@ -149,6 +172,10 @@ impl World for RealWorld<'_> {
     }
 
     async fn apply(&self, target: &Target, seen: Option<ConfigMap>) -> Result<bool, AttemptError> {
+        if !self.is_looked_after() {
+            let message = "the resource is gone, or no longer looked after by this operator";
+            return Err(error(ErrorCode::WriteFailed, message.to_owned()));
+        }
         let published = self.publisher.apply(target, seen).await?;
         let verified = Verified {
             resource_version: published.resource_version.unwrap_or_default(),
@@ -162,6 +189,9 @@ impl World for RealWorld<'_> {
     }
 
     async fn remove(&self, seen: &ObjectMeta) -> Result<bool, CallError> {
+        if !self.is_looked_after() {
+            return Ok(false);
+        }
         self.publisher.remove(seen).await
     }
 
@@ -170,6 +200,9 @@ impl World for RealWorld<'_> {
         status: &BedrockModelMapStatus,
         events: Vec<Event>,
     ) -> Result<(), CallError> {
+        if !self.is_looked_after() {
+            return Ok(());
+        }
         let client = self.context.client.clone();
         let Context {
             ledger, metrics, ..

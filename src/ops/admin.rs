@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::readiness::Readiness;
+use super::watchdog::Watchdog;
 
 /// How long a request may take to arrive and to be answered.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -89,21 +90,43 @@ async fn serve_request(stream: TcpStream, routes: Router) -> hyper::Result<()> {
         .await
 }
 
-/// `/livez` and `/readyz`.
-pub fn probes(readiness: Readiness) -> Router {
-    Router::new()
-        .route("/livez", get(async || "ok\n"))
-        .route("/readyz", get(ready))
-        .with_state(readiness)
+/// How the operator is. Copies share it.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// Whether it can do its work.
+    pub readiness: Readiness,
+    /// Whether it makes progress.
+    pub watchdog: Watchdog,
 }
 
-async fn ready(State(readiness): State<Readiness>) -> (StatusCode, String) {
-    match readiness.awaited().as_slice() {
+/// `/livez` and `/readyz`.
+pub fn probes(health: Health) -> Router {
+    Router::new()
+        .route("/livez", get(live))
+        .route("/readyz", get(ready))
+        .with_state(health)
+}
+
+async fn live(State(health): State<Health>) -> (StatusCode, String) {
+    let answer = answered("not live: ", &health.watchdog.overdue());
+    if answer.0 != StatusCode::OK {
+        // Whoever looks for the cause of a restart finds it here: a kubelet keeps only the status.
+        tracing::error!("{}", answer.1.trim_end());
+    }
+    answer
+}
+
+async fn ready(State(health): State<Health>) -> (StatusCode, String) {
+    answered("not ready: waiting for ", &health.readiness.awaited())
+}
+
+fn answered(but: &str, reasons: &[String]) -> (StatusCode, String) {
+    match reasons {
         [] => (StatusCode::OK, "ok\n".to_owned()),
-        awaited => {
-            let text = format!("not ready: waiting for {}\n", awaited.join(", "));
-            (StatusCode::SERVICE_UNAVAILABLE, text)
-        }
+        reasons => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("{but}{}\n", reasons.join(", ")),
+        ),
     }
 }
 
@@ -112,10 +135,17 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-    async fn served(readiness: Readiness) -> SocketAddr {
+    fn health() -> Health {
+        Health {
+            readiness: Readiness::awaiting("a list"),
+            watchdog: Watchdog::default(),
+        }
+    }
+
+    async fn served(health: &Health) -> SocketAddr {
         let server = AdminServer::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = server.listener.local_addr().unwrap();
-        tokio::spawn(server.serve(probes(readiness)));
+        tokio::spawn(server.serve(probes(health.clone())));
         address
     }
 
@@ -136,25 +166,32 @@ mod tests {
 
     #[tokio::test]
     async fn readyz_names_what_is_awaited() {
-        let readiness = Readiness::awaiting("a list");
-        let address = served(readiness.clone()).await;
+        let health = health();
+        let address = served(&health).await;
         let (status, text) = ask(address, &get_of("/readyz")).await;
         assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
         assert_eq!(text, "not ready: waiting for a list");
-        readiness.has("a list");
+        health.readiness.has("a list");
         let (status, text) = ask(address, &get_of("/readyz")).await;
         assert_eq!([status.as_str(), &text], ["HTTP/1.1 200 OK", "ok"]);
     }
 
     #[tokio::test]
-    async fn livez_does_not_ask_for_readiness() {
-        let address = served(Readiness::awaiting("a list")).await;
+    async fn livez_names_what_is_overdue_and_does_not_ask_for_readiness() {
+        let health = health();
+        let address = served(&health).await;
+        assert_eq!(ask(address, &get_of("/livez")).await.0, "HTTP/1.1 200 OK");
+        let late = health.watchdog.expect("a look", Duration::ZERO);
+        let (status, text) = ask(address, &get_of("/livez")).await;
+        assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
+        assert!(text.starts_with("not live: a look is overdue"), "{text}");
+        drop(late);
         assert_eq!(ask(address, &get_of("/livez")).await.0, "HTTP/1.1 200 OK");
     }
 
     #[tokio::test]
     async fn heads_without_end_are_refused_and_others_are_served() {
-        let address = served(Readiness::awaiting("a list")).await;
+        let address = served(&health()).await;
         let endless = format!("GET /{} HTTP/1.1\r\n", "x".repeat(10 * MAX_HEAD_BYTES));
         let (status, _) = ask(address, &endless).await;
         assert!(!status.contains("200"), "{status}");

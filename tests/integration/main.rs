@@ -17,5 +17,6 @@ mod parity;
 mod publication;
 mod refresh;
 mod selection;
+mod sharding;
 mod start_up;
 mod support;

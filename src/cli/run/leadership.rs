@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::RunError;
 use crate::cluster::{Candidate, Fence, Place};
 use crate::core::election::{Permit, Terms};
-use crate::ops::readiness::Readiness;
+use crate::ops::admin::Health;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Leadership {
@@ -56,7 +56,7 @@ impl Leadership {
     pub(super) async fn work<W>(
         self,
         config: Config,
-        readiness: &Readiness,
+        health: &Health,
         stop: Shared<impl Future<Output = ()>>,
         work: impl FnOnce(Client) -> W,
     ) -> Result<(), RunError>
@@ -78,8 +78,9 @@ impl Leadership {
         // The lease has connections of its own: what the work waits for must not delay it.
         let plain = Client::try_from(config.clone()).map_err(RunError::NoClient)?;
         let client = fence.client(config).map_err(RunError::NoClient)?;
-        let mut candidate = Candidate::new(plain, place, terms, fence);
+        let mut candidate = Candidate::new(plain, place, terms, fence, health.watchdog.clone());
 
+        let readiness = &health.readiness;
         readiness.awaits(["a look at the Lease".to_owned()]);
         tokio::select! {
             () = candidate.lead(|| readiness.awaits([])) => {}

@@ -58,7 +58,7 @@ impl Scene {
         let (metrics, ledger) = (Metrics::new(by_region), Arc::<Ledger>::default());
         let (store, resources) = reflector::store();
         metrics.collect(Box::new(ResourceCollector {
-            resources: store,
+            resources: [store].into_iter().collect(),
             ledger: Arc::clone(&ledger),
             by_region,
         }));
