@@ -17,8 +17,8 @@ const INHABIT: &str = r#"
 set -e
 mkdir "$CONTROL_PLANE_MACHINE/volume"
 mount -t tmpfs tmpfs "$CONTROL_PLANE_MACHINE/volume"
-for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/*; do
-    [ ! -w "$hierarchy/cgroup.procs" ] || mkdir -p "$hierarchy/${CONTROL_PLANE_MACHINE##*/}/container"
+for cgroup in /sys/fs/cgroup/${CONTROL_PLANE_MACHINE##*/} /sys/fs/cgroup/*/${CONTROL_PLANE_MACHINE##*/}; do
+    [ ! -d "$cgroup" ] || mkdir "$cgroup/container"
 done
 ip link add machine-test type bridge
 setsid sleep 600 2>/dev/null &

@@ -11,10 +11,14 @@ mount -t tmpfs tmpfs /run
 mount --bind "$folder/var/lib" /var/lib
 mount --bind "$folder/var/log" /var/log
 
-# The parent of all containers' cgroups, in every hierarchy.
-for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/*; do
-    [ ! -w "$hierarchy/cgroup.procs" ] || mkdir -p "$hierarchy/${folder##*/}"
-done
+# The parent of all containers' cgroups: of cgroup v2 there is one hierarchy, of v1 one for each controller.
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+    mkdir "/sys/fs/cgroup/${folder##*/}"
+else
+    for hierarchy in /sys/fs/cgroup/*/; do
+        [ -L "${hierarchy%/}" ] || mkdir "$hierarchy${folder##*/}"
+    done
+fi
 
 # The kubelet insists on these settings, which are those of the whole kernel: here they are plain files.
 for setting in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/panic_on_oops=1 \
