@@ -10,7 +10,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 # One recipe after the other: cargo uses all cores already, and holds a lock.
 .NOTPARALLEL:
-.PHONY: help build demo test test-alerts test-unit test-browser lint lint-features generate generate-chart verify-generated test-deploy e2e deny bench fetch-control-plane ci
+.PHONY: help build demo test test-alerts test-dashboard test-unit test-browser lint lint-features generate generate-chart verify-generated test-deploy e2e deny bench fetch-control-plane ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ test-alerts: ## Check the alerts (needs promtool, of the package prometheus)
 	@command -v promtool >/dev/null || { echo 'promtool is missing: install the package prometheus, or take it from https://prometheus.io/download/' >&2; exit 1; }
 	promtool check rules config/prometheus/rules.yaml
 	promtool test rules config/prometheus/rules_test.yaml
+
+test-dashboard: fetch-control-plane ## Run each query of the dashboard (needs Prometheus, of the package prometheus)
+	@command -v prometheus >/dev/null || { echo 'prometheus is missing: install the package prometheus, or take it from https://prometheus.io/download/' >&2; exit 1; }
+	$(CARGO) test -p bedrock-model-map --locked --test integration dashboard -- --ignored
 
 test-unit: ## Run the tests that need no control plane
 	$(CARGO) test --workspace --exclude control-plane --lib --bins --locked

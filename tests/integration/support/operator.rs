@@ -1,6 +1,7 @@
 //! The operator's program, as a child of the test.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -143,18 +144,11 @@ impl Operator {
     /// What it answers on its own HTTP server, once it listens: the status, and the body.
     pub async fn http_get(&self, path: &str) -> (u16, String) {
         let address = eventually(async || self.http_address().ok_or("no HTTP server")).await;
-        let mut stream = TcpStream::connect(&address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split_whitespace().nth(1).unwrap();
-        (status.parse().unwrap(), body.to_owned())
+        http_get(&address, path).await.unwrap()
     }
 
     /// As it last logged it: each start takes another port.
-    fn http_address(&self) -> Option<String> {
+    pub fn http_address(&self) -> Option<String> {
         let log = self.log();
         let events = log
             .lines()
@@ -178,6 +172,20 @@ impl Operator {
     pub fn log(&self) -> String {
         fs::read_to_string(self.program.log()).unwrap_or_default()
     }
+}
+
+/// What an HTTP server answers: the status, and the body.
+pub async fn http_get(address: &str, path: &str) -> io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address).await?;
+    // Of this version, the body comes in one piece and ends the connection.
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split_whitespace().nth(1).unwrap_or_default();
+    let status = status.parse().map_err(io::Error::other)?;
+    Ok((status, body.to_owned()))
 }
 
 impl Drop for Operator {
