@@ -15,6 +15,7 @@ use crate::delivery::deliver;
 use crate::distortion::{add_unknown_field, distort};
 use crate::fault::Fault;
 use crate::fault_plan::Faults;
+use crate::identities::{Identities, Standing};
 use crate::operation::Operation;
 use crate::paging::Page;
 use crate::random::Random;
@@ -28,6 +29,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 pub(crate) struct World {
     pub(crate) catalog: RwLock<Catalog>,
     pub(crate) faults: Faults,
+    pub(crate) identities: Identities,
     pub(crate) log: RequestLog,
 }
 
@@ -36,6 +38,7 @@ impl World {
         Self {
             catalog: RwLock::new(catalog),
             faults: Faults::default(),
+            identities: Identities::default(),
             log: RequestLog::default(),
         }
     }
@@ -80,51 +83,76 @@ pub(crate) async fn unknown_operation() -> AwsError {
 }
 
 async fn answer(world: &World, call: &Call, reset: &ConnectionReset) -> Response {
-    let before = world.log.record(call.record());
-    let mut response = if call.is_signed() {
-        let faults = world.faults.strike(&call.region, call.operation);
-        delay(call, before, &faults).await;
-        match replacement(call, &faults, reset).await {
-            Some(response) => response,
-            None => listing(world, call, &faults).unwrap_or_else(AwsError::into_response),
-        }
-    } else {
-        AwsError::missing_signature().into_response()
+    let session = match world.identities.standing(&call.identity) {
+        Standing::Good(session) | Standing::Expired(session) => Some(session),
+        Standing::Foreign | Standing::Unknown => None,
     };
+    let before = world.log.record(call.record(session));
+    let answer = if call.is_signed() {
+        answer_signed(world, call, before, reset).await
+    } else {
+        Err(AwsError::missing_signature())
+    };
+    let mut response = answer.unwrap_or_else(AwsError::into_response);
     response
         .headers_mut()
         .insert(REQUEST_ID, request_id(call, before));
     response
 }
 
-async fn delay(call: &Call, before: usize, faults: &[Fault]) {
+async fn answer_signed(
+    world: &World,
+    call: &Call,
+    before: usize,
+    reset: &ConnectionReset,
+) -> Result<Response, AwsError> {
+    let faults = world.faults.strike(&call.region, call.operation);
+    delay(&call.region, call.operation, before, &faults).await;
+    let replaced = replacement(call.operation, &call.identity, &faults, reset).await;
+    if let Some(replaced) = replaced {
+        return replaced;
+    }
+    world.check(&call.identity)?;
+    listing(world, call, &faults)
+}
+
+pub(crate) async fn delay(region: &str, operation: Operation, before: usize, faults: &[Fault]) {
     for fault in faults {
         if let Fault::Latency { delay, seed } = fault {
-            let text = format!("{}/{}/{before}", call.region, call.operation);
+            let text = format!("{region}/{operation}/{before}");
             tokio::time::sleep(delay.choose(&mut Random::for_text(*seed, &text))).await;
         }
     }
 }
 
 /// What takes the place of the whole answer.
-async fn replacement(call: &Call, faults: &[Fault], reset: &ConnectionReset) -> Option<Response> {
+pub(crate) async fn replacement(
+    operation: Operation,
+    identity: &str,
+    faults: &[Fault],
+    reset: &ConnectionReset,
+) -> Option<Result<Response, AwsError>> {
     let fault = faults.iter().find(|fault| fault.replaces_answer())?;
     let response = match fault {
         Fault::Throttling { retry_after } => {
-            AwsError::throttling(call.operation, *retry_after).into_response()
+            return Some(Err(AwsError::throttling(operation, *retry_after)));
         }
-        Fault::AccessDenied => AwsError::access_denied(call).into_response(),
-        Fault::UnrecognizedClient => AwsError::unrecognized_client().into_response(),
-        Fault::ExpiredToken => AwsError::expired_token().into_response(),
-        Fault::InternalServerError => AwsError::internal_server_error().into_response(),
-        Fault::MalformedJson => response::json(format!("{{\"{}\": [{{", call.operation.list_key())),
+        Fault::AccessDenied => return Some(Err(AwsError::access_denied(operation, identity))),
+        Fault::UnrecognizedClient => return Some(Err(AwsError::unrecognized_client())),
+        Fault::ExpiredToken => return Some(Err(AwsError::expired_token())),
+        Fault::InternalServerError => return Some(Err(AwsError::internal_server_error())),
+        Fault::MalformedJson if operation.is_of_sts() => response::xml(format!("<{operation}Resp")),
+        Fault::MalformedJson => response::json(format!("{{\"{}\": [{{", operation.list_key())),
         Fault::HtmlPage => response::html_page(),
+        Fault::MissingList if operation.is_of_sts() => {
+            response::xml(format!("<{operation}Response/>"))
+        }
         Fault::MissingList => response::json("{}"),
         Fault::ConnectionReset => reset.now().await,
         Fault::Hang => std::future::pending().await,
         _ => return None,
     };
-    Some(response)
+    Some(Ok(response))
 }
 
 fn listing(world: &World, call: &Call, faults: &[Fault]) -> Result<Response, AwsError> {
@@ -147,7 +175,7 @@ fn page_body(operation: Operation, page: Page) -> Value {
     if let Some(token) = page.next_token {
         let key = match operation {
             Operation::ListRegions => "NextToken",
-            Operation::ListFoundationModels | Operation::ListInferenceProfiles => "nextToken",
+            _ => "nextToken",
         };
         body.insert(key.to_owned(), token.into());
     }

@@ -1,15 +1,14 @@
 use axum::Json;
-use axum::http::header::RETRY_AFTER;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::call::Call;
 use crate::operation::Operation;
 
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
-/// An error in the form of the protocol restJson.
+/// An error of AWS, in the form of the protocol restJson unless asked for otherwise.
 #[derive(Debug)]
 pub(crate) struct AwsError {
     status: StatusCode,
@@ -42,12 +41,9 @@ impl AwsError {
     }
 
     pub(crate) fn unrecognized_client() -> Self {
+        let code = "UnrecognizedClientException";
         let message = "The security token included in the request is invalid.";
-        Self::new(
-            StatusCode::FORBIDDEN,
-            "UnrecognizedClientException",
-            message,
-        )
+        Self::new(StatusCode::FORBIDDEN, code, message)
     }
 
     pub(crate) fn expired_token() -> Self {
@@ -55,8 +51,21 @@ impl AwsError {
         Self::new(StatusCode::FORBIDDEN, "ExpiredTokenException", message)
     }
 
-    pub(crate) fn access_denied(call: &Call) -> Self {
-        let (user, action) = (&call.identity, call.operation.action());
+    /// STS does not tell whether there is no such role, or who asks may not have it.
+    pub(crate) fn not_assumable(user: &str, role: &str) -> Self {
+        let message = format!(
+            "User: arn:aws:iam::111122223333:user/{user} is not authorized to perform: sts:AssumeRole on resource: {role}"
+        );
+        Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", message)
+    }
+
+    pub(crate) fn invalid_identity_token() -> Self {
+        let message = "No OpenIDConnect provider found in your account for the token";
+        Self::new(StatusCode::BAD_REQUEST, "InvalidIdentityToken", message)
+    }
+
+    pub(crate) fn access_denied(operation: Operation, user: &str) -> Self {
+        let action = operation.action();
         let message = format!(
             "User: arn:aws:iam::111122223333:user/{user} is not authorized to perform: {action} on resource: * because \
              no identity-based policy allows the {action} action"
@@ -70,6 +79,9 @@ impl AwsError {
                 "ThrottlingException"
             }
             Operation::ListRegions => "TooManyRequestsException",
+            Operation::AssumeRole
+            | Operation::AssumeRoleWithWebIdentity
+            | Operation::ContainerCredentials => "Throttling",
         };
         let message = "Too many requests, please wait before trying again.";
         Self {
@@ -89,6 +101,36 @@ impl AwsError {
 
     pub(crate) fn validation(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "ValidationException", message)
+    }
+}
+
+impl AwsError {
+    /// The error in the form of the query protocol, and in the words of STS.
+    pub(crate) fn into_xml(self) -> Response {
+        let Self {
+            status,
+            code,
+            message,
+            retry_after,
+        } = self;
+        let code = match code {
+            "AccessDeniedException" => "AccessDenied",
+            "ExpiredTokenException" => "ExpiredToken",
+            "UnrecognizedClientException" => "InvalidClientTokenId",
+            other => other,
+        };
+        let document = format!(
+            "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
+             <Code>{code}</Code><Message>{message}</Message></Error>\
+             <RequestId>c6104cbe-af31-11e0-8154-cbc7ccf896c7</RequestId></ErrorResponse>"
+        );
+        let xml = HeaderValue::from_static("text/xml");
+        let mut response = (status, [(CONTENT_TYPE, xml)], document).into_response();
+        if let Some(seconds) = retry_after {
+            let headers = response.headers_mut();
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::aws_error::AwsError;
 use crate::catalog::{Catalog, RegionOptStatus};
+use crate::identities::Session;
 use crate::operation::Operation;
 use crate::paging::PageRequest;
 use crate::request_log::RecordedRequest;
@@ -92,12 +93,13 @@ impl Call {
         !self.region.is_empty()
     }
 
-    pub(crate) fn record(&self) -> RecordedRequest {
+    pub(crate) fn record(&self, session: Option<Session>) -> RecordedRequest {
         RecordedRequest {
             region: self.region.clone(),
             operation: self.operation,
             identity: self.identity.clone(),
             profile_type: self.filter.profile_type.clone(),
+            session,
         }
     }
 
@@ -113,6 +115,9 @@ impl Call {
                 self.filter.profiles(catalog.profiles(&self.region))
             }
             Operation::ListRegions => Ok(self.filter.regions(catalog)),
+            Operation::AssumeRole
+            | Operation::AssumeRoleWithWebIdentity
+            | Operation::ContainerCredentials => Ok(Vec::new()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The control API of Amazon Bedrock as the operator uses it, over real HTTP: `ListFoundationModels` and
-//! `ListInferenceProfiles`, and the Account service's `ListRegions`. Faults are had on demand, every request is counted.
+//! `ListInferenceProfiles`, the Account service's `ListRegions`, and what gives credentials: `AssumeRole` and
+//! `AssumeRoleWithWebIdentity` of STS, and the endpoint that containers ask. Faults are had on demand, every request is
+//! counted.
 //!
 //! It is the independent judge of the product and shares no code with it.
 //!
@@ -26,6 +28,7 @@ mod delivery;
 mod distortion;
 mod fault;
 mod fault_plan;
+mod identities;
 mod operation;
 mod paging;
 mod random;
@@ -34,11 +37,13 @@ mod request_log;
 mod response;
 mod server;
 mod simulator;
+mod sts;
 
 pub use catalog::{Catalog, RegionOptStatus};
 pub use delay::{Delay, InvalidDelay};
 pub use fault::{Fault, FaultRule};
 pub use fault_plan::Faults;
+pub use identities::{Identities, Role, Session};
 pub use operation::Operation;
 pub use request_log::RecordedRequest;
 pub use simulator::Simulator;

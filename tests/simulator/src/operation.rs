@@ -11,6 +11,12 @@ pub enum Operation {
     ListInferenceProfiles,
     /// `POST /listRegions` of the Account service.
     ListRegions,
+    /// `AssumeRole` of STS.
+    AssumeRole,
+    /// `AssumeRoleWithWebIdentity` of STS, as with IRSA. It is not signed.
+    AssumeRoleWithWebIdentity,
+    /// `GET /v1/credentials` of the agent that gives containers their credentials, as with EKS Pod Identity.
+    ContainerCredentials,
 }
 
 impl Operation {
@@ -19,15 +25,24 @@ impl Operation {
         match self {
             Self::ListFoundationModels | Self::ListInferenceProfiles => format!("bedrock:{self}"),
             Self::ListRegions => format!("account:{self}"),
+            Self::AssumeRole | Self::AssumeRoleWithWebIdentity | Self::ContainerCredentials => {
+                format!("sts:{self}")
+            }
         }
     }
 
-    /// The key of the answer's list.
+    /// Whether STS answers, with XML.
+    pub(crate) fn is_of_sts(self) -> bool {
+        matches!(self, Self::AssumeRole | Self::AssumeRoleWithWebIdentity)
+    }
+
+    /// The key of the answer's list; what gives credentials has none.
     pub(crate) fn list_key(self) -> &'static str {
         match self {
             Self::ListFoundationModels => "modelSummaries",
             Self::ListInferenceProfiles => "inferenceProfileSummaries",
             Self::ListRegions => "Regions",
+            Self::AssumeRole | Self::AssumeRoleWithWebIdentity | Self::ContainerCredentials => "",
         }
     }
 }

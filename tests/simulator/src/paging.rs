@@ -27,7 +27,10 @@ struct Limits {
 
 fn limits(operation: Operation) -> Option<Limits> {
     match operation {
-        Operation::ListFoundationModels => None,
+        Operation::ListFoundationModels
+        | Operation::AssumeRole
+        | Operation::AssumeRoleWithWebIdentity
+        | Operation::ContainerCredentials => None,
         Operation::ListInferenceProfiles => Some(Limits {
             allowed: 1..=1000,
             default: 100,

@@ -2,6 +2,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::identities::Session;
 use crate::operation::Operation;
 
 /// A request as it arrived, whatever came of it.
@@ -16,6 +17,9 @@ pub struct RecordedRequest {
     /// `type` of `ListInferenceProfiles`, if it was given.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub profile_type: Option<String>,
+    /// The session that is asked for, or as whom the request is made, if the simulator gave the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Session>,
 }
 
 #[derive(Debug, Default)]

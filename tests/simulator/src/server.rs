@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use crate::admin::{clear_faults, listings, requests, reset_requests, set_faults, set_listings};
 use crate::api::{World, list_models, list_profiles, list_regions, unknown_operation};
 use crate::converse::converse;
+use crate::sts::{container, sts};
 
 /// Breaks the connection that a request came over.
 #[derive(Clone, Default)]
@@ -52,6 +53,8 @@ fn router(world: Arc<World>) -> Router {
         .route("/inference-profiles", get(list_profiles))
         .route("/listRegions", post(list_regions))
         .route("/model/{id}/converse", post(converse))
+        .route("/", post(sts))
+        .route("/v1/credentials", get(container))
         .route("/_simulator/faults", put(set_faults).delete(clear_faults))
         .route("/_simulator/requests", get(requests).delete(reset_requests))
         .route(

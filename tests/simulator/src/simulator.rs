@@ -8,6 +8,7 @@ use tokio::task::AbortHandle;
 use crate::api::World;
 use crate::catalog::Catalog;
 use crate::fault_plan::Faults;
+use crate::identities::Identities;
 use crate::operation::Operation;
 use crate::request_log::RecordedRequest;
 use crate::server::serve;
@@ -36,7 +37,7 @@ impl Simulator {
         })
     }
 
-    /// What `AWS_ENDPOINT_URL_BEDROCK` and `AWS_ENDPOINT_URL_ACCOUNT` have to be.
+    /// What `AWS_ENDPOINT_URL_BEDROCK`, `_ACCOUNT` and `_STS` have to be, or `AWS_ENDPOINT_URL` for all of them.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -49,6 +50,16 @@ impl Simulator {
     /// The faults, to be changed at any time.
     pub fn faults(&self) -> &Faults {
         &self.world.faults
+    }
+
+    /// The roles that it gives credentials of; none at first.
+    pub fn identities(&self) -> &Identities {
+        &self.world.identities
+    }
+
+    /// What `AWS_CONTAINER_CREDENTIALS_FULL_URI` has to be.
+    pub fn container_credentials_url(&self) -> String {
+        format!("{}/v1/credentials", self.url())
     }
 
     /// The catalogue as it is now.

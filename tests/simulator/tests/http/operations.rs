@@ -227,6 +227,7 @@ async fn every_request_is_counted() {
         operation: Operation::ListInferenceProfiles,
         identity: "AKIDEXAMPLE".to_owned(),
         profile_type: Some("APPLICATION".to_owned()),
+        session: None,
     };
     assert_eq!(simulator.requests()[1], application);
     simulator.reset_counts();
