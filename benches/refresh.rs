@@ -22,6 +22,7 @@ use bedrock_model_map::aws::{Aws, Limits, Snapshots};
 use bedrock_model_map::core::association::associate;
 use bedrock_model_map::core::catalog::{FoundationModel, InferenceProfile, Snapshot};
 use bedrock_model_map::core::selection::Selection;
+use bedrock_model_map::identity::Caller;
 use bedrock_simulator::{Catalog, Delay, Fault, FaultRule, Simulator};
 use control_plane::ControlPlane;
 use jiff::Timestamp;
@@ -175,7 +176,10 @@ async fn discovery() {
     let mut alone = Vec::new();
     for region in &regions {
         let started = Instant::now();
-        snapshots.get(region, Timestamp::now()).await.unwrap();
+        snapshots
+            .get(&Caller::Own, region, Timestamp::now())
+            .await
+            .unwrap();
         alone.push(started.elapsed());
     }
     println!(
@@ -189,7 +193,8 @@ async fn discovery() {
     for _ in 0..REFRESHES {
         let started = Instant::now();
         let now = Timestamp::now();
-        futures::future::join_all(regions.iter().map(|r| snapshots.get(r, now))).await;
+        futures::future::join_all(regions.iter().map(|r| snapshots.get(&Caller::Own, r, now)))
+            .await;
         times.push(started.elapsed());
     }
     let together = line("discovery of all regions at once", &mut times);

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::api::{AttemptError, ErrorCode, RegionState, RegionStatus};
 use crate::aws::Snapshots;
 use crate::core::association::associate;
+use crate::core::identity::Caller;
 use crate::core::region_state::{
     Answer, Asked, Others, answered, disabled_or_invalid_credentials, error, failed,
 };
@@ -60,18 +61,23 @@ impl Discovery {
 /// Asks the regions, all at once: those named, or all that are enabled for the account.
 pub async fn discover(
     snapshots: &Snapshots,
+    caller: &Caller,
     named: Option<&[String]>,
     selection: &Selection,
     mut progress: impl FnMut(&Progress<'_>),
 ) -> Result<Discovery, AttemptError> {
     let regions: BTreeSet<String> = match named {
         Some(named) => named.iter().cloned().collect(),
-        None => snapshots.account_regions().await?.into_iter().collect(),
+        None => snapshots
+            .account_regions(caller)
+            .await?
+            .into_iter()
+            .collect(),
     };
     let now = Timestamp::now();
     let mut under_way: FuturesUnordered<_> = regions
         .iter()
-        .map(|region| async move { (region, ask(snapshots, region, selection, now).await) })
+        .map(|region| async move { (region, ask(snapshots, caller, region, selection, now).await) })
         .collect();
     let mut attempts = BTreeMap::new();
     let mut come = Progress {
@@ -89,11 +95,12 @@ pub async fn discover(
 
 async fn ask(
     snapshots: &Snapshots,
+    caller: &Caller,
     region: &str,
     selection: &Selection,
     now: Timestamp,
 ) -> Result<Answer, AttemptError> {
-    let snapshot = snapshots.get(region, now).await?;
+    let snapshot = snapshots.get(caller, region, now).await?;
     Answer::of(associate(&snapshot, selection), snapshot.taken_at)
         .map_err(|cause| error(ErrorCode::PayloadTooLarge, cause.to_string()))
 }

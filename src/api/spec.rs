@@ -121,12 +121,13 @@ fn default_refresh_interval() -> String {
 #[serde(rename_all = "camelCase")]
 pub struct AwsSpec {
     /// ARN of an IAM role to assume, such as `arn:aws:iam::123456789012:role/bedrock-reader`, at most
-    /// 2048 characters. The operator must permit it for this namespace
-    /// (`--allow-role`); otherwise the resource stalls with the reason `RoleNotAllowed`.
+    /// 2048 characters. The operator must permit it for this namespace (`--allow-role`); otherwise the
+    /// resource stalls with the reason `RoleNotAllowed`, and what is published stays. The session is
+    /// named `<namespace>@<name>` after this resource. Omitted: the operator's own credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 2048),
-        regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$"),
+        regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]+$"),
         transform = schema::worded("must be the ARN of an IAM role, such as arn:aws:iam::123456789012:role/bedrock-reader")
     )]
     pub role_arn: Option<String>,

@@ -7,6 +7,7 @@ use aws_sdk_account::types::RegionOptStatus;
 use super::classify::Call;
 use super::client::Aws;
 use crate::api::{AttemptError, ErrorCode};
+use crate::core::identity::{Caller, sts_region};
 use crate::core::region_name::is_region;
 
 const ACTION: &str = "account:ListRegions";
@@ -14,24 +15,35 @@ const ACTION: &str = "account:ListRegions";
 const MAX_PAGES: usize = 20;
 
 impl Aws {
-    /// Asks the account for its enabled regions.
-    pub async fn account_regions(&self) -> Result<Vec<String>, AttemptError> {
-        let endpoint_region = endpoint_region(self.home_region().unwrap_or_default())?;
+    /// Asks the caller's account for its enabled regions.
+    pub(super) async fn account_regions(
+        &self,
+        caller: &Caller,
+    ) -> Result<Vec<String>, AttemptError> {
         let call = Call {
             action: ACTION,
-            region: endpoint_region,
+            region: endpoint_region(&self.region_of(caller))?,
         };
-        let client = self.account(endpoint_region);
+        self.identify(caller).await?;
+        let client = self.account(caller, call.region);
         let timeout = self.limits().region_timeout;
-        tokio::time::timeout(timeout, enabled_regions(&client, call))
-            .await
-            .map_err(|_| {
-                let what = format!(
-                    "no answer within {} s; the account is asked again later",
-                    timeout.as_secs()
-                );
-                call.error(ErrorCode::Timeout, &what)
-            })?
+        let answer = tokio::time::timeout(timeout, enabled_regions(&client, call)).await;
+        let answer = answer.unwrap_or_else(|_| {
+            let what = format!(
+                "no answer within {} s; the account is asked again later",
+                timeout.as_secs()
+            );
+            Err(call.error(ErrorCode::Timeout, &what))
+        });
+        self.heeded(caller, answer).await
+    }
+
+    /// A region of the caller's partition; nothing if there is no telling.
+    fn region_of(&self, caller: &Caller) -> String {
+        match caller {
+            Caller::Own => self.home_region().unwrap_or_default().to_owned(),
+            Caller::Session { role, .. } => sts_region(role.arn.partition(), self.home_region()),
+        }
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::error::Error;
 
-use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use http_body_util::LengthLimitError;
 
+use super::no_credentials::NoCredentials;
 use crate::api::{AttemptError, ErrorCode};
 
 /// How much of an error's text goes into a message.
@@ -68,12 +68,8 @@ impl Call<'_> {
     }
 
     fn not_sent(self, error: &(dyn Error + 'static)) -> AttemptError {
-        if in_chain::<CredentialsError>(error).is_some() {
-            let what = format!(
-                "no AWS credentials could be had; give the operator an identity (IRSA, Pod Identity or the SDK's environment variables): {}",
-                detail(error)
-            );
-            return self.error(ErrorCode::InvalidCredentials, &what);
+        if let Some(NoCredentials(reason)) = in_chain(error) {
+            return reason.clone();
         }
         let detail = detail(error);
         // The resolver's errors have no type of their own; these are the words of getaddrinfo.
@@ -143,7 +139,7 @@ fn retry_after(response: &HttpResponse) -> Option<i64> {
     (seconds >= 0).then_some(seconds)
 }
 
-fn in_chain<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+pub(super) fn in_chain<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {
@@ -155,7 +151,7 @@ fn in_chain<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<
 }
 
 /// What the error and its causes say, each thing once.
-fn detail(error: &(dyn Error + 'static)) -> String {
+pub(super) fn detail(error: &(dyn Error + 'static)) -> String {
     let mut said = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -169,7 +165,7 @@ fn detail(error: &(dyn Error + 'static)) -> String {
 }
 
 /// One line of bounded length: what comes from outside must not flood status and log.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line
         .char_indices()

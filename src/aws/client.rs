@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 
+use super::credentials::CredentialStore;
 use super::meter::Meter;
 use super::observer::{Nobody, Observer};
+use crate::api::{AttemptError, ErrorCode};
+use crate::core::identity::Caller;
 
 /// How long one attempt of a call may take; the SDK tries again up to twice, for what may pass.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);
@@ -35,12 +39,13 @@ impl Default for Limits {
     }
 }
 
-/// Access to AWS with the operator's own credentials, as the SDK's default chain finds them.
-#[derive(Clone, Debug)]
+/// Access to AWS: with the operator's own credentials, as the SDK's default chain finds them, and with the roles that it
+/// assumes.
 pub struct Aws {
     config: SdkConfig,
     limits: Limits,
     observer: Arc<dyn Observer>,
+    credentials: Arc<CredentialStore>,
 }
 
 impl Aws {
@@ -58,8 +63,10 @@ impl Aws {
         if let Ok(name) = AppName::new(env!("CARGO_PKG_NAME")) {
             loader = loader.app_name(name);
         }
+        let config = loader.load().await;
         Self {
-            config: loader.load().await,
+            credentials: Arc::new(CredentialStore::new(config.clone(), limits.region_timeout)),
+            config,
             limits,
             observer: Arc::new(Nobody),
         }
@@ -80,24 +87,50 @@ impl Aws {
         self.limits
     }
 
+    /// Sees that the caller has credentials: why it has none is told by itself, and once for all that wait for them.
+    pub(super) async fn identify(&self, caller: &Caller) -> Result<(), AttemptError> {
+        self.credentials.get(caller).await.map(|_| ())
+    }
+
+    /// Passes the answer on. Credentials that AWS did not accept are fetched anew the next time.
+    pub(super) async fn heeded<T>(
+        &self,
+        caller: &Caller,
+        answer: Result<T, AttemptError>,
+    ) -> Result<T, AttemptError> {
+        let refused = |error: &AttemptError| error.code == ErrorCode::InvalidCredentials;
+        if answer.as_ref().is_err_and(refused) {
+            self.credentials.forget(caller).await;
+        }
+        answer
+    }
+
     /// The region that the environment names for the operator itself, if any.
     pub(super) fn home_region(&self) -> Option<&str> {
         self.config.region().map(AsRef::as_ref)
     }
 
-    pub(super) fn bedrock(&self, region: &str) -> aws_sdk_bedrock::Client {
-        let config = aws_sdk_bedrock::config::Builder::from(&self.config)
-            .region(Region::new(region.to_owned()))
+    pub(super) fn bedrock(&self, caller: &Caller, region: &str) -> aws_sdk_bedrock::Client {
+        let config = aws_sdk_bedrock::config::Builder::from(&self.config_of(caller, region))
             .interceptor(Meter(Arc::clone(&self.observer)))
             .build();
         aws_sdk_bedrock::Client::from_conf(config)
     }
 
-    pub(super) fn account(&self, region: &'static str) -> aws_sdk_account::Client {
-        let config = aws_sdk_account::config::Builder::from(&self.config)
-            .region(Region::from_static(region))
+    pub(super) fn account(&self, caller: &Caller, region: &str) -> aws_sdk_account::Client {
+        let config = aws_sdk_account::config::Builder::from(&self.config_of(caller, region))
             .interceptor(Meter(Arc::clone(&self.observer)))
             .build();
         aws_sdk_account::Client::from_conf(config)
+    }
+
+    fn config_of(&self, caller: &Caller, region: &str) -> SdkConfig {
+        let config = self.config.clone().into_builder();
+        config
+            .region(Region::new(region.to_owned()))
+            .credentials_provider(self.credentials.provider(caller))
+            // The store keeps them.
+            .identity_cache(IdentityCache::no_cache())
+            .build()
     }
 }

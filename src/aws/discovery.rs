@@ -1,6 +1,7 @@
 //! What one region answers: its foundation models and both kinds of inference profiles.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use aws_sdk_bedrock::Client;
 use aws_sdk_bedrock::types::InferenceProfileType;
@@ -12,6 +13,7 @@ use super::client::Aws;
 use super::raw_answer::{RawAnswer, UnreadableAnswer, list};
 use crate::api::{AttemptError, ErrorCode};
 use crate::core::catalog::{FoundationModel, InferenceProfile, Snapshot};
+use crate::core::identity::Caller;
 
 /// Items of a page: as many as the API gives.
 const PAGE_SIZE: i32 = 1000;
@@ -26,9 +28,14 @@ const LIST_PROFILES: &str = "bedrock:ListInferenceProfiles";
 
 impl Aws {
     /// Asks a region for its models and profiles, all lists at once, within the time allowed.
-    pub(super) async fn discover(&self, region: &str) -> Result<Snapshot, AttemptError> {
+    pub(super) async fn discover(
+        &self,
+        caller: &Caller,
+        region: &str,
+        within: Duration,
+    ) -> Result<Snapshot, AttemptError> {
         let taken_at = Timestamp::now();
-        let client = self.bedrock(region);
+        let client = self.bedrock(caller, region);
         let lists = async {
             tokio::try_join!(
                 models(&client, region),
@@ -36,19 +43,16 @@ impl Aws {
                 profiles(&client, region, InferenceProfileType::Application),
             )
         };
-        let timeout = self.limits().region_timeout;
-        let (models, system_defined, application) =
-            tokio::time::timeout(timeout, lists).await.map_err(|_| {
-                let what = format!(
-                    "no answer within {} s; the region is asked again later",
-                    timeout.as_secs()
-                );
-                Call {
-                    action: LIST_MODELS,
-                    region,
-                }
-                .error(ErrorCode::Timeout, &what)
-            })??;
+        let lists = tokio::time::timeout(within, lists).await;
+        let lists = lists.unwrap_or_else(|_| {
+            let what = format!(
+                "no answer within {} s; the region is asked again later",
+                self.limits().region_timeout.as_secs()
+            );
+            let action = LIST_MODELS;
+            Err(Call { action, region }.error(ErrorCode::Timeout, &what))
+        });
+        let (models, system_defined, application) = self.heeded(caller, lists).await?;
         let mut profiles = system_defined.items;
         profiles.extend(application.items);
         Ok(Snapshot {

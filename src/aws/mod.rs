@@ -3,8 +3,10 @@
 mod account;
 mod classify;
 mod client;
+mod credentials;
 mod discovery;
 mod meter;
+mod no_credentials;
 mod observer;
 mod raw_answer;
 mod snapshots;

@@ -1,7 +1,8 @@
-//! What the regions answered, shared by all resources: one fetch, however many ask.
+//! What the regions answered, shared by all that ask as the same identity: one fetch, however many ask.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use futures::future::{BoxFuture, FutureExt as _, Shared};
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use super::client::Aws;
 use super::observer::{Observer, SnapshotSource};
 use crate::api::{AttemptError, ErrorCode};
 use crate::core::catalog::Snapshot;
+use crate::core::identity::{Caller, Identity};
 use crate::core::region_state::error;
 
 /// Answers kept in memory, by the size they had on the wire: 35 regions have some 3 MB.
@@ -42,21 +44,36 @@ impl Drop for UnderWay {
     }
 }
 
-/// Answers by region, and the fetches under way.
+/// Whose answer it is, and of which region.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    identity: Identity,
+    region: String,
+}
+
+impl Key {
+    fn new(identity: Identity, region: &str) -> Self {
+        Self {
+            identity,
+            region: region.to_owned(),
+        }
+    }
+}
+
+/// Answers by identity and region, and the fetches under way.
 pub struct Snapshots {
     aws: Arc<Aws>,
     /// How many regions are asked at once.
     places: Arc<Semaphore>,
-    known: Cache<String, Arc<Snapshot>>,
-    under_way: Mutex<HashMap<String, Fetch>>,
+    known: Cache<Key, Arc<Snapshot>>,
+    under_way: Mutex<HashMap<Key, Fetch>>,
 }
 
 impl Snapshots {
     /// None known yet.
     pub fn new(aws: Aws) -> Self {
-        let weigh = |_: &String, snapshot: &Arc<Snapshot>| {
-            u32::try_from(snapshot.bytes).unwrap_or(u32::MAX)
-        };
+        let weigh =
+            |_: &Key, snapshot: &Arc<Snapshot>| u32::try_from(snapshot.bytes).unwrap_or(u32::MAX);
         Self {
             places: Arc::new(Semaphore::new(aws.limits().concurrent_regions.max(1))),
             aws: Arc::new(aws),
@@ -68,36 +85,35 @@ impl Snapshots {
         }
     }
 
-    /// The account's enabled regions, asked now.
-    pub async fn account_regions(&self) -> Result<Vec<String>, AttemptError> {
-        self.aws.account_regions().await
+    /// The enabled regions of the caller's account, asked now.
+    pub async fn account_regions(&self, caller: &Caller) -> Result<Vec<String>, AttemptError> {
+        self.aws.account_regions(caller).await
     }
 
-    /// What the region answered last, however long ago; no call.
-    pub fn last(&self, region: &str) -> Option<Arc<Snapshot>> {
-        self.known.get(region)
+    /// What the region answered this identity last, however long ago; no call.
+    pub fn last(&self, identity: &Identity, region: &str) -> Option<Arc<Snapshot>> {
+        self.known.get(&Key::new(identity.clone(), region))
     }
 
-    /// What the region answers, asked at `not_before` or later: known, under way, or asked now.
-    pub async fn get(&self, region: &str, not_before: Timestamp) -> Fetched {
-        if let Some(known) = self
-            .last(region)
-            .filter(|known| known.taken_at >= not_before)
-        {
+    /// What the region answers, asked at `not_before` or later: known, under way, or asked now by this caller.
+    pub async fn get(&self, caller: &Caller, region: &str, not_before: Timestamp) -> Fetched {
+        let key = Key::new(caller.identity(), region);
+        let known = self.known.get(&key);
+        if let Some(known) = known.filter(|known| known.taken_at >= not_before) {
             self.aws.observer().handed_out(SnapshotSource::Known);
             return Ok(known);
         }
-        let result = self.join_or_start(region, not_before);
-        let fetched = result.await;
+        let fetched = self.join_or_start(&key, caller, not_before).await;
         if let Ok(snapshot) = &fetched {
-            self.remember(region, snapshot);
+            self.remember(key, snapshot);
         }
         fetched
     }
 
     fn join_or_start(
         &self,
-        region: &str,
+        key: &Key,
+        caller: &Caller,
         not_before: Timestamp,
     ) -> Shared<BoxFuture<'static, Fetched>> {
         let mut under_way = self
@@ -105,27 +121,31 @@ impl Snapshots {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         under_way.retain(|_, fetch| fetch.result.peek().is_none());
-        if let Some(fetch) = under_way.get(region).filter(|f| f.started_at >= not_before) {
+        if let Some(fetch) = under_way.get(key).filter(|f| f.started_at >= not_before) {
             self.aws.observer().handed_out(SnapshotSource::Joined);
             return fetch.result.clone();
         }
         self.aws.observer().handed_out(SnapshotSource::Fetched);
         let fetch = Fetch {
             started_at: Timestamp::now(),
-            result: self.start(region.to_owned()),
+            result: self.start(caller.clone(), key.region.clone()),
         };
-        under_way.insert(region.to_owned(), fetch.clone());
+        under_way.insert(key.clone(), fetch.clone());
         fetch.result
     }
 
     /// A task of its own: it goes on when whoever asked first goes away.
-    fn start(&self, region: String) -> Shared<BoxFuture<'static, Fetched>> {
+    fn start(&self, caller: Caller, region: String) -> Shared<BoxFuture<'static, Fetched>> {
         let (aws, places) = (Arc::clone(&self.aws), Arc::clone(&self.places));
         let task = tokio::spawn(async move {
             let _under_way = UnderWay::begin(Arc::clone(aws.observer()));
+            // Before it takes a place: whom STS lets wait delays nobody else.
+            let begun = Instant::now();
+            aws.identify(&caller).await?;
+            let within = aws.limits().region_timeout.saturating_sub(begun.elapsed());
             // The semaphore is never closed.
             let _place = places.acquire_owned().await.ok();
-            aws.discover(&region).await.map(Arc::new)
+            aws.discover(&caller, &region, within).await.map(Arc::new)
         });
         let result = async move {
             task.await.unwrap_or_else(|ended| {
@@ -138,10 +158,10 @@ impl Snapshots {
         result.boxed().shared()
     }
 
-    fn remember(&self, region: &str, snapshot: &Arc<Snapshot>) {
+    fn remember(&self, key: Key, snapshot: &Arc<Snapshot>) {
         let older = |known: Arc<Snapshot>| known.taken_at < snapshot.taken_at;
-        if self.known.get(region).is_none_or(older) {
-            self.known.insert(region.to_owned(), Arc::clone(snapshot));
+        if self.known.get(&key).is_none_or(older) {
+            self.known.insert(key, Arc::clone(snapshot));
         }
     }
 }

@@ -1,9 +1,12 @@
 //! AWS as the commands without a cluster ask it.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::api::MANAGER;
 use crate::aws::{Aws, Limits, Snapshots};
+use crate::core::identity::{Caller, ExternalId, Role, RoleArn};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct AwsArgs {
@@ -14,9 +17,31 @@ pub(super) struct AwsArgs {
     /// How long a region may take to answer in all, in seconds.
     #[arg(long, env = "REGION_TIMEOUT_SECONDS", value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=300))]
     region_timeout_seconds: u64,
+
+    /// ARN of an IAM role to assume first. Default: ask with the credentials found.
+    #[arg(long, env = "ROLE_ARN", value_name = "ARN", value_parser = RoleArn::parse)]
+    role_arn: Option<RoleArn>,
+
+    /// External id that the role's trust policy asks for.
+    #[arg(long, env = "EXTERNAL_ID", hide_env_values = true, value_name = "ID", requires = "role_arn", value_parser = ExternalId::parse)]
+    external_id: Option<ExternalId>,
 }
 
 impl AwsArgs {
+    /// As whom AWS is asked.
+    pub(super) fn caller(&self) -> Caller {
+        match &self.role_arn {
+            None => Caller::Own,
+            Some(arn) => Caller::Session {
+                role: Arc::new(Role {
+                    arn: arn.clone(),
+                    external_id: self.external_id.clone(),
+                }),
+                name: MANAGER.to_owned(),
+            },
+        }
+    }
+
     pub(super) async fn snapshots(&self) -> Snapshots {
         let limits = Limits {
             region_timeout: Duration::from_secs(self.region_timeout_seconds),

@@ -83,7 +83,10 @@ impl Discover {
         let named = (!self.regions.is_empty()).then_some(self.regions.as_slice());
         let snapshots = self.aws.snapshots().await;
         let progress = Progress::regions();
-        let discovery = discover(&snapshots, named, selection, |p| progress.discovered(p)).await;
+        let discovery = discover(&snapshots, &self.aws.caller(), named, selection, |p| {
+            progress.discovered(p);
+        })
+        .await;
         // The operator's advice, in this command's words.
         discovery.map_err(|error| {
             DiscoverError::Regions(error.message.replace("spec.regions", "--region"))

@@ -145,9 +145,10 @@ impl Resolve {
 
     async fn ask_bedrock(&self) -> Result<Published, ResolveError> {
         let everything = Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default())?;
+        let caller = self.aws.caller();
         let snapshots = self.aws.snapshots().await;
         let region = std::slice::from_ref(&self.region);
-        let discovery = discover(&snapshots, Some(region), &everything, |_| {})
+        let discovery = discover(&snapshots, &caller, Some(region), &everything, |_| {})
             .await
             .map_err(|error| ResolveError::Live(error.message))?;
         let failure = discovery.failures().next().map(|(_, error)| error.clone());
@@ -163,7 +164,7 @@ impl Resolve {
             ErrorCode::NameNotResolved | ErrorCode::RegionDisabled | ErrorCode::InvalidCredentials
         );
         if may_be_unknown
-            && let Ok(known) = snapshots.account_regions().await
+            && let Ok(known) = snapshots.account_regions(&caller).await
             && !known.contains(&self.region)
         {
             let region = self.region.clone();

@@ -17,6 +17,7 @@ use super::output::Outcome;
 use crate::api::MANAGER;
 use crate::aws::{Aws, Limits, Snapshots};
 use crate::cluster::{self, Lost, SelectorError};
+use crate::core::role_rules::RoleRule;
 use crate::ops::admin::{self, AdminServer, BindError, Health};
 use crate::ops::metrics::{self, Metrics};
 use crate::ops::readiness::Readiness;
@@ -77,6 +78,18 @@ pub(super) struct Run {
         action = clap::ArgAction::Set
     )]
     region_metrics: bool,
+
+    /// Roles that resources of a namespace may name in spec.aws.roleArn; repeatable. NAMESPACE is a
+    /// namespace's name, or * for all. In ARN-GLOB, * and ? stand for characters within one part of
+    /// the ARN: between two colons, or between two slashes of the role's path. Default: none.
+    /// In the variable, rules are separated by commas (a comma in a role's name is written ?).
+    #[arg(
+        long = "allow-role",
+        env = "ALLOW_ROLE",
+        value_name = "NAMESPACE=ARN-GLOB",
+        value_delimiter = ','
+    )]
+    allowed_roles: Vec<RoleRule>,
 
     /// How logs are written, on stderr.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "json")]
@@ -150,6 +163,7 @@ impl Run {
             selector: self
                 .watch_label_selector
                 .filter(|selector| !selector.is_empty()),
+            roles: self.allowed_roles.into(),
             stuck_after: LOOK + limits.region_timeout * ROUNDS,
         };
         tracing::info!(

@@ -26,6 +26,7 @@ use super::reconcile::{Context, ReconcileError, reconcile, retry};
 use super::watch::{Scope, Watch};
 use crate::api::{BedrockModelMap, KIND, LABEL_NAME};
 use crate::aws::Snapshots;
+use crate::core::role_rules::RoleRules;
 use crate::ops::admin::Health;
 use crate::ops::metrics::Metrics;
 use crate::ops::watchdog::{Expectation, Watchdog};
@@ -45,13 +46,15 @@ const TICK_PERIOD: Duration = Duration::from_secs(30);
 /// How long a look may keep all others from going on. They share a task, and only wait in it.
 const LONGEST_STEP: Duration = Duration::from_mins(1);
 
-/// What the operator looks after.
+/// What the operator looks after, and permits.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Only these namespaces; none: all.
     pub namespaces: Vec<String>,
     /// Only resources with such labels.
     pub selector: Option<String>,
+    /// Which roles are assumed for whom.
+    pub roles: RoleRules,
     /// When a look that has not ended must be stuck.
     pub stuck_after: Duration,
 }
@@ -104,6 +107,7 @@ pub async fn run(
         events: EventWriter::new(client.clone()),
         client,
         snapshots,
+        roles: options.roles.clone(),
         ledger: Arc::default(),
         metrics,
         resources: watches

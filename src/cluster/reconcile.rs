@@ -24,9 +24,11 @@ use crate::api::{AttemptError, BedrockModelMap, BedrockModelMapStatus, ErrorCode
 use crate::aws::Snapshots;
 use crate::core::catalog::Snapshot;
 use crate::core::events::Event;
+use crate::core::identity::Caller;
 use crate::core::look::{Look, Looked, Next, World};
 use crate::core::ownership::{Owner, Target};
 use crate::core::region_state::error;
+use crate::core::role_rules::RoleRules;
 use crate::core::settings::Settings;
 use crate::ops::metrics::Metrics;
 
@@ -39,6 +41,7 @@ const LONGEST_RETRY: Duration = Duration::from_mins(1);
 pub(super) struct Context {
     pub(super) client: Client,
     pub(super) snapshots: Snapshots,
+    pub(super) roles: RoleRules,
     pub(super) ledger: Arc<Ledger>,
     pub(super) metrics: Metrics,
     pub(super) events: EventWriter,
@@ -77,10 +80,16 @@ pub(super) async fn reconcile(
     if resource.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
-    let permitted = permitted_settings(&resource);
+    let permitted = permitted_settings(&resource, &context.roles);
+    let identity = permitted.as_ref().map(|s| s.identity.clone());
     let world = RealWorld {
         resource: &resource,
         uid: &uid,
+        caller: Caller::of_resource(
+            &identity.unwrap_or_default(),
+            &resource.namespace().unwrap_or_default(),
+            &resource.name_any(),
+        ),
         context: &context,
         publisher: Publisher::new(
             context.client.clone(),
@@ -134,22 +143,22 @@ pub(super) fn retry(resource: &BedrockModelMap, context: &Context) -> Action {
 }
 
 /// What the spec asks for, if the operator may do it.
-fn permitted_settings(resource: &BedrockModelMap) -> Result<Settings, AttemptError> {
-    let aws = resource.spec.aws.as_ref();
-    if let Some(role) = aws.and_then(|aws| aws.role_arn.as_ref()) {
-        let namespace = resource.namespace().unwrap_or_default();
-        let message = format!(
-            "spec.aws.roleArn: the operator does not permit namespace {namespace} to use {role}"
-        );
-        return Err(error(ErrorCode::RoleNotAllowed, message));
-    }
-    Settings::of(resource).map_err(|invalid| error(ErrorCode::InvalidSpec, invalid.to_string()))
+fn permitted_settings(
+    resource: &BedrockModelMap,
+    roles: &RoleRules,
+) -> Result<Settings, AttemptError> {
+    let settings = Settings::of(resource)
+        .map_err(|invalid| error(ErrorCode::InvalidSpec, invalid.to_string()))?;
+    let namespace = resource.namespace().unwrap_or_default();
+    roles.check(&namespace, &settings.identity)?;
+    Ok(settings)
 }
 
 /// The Kubernetes API and AWS, as one resource has to do with them.
 struct RealWorld<'a> {
     resource: &'a BedrockModelMap,
     uid: &'a str,
+    caller: Caller,
     context: &'a Context,
     publisher: Publisher,
 }
@@ -221,7 +230,7 @@ impl World for RealWorld<'_> {
         not_before: Timestamp,
     ) -> Result<Arc<Snapshot>, AttemptError> {
         let span = tracing::info_span!("region", region);
-        let answer = self.context.snapshots.get(region, not_before);
+        let answer = self.context.snapshots.get(&self.caller, region, not_before);
         let answer = answer.instrument(span).await;
         let code = answer.as_ref().map_or_else(|e| e.code.as_str(), |_| "OK");
         self.context.metrics.region_asked(region, code);
@@ -229,11 +238,11 @@ impl World for RealWorld<'_> {
     }
 
     async fn ask_account(&self) -> Result<Vec<String>, AttemptError> {
-        self.context.snapshots.account_regions().await
+        self.context.snapshots.account_regions(&self.caller).await
     }
 
     fn last_answer(&self, region: &str) -> Option<Arc<Snapshot>> {
-        self.context.snapshots.last(region)
+        self.context.snapshots.last(&self.caller.identity(), region)
     }
 
     fn is_as_left(&self, config_map: &str) -> bool {

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::region_state::stamp;
-use crate::api::{AttemptError, BedrockModelMapStatus, RegionState, RegionStatus, Summary};
+use crate::api::{
+    AttemptError, BedrockModelMapStatus, ErrorCode, RegionState, RegionStatus, Summary,
+};
 
 /// The condition that says whether the latest spec is published.
 pub const READY: &str = "Ready";
@@ -173,6 +175,16 @@ pub fn refused(
         unasked.since(stamp(now), generation)
     }));
     conditions
+}
+
+/// Whether the spec was refused at the last look, so that no region was asked for it. That can end without a change of
+/// the spec: the operator's configuration changes too.
+pub fn was_refused(status: &BedrockModelMapStatus) -> bool {
+    let reasons = [ErrorCode::RoleNotAllowed, ErrorCode::InvalidSpec].map(ErrorCode::as_str);
+    status
+        .conditions
+        .iter()
+        .any(|c| c.type_ == STALLED && reasons.contains(&c.reason.as_str()))
 }
 
 /// What keeps the spec from being published as a whole, and what it concerns: first what is grave,

@@ -14,6 +14,8 @@ pub mod content;
 pub mod election;
 #[cfg(feature = "operator")]
 pub mod events;
+#[cfg(feature = "aws")]
+pub mod identity;
 pub mod invocation;
 #[cfg(feature = "operator")]
 pub mod lifecycle;
@@ -29,6 +31,8 @@ pub mod region_state;
 #[cfg(feature = "operator")]
 pub mod render;
 pub mod resolve;
+#[cfg(feature = "operator")]
+pub mod role_rules;
 #[cfg(feature = "operator")]
 pub mod schedule;
 pub mod selection;

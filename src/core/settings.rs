@@ -7,6 +7,7 @@ use crate::api::{
     MIN_REFRESH_INTERVAL,
 };
 
+use super::identity::{ExternalId, Identity, InvalidIdentity, Role, RoleArn};
 use super::region_name::is_region;
 use super::selection::Selection;
 
@@ -23,6 +24,9 @@ pub enum InvalidSpec {
     /// A region has no valid name.
     #[error("spec.regions: {0:?} is not an AWS region name")]
     Region(String),
+    /// The role or its external id cannot be any.
+    #[error("spec.aws: {0}")]
+    Identity(#[from] InvalidIdentity),
 }
 
 /// What a spec asks for, checked.
@@ -32,6 +36,8 @@ pub struct Settings {
     pub regions: Option<Vec<String>>,
     /// How often each region is asked.
     pub interval: Duration,
+    /// As whom AWS is asked.
+    pub identity: Identity,
     /// Which models and profiles to keep.
     pub selection: Selection,
     /// Start of the ConfigMaps' names.
@@ -49,6 +55,7 @@ impl Settings {
         Ok(Self {
             regions: spec.regions.clone(),
             interval: refresh_interval(spec)?,
+            identity: identity(spec)?,
             selection: Selection::new(&spec.models, &spec.inference_profiles)?,
             prefix: spec.output.config_map_prefix.clone().unwrap_or(name),
         })
@@ -73,6 +80,19 @@ pub fn go_duration(text: &str) -> Option<Duration> {
         .any(|run| run.len() > 9);
     let parsed: kube::core::Duration = (!overflows).then(|| text.parse().ok()).flatten()?;
     (!parsed.is_negative()).then(|| parsed.into())
+}
+
+fn identity(spec: &BedrockModelMapSpec) -> Result<Identity, InvalidIdentity> {
+    let aws = spec.aws.clone().unwrap_or_default();
+    let Some(arn) = aws.role_arn else {
+        return Ok(Identity::Own);
+    };
+    let external_id = aws.external_id.as_deref().map(ExternalId::parse);
+    let role = Role {
+        arn: RoleArn::parse(&arn)?,
+        external_id: external_id.transpose()?,
+    };
+    Ok(Identity::Role(role.into()))
 }
 
 /// How often a spec asks each region.

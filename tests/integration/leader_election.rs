@@ -39,6 +39,7 @@ impl Replica {
             kubeconfig: stage.cluster.control_plane.kubeconfig().to_owned(),
             aws: simulator.url(),
             credentials: Credentials::Given,
+            environment: &[],
             namespace: &stage.namespace.name,
             arguments: &["--leader-elect", "--leader-election-id", lease, duration],
         });

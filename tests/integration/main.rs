@@ -17,6 +17,7 @@ mod ownership;
 mod parity;
 mod publication;
 mod refresh;
+mod roles;
 mod selection;
 mod sharding;
 mod start_up;

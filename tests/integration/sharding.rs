@@ -95,6 +95,7 @@ async fn shard(stage: &Stage, selector: &str, catalog: Catalog) -> (Simulator, O
         kubeconfig: stage.cluster.control_plane.kubeconfig().to_owned(),
         aws: simulator.url(),
         credentials: Credentials::Given,
+        environment: &[],
         namespace: &stage.namespace.name,
         arguments: &["--watch-label-selector", selector],
     });

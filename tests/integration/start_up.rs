@@ -109,6 +109,7 @@ async fn missing_crd_is_named_and_works_once_installed() {
         // Nobody is asked: the resource below names a role that is not permitted.
         aws: "http://127.0.0.1:9".to_owned(),
         credentials: Credentials::Given,
+        environment: &[],
         namespace: "default",
         arguments: &[],
     });
@@ -164,6 +165,7 @@ async fn taken_address_ends_the_operator() {
         kubeconfig: stage.cluster.control_plane.kubeconfig().to_owned(),
         aws: stage.simulator.url(),
         credentials: Credentials::Given,
+        environment: &[],
         namespace: &stage.namespace.name,
         arguments: &["--bind-address", &address],
     });

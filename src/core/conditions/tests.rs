@@ -496,3 +496,18 @@ fn a_spec_that_cannot_be_worked_with_stalls() {
         "Ready=False RoleNotAllowed; Stalled=True RoleNotAllowed; Degraded=Unknown NotAsked"
     );
 }
+
+#[test]
+fn a_refusal_is_told_from_other_reasons_to_stall() {
+    let mut state = status([fresh()]);
+    assert!(!was_refused(&state));
+    for (code, expected) in [
+        (ErrorCode::RoleNotAllowed, true),
+        (ErrorCode::InvalidSpec, true),
+        (ErrorCode::AccessDenied, false),
+    ] {
+        let error = crate::core::region_state::error(code, "why");
+        state.conditions = refused(&state, &error, Some(4), at(60));
+        assert_eq!(was_refused(&state), expected, "{code:?}");
+    }
+}

@@ -148,7 +148,11 @@ impl<W: World> Look<'_, W> {
             Ok(settings) => settings,
             Err(error) => return self.refuse(error).await,
         };
-        let status = self.resource.status.clone().unwrap_or_default();
+        let mut status = self.resource.status.clone().unwrap_or_default();
+        if conditions::was_refused(&status) {
+            // Nothing was asked or published for this generation.
+            status.observed_generation = Some(0);
+        }
         let owner = Owner::of(self.resource);
         let refresher = Refresher {
             resource: self.resource,

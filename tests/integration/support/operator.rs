@@ -34,6 +34,8 @@ pub struct Launch<'a> {
     /// Where all of AWS is.
     pub aws: String,
     pub credentials: Credentials,
+    /// More variables, as `NAME=value`.
+    pub environment: &'a [String],
     /// The only namespace it looks after.
     pub namespace: &'a str,
     pub arguments: &'a [&'a str],
@@ -70,6 +72,7 @@ impl Operator {
             arguments.push(format!("AWS_ACCESS_KEY_ID={id}"));
             arguments.push(format!("AWS_SECRET_ACCESS_KEY={secret}"));
         }
+        arguments.extend_from_slice(launch.environment);
         let command = [
             env!("CARGO_BIN_EXE_bedrock-model-map"),
             "run",

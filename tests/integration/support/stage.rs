@@ -20,6 +20,61 @@ pub struct Stage {
     pub operator: Operator,
 }
 
+/// A stage before the operator comes on: what it is told may depend on it.
+pub struct Scene {
+    pub cluster: &'static Cluster,
+    pub namespace: Namespace,
+    pub simulator: Simulator,
+}
+
+impl Scene {
+    pub async fn of(catalog: Catalog) -> Self {
+        let cluster = Cluster::shared().await;
+        Self {
+            cluster,
+            namespace: cluster.namespace().await,
+            simulator: Simulator::start(catalog).await.unwrap(),
+        }
+    }
+
+    pub fn play(self, cast: &Cast<'_>) -> Stage {
+        let operator = cast.start(self.cluster, &self.namespace, &self.simulator);
+        Stage {
+            cluster: self.cluster,
+            namespace: self.namespace,
+            simulator: self.simulator,
+            operator,
+        }
+    }
+}
+
+/// What the operator is to AWS, and to Kubernetes.
+pub struct Cast<'a> {
+    pub credentials: Credentials,
+    /// None: that of an administrator.
+    pub kubeconfig: Option<PathBuf>,
+    /// More variables, as `NAME=value`.
+    pub environment: &'a [String],
+    pub arguments: &'a [&'a str],
+}
+
+impl Cast<'_> {
+    fn start(&self, cluster: &Cluster, namespace: &Namespace, simulator: &Simulator) -> Operator {
+        let control_plane = cluster.control_plane;
+        let administrator = || control_plane.kubeconfig().to_owned();
+        let kubeconfig = self.kubeconfig.clone().unwrap_or_else(administrator);
+        Operator::start(&Launch {
+            control_plane,
+            kubeconfig,
+            aws: simulator.url(),
+            credentials: self.credentials,
+            environment: self.environment,
+            namespace: &namespace.name,
+            arguments: self.arguments,
+        })
+    }
+}
+
 /// The real catalogue.
 pub fn whole_catalog() -> Catalog {
     Catalog::real().unwrap()
@@ -65,41 +120,34 @@ impl Stage {
         user: Option<&str>,
     ) -> Self {
         let control_plane = Cluster::shared().await.control_plane;
-        let kubeconfig = match user {
-            Some(user) => control_plane.kubeconfig_for(user, &[]).unwrap(),
-            None => control_plane.kubeconfig().to_owned(),
-        };
+        let kubeconfig = user.map(|user| control_plane.kubeconfig_for(user, &[]).unwrap());
         Self::launch(catalog, arguments, credentials, kubeconfig).await
     }
 
     /// With an operator that reaches the API server in this way.
     pub async fn by_way_of(proxy: &Proxy, catalog: Catalog, arguments: &[&str]) -> Self {
-        Self::launch(catalog, arguments, Credentials::Given, proxy.kubeconfig()).await
+        let kubeconfig = Some(proxy.kubeconfig());
+        Self::launch(catalog, arguments, Credentials::Given, kubeconfig).await
     }
 
     async fn launch(
         catalog: Catalog,
         arguments: &[&str],
         credentials: Credentials,
-        kubeconfig: PathBuf,
+        kubeconfig: Option<PathBuf>,
     ) -> Self {
-        let cluster = Cluster::shared().await;
-        let namespace = cluster.namespace().await;
-        let simulator = Simulator::start(catalog).await.unwrap();
-        let operator = Operator::start(&Launch {
-            control_plane: cluster.control_plane,
-            kubeconfig,
-            aws: simulator.url(),
+        Scene::of(catalog).await.play(&Cast {
             credentials,
-            namespace: &namespace.name,
+            kubeconfig,
+            environment: &[],
             arguments,
-        });
-        Self {
-            cluster,
-            namespace,
-            simulator,
-            operator,
-        }
+        })
+    }
+
+    /// Has another operator take the place of the one there is.
+    pub fn recast(&mut self, cast: &Cast<'_>) {
+        self.operator.kill();
+        self.operator = cast.start(self.cluster, &self.namespace, &self.simulator);
     }
 
     pub async fn create(&self, name: &str, spec: Value) -> BedrockModelMap {

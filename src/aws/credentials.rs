@@ -1,0 +1,197 @@
+//! The credentials of every caller, kept until shortly before they expire.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use moka::Expiry;
+use moka::future::Cache;
+
+use super::no_credentials::{NoCredentials, not_assumed, not_found, too_late};
+use crate::api::{AttemptError, ErrorCode};
+use crate::core::identity::{Caller, Role, sts_region};
+
+/// Callers whose credentials are kept; of more, those used least are fetched again.
+const MAX_KEPT: u64 = 1024;
+/// How long credentials are kept that do not expire: the file or variable they come from may change.
+const UNDATED: Duration = Duration::from_mins(15);
+/// How long before they expire new ones are fetched: longer than a request may take.
+const MARGIN: Duration = Duration::from_mins(1);
+
+/// Fetches credentials, and keeps them.
+pub(super) struct CredentialStore {
+    /// Knows where the operator's own credentials come from.
+    config: SdkConfig,
+    /// How long it may take to fetch some.
+    timeout: Duration,
+    kept: Cache<Caller, Credentials>,
+}
+
+impl CredentialStore {
+    pub(super) fn new(config: SdkConfig, timeout: Duration) -> Self {
+        Self {
+            config,
+            timeout,
+            kept: Cache::builder()
+                .max_capacity(MAX_KEPT)
+                .expire_after(UntilRenewal)
+                .build(),
+        }
+    }
+
+    /// The caller's credentials, good for the next request. Of many that want the same at once, one fetches them.
+    pub(super) async fn get(&self, caller: &Caller) -> Result<Credentials, AttemptError> {
+        match caller {
+            Caller::Own => self.own().await,
+            Caller::Session { role, name } => {
+                let assumed = Box::pin(self.assume(role, name));
+                let kept = self.kept.try_get_with_by_ref(caller, assumed).await;
+                kept.map_err(Arc::unwrap_or_clone)
+            }
+        }
+    }
+
+    /// Has them fetched anew the next time: they are not accepted.
+    pub(super) async fn forget(&self, caller: &Caller) {
+        self.kept.invalidate(caller).await;
+    }
+
+    /// What the SDK's clients get the caller's credentials from.
+    pub(super) fn provider(self: &Arc<Self>, caller: &Caller) -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(Provider {
+            store: Arc::clone(self),
+            caller: caller.clone(),
+        })
+    }
+
+    async fn own(&self) -> Result<Credentials, AttemptError> {
+        let found = self
+            .kept
+            .try_get_with_by_ref(&Caller::Own, Box::pin(self.find()))
+            .await;
+        found.map_err(Arc::unwrap_or_clone)
+    }
+
+    async fn find(&self) -> Result<Credentials, AttemptError> {
+        let home_region = self.home_region().unwrap_or_default();
+        let Some(provider) = self.config.credentials_provider() else {
+            let nobody = CredentialsError::not_loaded("no provider is configured");
+            return Err(not_found(&nobody, home_region));
+        };
+        let found = tokio::time::timeout(self.timeout, provider.provide_credentials()).await;
+        found
+            .map_err(|_| too_late("the operator's credentials", self.timeout))?
+            .map_err(|error| not_found(&error, home_region))
+    }
+
+    async fn assume(&self, role: &Role, session: &str) -> Result<Credentials, AttemptError> {
+        let own = self.own().await?;
+        let region = sts_region(role.arn.partition(), self.home_region());
+        let mut builder = AssumeRoleProvider::builder(role.arn.as_str())
+            .configure(&self.config)
+            .region(Region::new(region.clone()))
+            .session_name(session);
+        if let Some(external_id) = &role.external_id {
+            builder = builder.external_id(external_id.reveal());
+        }
+        let provider = builder.build_from_provider(own).await;
+        let assumed = tokio::time::timeout(self.timeout, provider.provide_credentials()).await;
+        let assumed = assumed
+            .map_err(|_| too_late(&format!("sts:AssumeRole in {region}"), self.timeout))?
+            .map_err(|error| not_assumed(&error, role, session, &region));
+        let own_refused = |error: &AttemptError| error.code == ErrorCode::InvalidCredentials;
+        if assumed.as_ref().is_err_and(own_refused) {
+            self.forget(&Caller::Own).await;
+        }
+        assumed
+    }
+
+    fn home_region(&self) -> Option<&str> {
+        self.config.region().map(AsRef::as_ref)
+    }
+}
+
+/// A caller's credentials, as each request wants them: renewed also between two pages of an answer.
+struct Provider {
+    store: Arc<CredentialStore>,
+    caller: Caller,
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Provider");
+        shown.field("caller", &self.caller).finish_non_exhaustive()
+    }
+}
+
+impl ProvideCredentials for Provider {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            let credentials = self.store.get(&self.caller).await;
+            credentials.map_err(|error| CredentialsError::provider_error(NoCredentials(error)))
+        })
+    }
+}
+
+/// Keeps credentials until they are to be renewed.
+struct UntilRenewal;
+
+impl Expiry<Caller, Credentials> for UntilRenewal {
+    fn expire_after_create(
+        &self,
+        _: &Caller,
+        credentials: &Credentials,
+        _: Instant,
+    ) -> Option<Duration> {
+        Some(usable_for(credentials.expiry(), SystemTime::now()))
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &Caller,
+        credentials: &Credentials,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(usable_for(credentials.expiry(), SystemTime::now()))
+    }
+}
+
+/// How long credentials serve: until [`MARGIN`] before they expire, those that live shorter than twice that for half
+/// of their time.
+fn usable_for(expires_at: Option<SystemTime>, now: SystemTime) -> Duration {
+    let Some(expires_at) = expires_at else {
+        return UNDATED;
+    };
+    let left = expires_at.duration_since(now).unwrap_or_default();
+    left.saturating_sub(MARGIN.min(left / 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_renewed_before_they_expire() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_hours(100);
+        let seconds = |expires_in: Duration| usable_for(Some(now + expires_in), now).as_secs();
+        assert_eq!(seconds(Duration::from_hours(1)), 59 * 60);
+        assert_eq!(seconds(Duration::from_mins(15)), 14 * 60);
+        assert_eq!(seconds(Duration::from_mins(2)), 60);
+        assert_eq!(seconds(Duration::from_secs(20)), 10);
+        assert_eq!(seconds(Duration::ZERO), 0);
+        assert_eq!(
+            usable_for(Some(now - Duration::from_secs(1)), now),
+            Duration::ZERO
+        );
+        assert_eq!(usable_for(None, now), UNDATED);
+    }
+}

@@ -1,0 +1,129 @@
+//! What it means that no credentials are to be had.
+
+use std::error::Error;
+use std::time::Duration;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::classify::{Call, detail, in_chain, shortened};
+use crate::api::{AttemptError, ErrorCode};
+use crate::core::identity::Role;
+use crate::core::region_state::error;
+
+/// The reason, on its way through the SDK.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.message)]
+pub(super) struct NoCredentials(pub(super) AttemptError);
+
+/// The operator's own credentials are not to be had.
+pub(super) fn not_found(cause: &CredentialsError, home_region: &str) -> AttemptError {
+    type WebIdentityError = SdkError<AssumeRoleWithWebIdentityError, HttpResponse>;
+    let action = "sts:AssumeRoleWithWebIdentity";
+    if let Some(by_sts) = in_chain::<WebIdentityError>(cause) {
+        let call = Call {
+            action,
+            region: home_region,
+        };
+        let error = of_sts(call, by_sts);
+        return match error.code {
+            ErrorCode::AccessDenied | ErrorCode::InvalidCredentials | ErrorCode::InvalidRequest => {
+                let what = format!(
+                    "AWS does not take the operator's web identity token: check AWS_ROLE_ARN, that role's trust policy, and the cluster's OIDC provider ({})",
+                    said(by_sts)
+                );
+                call.error(ErrorCode::InvalidCredentials, &what)
+            }
+            _ => error,
+        };
+    }
+    let detail = detail(cause);
+    if in_chain::<ConnectorError>(cause).is_some() {
+        let message = format!(
+            "the endpoint that has the operator's AWS credentials cannot be reached: {detail}"
+        );
+        return error(ErrorCode::Unreachable, message);
+    }
+    let message = format!(
+        "no AWS credentials could be had; give the operator an identity (IRSA, Pod Identity or the SDK's environment variables): {detail}"
+    );
+    error(ErrorCode::InvalidCredentials, message)
+}
+
+/// A role is not to be had.
+pub(super) fn not_assumed(
+    cause: &CredentialsError,
+    role: &Role,
+    session: &str,
+    region: &str,
+) -> AttemptError {
+    let call = Call {
+        action: "sts:AssumeRole",
+        region,
+    };
+    let Some(by_sts) = in_chain::<SdkError<AssumeRoleError, HttpResponse>>(cause) else {
+        return call.malformed(&detail(cause));
+    };
+    let error = of_sts(call, by_sts);
+    let arn = &role.arn;
+    let said = said(by_sts);
+    match error.code {
+        ErrorCode::AccessDenied => {
+            let external_id = match role.external_id {
+                Some(_) => "spec.aws.externalId is the one that its trust policy asks for",
+                None => {
+                    "its trust policy asks for no external id, or name it in spec.aws.externalId"
+                }
+            };
+            let what = format!(
+                "{arn} is refused to session {session}: allow sts:AssumeRole on it to the operator's own identity, there and in the role's trust policy, and see that {external_id} ({said})"
+            );
+            call.error(ErrorCode::AccessDenied, &what)
+        }
+        ErrorCode::InvalidCredentials => {
+            let what = format!(
+                "AWS does not accept the operator's own credentials, with which {arn} was to be assumed ({said})"
+            );
+            call.error(ErrorCode::InvalidCredentials, &what)
+        }
+        _ => error,
+    }
+}
+
+/// Credentials did not come in time.
+pub(super) fn too_late(what: &str, timeout: Duration) -> AttemptError {
+    let message = format!(
+        "{what}: no answer within {} s; the region is asked again later",
+        timeout.as_secs()
+    );
+    error(ErrorCode::Timeout, message)
+}
+
+/// What an error of STS means. It says nothing about a region of Bedrock: neither that it is not enabled, nor that its
+/// endpoint's name does not resolve.
+fn of_sts<E>(call: Call<'_>, cause: &SdkError<E, HttpResponse>) -> AttemptError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let error = call.classify(cause);
+    match error.code {
+        ErrorCode::RegionDisabled => AttemptError {
+            code: ErrorCode::InvalidCredentials,
+            ..error
+        },
+        ErrorCode::NameNotResolved => {
+            let what = format!("the endpoint cannot be reached: {}", detail(cause));
+            call.error(ErrorCode::Unreachable, &what)
+        }
+        _ => error,
+    }
+}
+
+fn said<E: ProvideErrorMetadata>(cause: &SdkError<E, HttpResponse>) -> String {
+    let said = cause.message().or(cause.code());
+    shortened(said.unwrap_or("no reason given"))
+}
