@@ -82,7 +82,7 @@ impl Discover {
     async fn ask(&self, selection: &Selection) -> Result<Discovery, DiscoverError> {
         let named = (!self.regions.is_empty()).then_some(self.regions.as_slice());
         let snapshots = self.aws.snapshots().await;
-        let progress = Progress::regions();
+        let progress = Progress::waiting("asking AWS".to_owned());
         let discovery = discover(&snapshots, &self.aws.caller(), named, selection, |p| {
             progress.discovered(p);
         })

@@ -6,6 +6,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::discovery;
 
+const WAITING: &str = "{spinner} {wide_msg} {elapsed}";
+const REGIONS: &str = "{bar:20} {pos}/{len} regions  {wide_msg}";
 const TICK: Duration = Duration::from_millis(120);
 /// How many regions are named that have not answered.
 const NAMED: usize = 3;
@@ -17,21 +19,17 @@ impl Progress {
     /// Something that takes its time.
     pub(super) fn waiting(for_what: String) -> Self {
         let bar = ProgressBar::new_spinner().with_message(for_what);
-        styled(&bar, "{spinner} {msg} ({elapsed})");
+        styled(&bar, WAITING);
         bar.enable_steady_tick(TICK);
         Self(bar)
     }
 
-    /// The regions' answers.
-    pub(super) fn regions() -> Self {
-        let bar = ProgressBar::new(0).with_message("which regions are there?");
-        styled(&bar, "{bar:30} {pos}/{len} regions  {msg}");
-        bar.enable_steady_tick(TICK);
-        Self(bar)
-    }
-
+    /// As far as a discovery has come, in place of what it waited for.
     pub(super) fn discovered(&self, progress: &discovery::Progress) {
         let waiting = progress.waiting.len();
+        if self.0.length().is_none() {
+            styled(&self.0, REGIONS);
+        }
         self.0.set_length(progress.regions as u64);
         self.0.set_position((progress.regions - waiting) as u64);
         self.0.set_message(waiting_for(&progress.waiting));
@@ -80,10 +78,7 @@ mod tests {
 
     #[test]
     fn the_templates_can_be_read() {
-        for template in [
-            "{spinner} {msg} ({elapsed})",
-            "{bar:30} {pos}/{len} regions  {msg}",
-        ] {
+        for template in [WAITING, REGIONS] {
             assert!(ProgressStyle::with_template(template).is_ok());
         }
     }

@@ -11,4 +11,5 @@ mod oracle;
 mod packaging;
 mod resolve;
 mod support;
+mod terminal;
 mod transcripts;
