@@ -75,6 +75,11 @@ impl Ledger {
         entry.map_or_else(BTreeMap::new, |entry| entry.verified.clone())
     }
 
+    /// Forgets that the `ConfigMap` was as it should be.
+    pub(super) fn unverified(&self, uid: &str, config_map: &str) {
+        self.with(uid, |entry| entry.verified.remove(config_map));
+    }
+
     /// Whether the `ConfigMap` that the watch shows is as it should be: the version verified, or
     /// an older one, which the watch shows because it lags.
     pub(super) fn is_verified(&self, uid: &str, config_map: &str, watched: Option<&str>) -> bool {

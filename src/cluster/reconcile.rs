@@ -185,15 +185,16 @@ impl World for RealWorld<'_> {
             let message = "the resource is gone, or no longer looked after by this operator";
             return Err(error(ErrorCode::WriteFailed, message.to_owned()));
         }
+        let ledger = &self.context.ledger;
+        // What could not be written is not as it should be, whatever it was before.
+        ledger.unverified(self.uid, &target.name);
         let published = self.publisher.apply(target, seen).await?;
         let verified = Verified {
             resource_version: published.resource_version.unwrap_or_default(),
             bytes: target.files.bytes(),
             ends: target.ends.clone(),
         };
-        self.context
-            .ledger
-            .verified(self.uid, &target.name, verified);
+        ledger.verified(self.uid, &target.name, verified);
         Ok(published.written)
     }
 

@@ -6,8 +6,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod answers;
-mod history;
+
 mod mapping;
+mod model;
 mod twin;
 
 use proptest::test_runner::{Config, RngSeed};

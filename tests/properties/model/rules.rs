@@ -1,0 +1,640 @@
+//! What must hold after every look, told naively: nothing of the product decides here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bedrock_model_map::api::{
+    BedrockModelMapStatus, ErrorCode, LABEL_REGION, RegionState, RegionStatus, StatusDetail,
+};
+use bedrock_model_map::core::content::sha256;
+use bedrock_model_map::core::look::{Looked, Next};
+use bedrock_model_map::core::plan::Reason;
+use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::ConfigMap;
+use serde_json::{Value, json};
+
+use super::cluster::{Cluster, Ended, Traces};
+use super::outside::{Api, Outside, foreign};
+use crate::answers::Lists;
+use crate::twin;
+
+/// Times are kept in whole seconds.
+const SLACK: SignedDuration = SignedDuration::from_secs(2);
+
+/// What was there before a look.
+pub struct Before {
+    status: BedrockModelMapStatus,
+    config_maps: BTreeMap<String, ConfigMap>,
+}
+
+impl Before {
+    pub fn of(cluster: &Cluster) -> Self {
+        Self {
+            status: cluster.status(),
+            config_maps: cluster.config_maps(),
+        }
+    }
+}
+
+/// What the rules remember from look to look.
+#[derive(Debug, Default)]
+pub struct Book {
+    /// ConfigMaps of others.
+    pub foreign: BTreeSet<String>,
+    /// Ours that others changed, until they are seen to be right again.
+    pub touched: BTreeSet<String>,
+    /// The model ids of answers that are held.
+    held: BTreeMap<String, BTreeSet<String>>,
+}
+
+fn models_json(config_map: &ConfigMap) -> Option<&String> {
+    config_map.data.as_ref()?.get("models.json")
+}
+
+fn metadata(config_map: &ConfigMap) -> Option<Value> {
+    serde_json::from_str(config_map.data.as_ref()?.get("metadata.json")?).ok()
+}
+
+fn hash(config_map: &ConfigMap) -> Option<&String> {
+    let annotations = config_map.metadata.annotations.as_ref()?;
+    annotations.get("bedrock.modelmap.dev/content-sha256")
+}
+
+fn region_of(config_map: &ConfigMap) -> Option<&String> {
+    config_map.metadata.labels.as_ref()?.get(LABEL_REGION)
+}
+
+/// `mapping.json`, compressed or not.
+fn mapping_json(config_map: &ConfigMap) -> Option<String> {
+    use std::io::Read as _;
+    let Some(gzip) = config_map
+        .binary_data
+        .as_ref()
+        .and_then(|b| b.get("mapping.json.gz"))
+    else {
+        return config_map.data.as_ref()?.get("mapping.json").cloned();
+    };
+    let mut text = String::new();
+    let mut decoder = flate2::read::GzDecoder::new(gzip.0.as_slice());
+    decoder.read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+fn ids(lists: &Lists) -> BTreeSet<String> {
+    let ids = lists.models.iter().map(|m| m["modelId"].as_str().unwrap());
+    ids.map(str::to_owned).collect()
+}
+
+impl Book {
+    /// Checks everything that is to hold after a look.
+    pub fn check(
+        &mut self,
+        cluster: &mut Cluster,
+        before: &Before,
+        ended: &Ended,
+        traces: &Traces,
+    ) {
+        self.foreign.extend(traces.raced.iter().cloned());
+        let outside = cluster.outside().clone();
+        let after = Before::of(cluster);
+        let look = Checked {
+            book: self,
+            cluster,
+            outside: &outside,
+            before,
+            after: &after,
+            traces,
+        };
+        look.foreign_is_untouched();
+        look.last_good_data_is_there();
+        look.other_regions_are_untouched();
+        if let Ended::Whole(looked) = ended {
+            look.whole(looked);
+            let held = look.held();
+            let right = look.right_again();
+            self.held = held;
+            self.touched.retain(|name| !right.contains(name));
+        }
+    }
+
+    /// Checks that what is published is what AWS answers now.
+    pub fn check_converged(&self, cluster: &mut Cluster) {
+        let outside = cluster.outside().clone();
+        let (status, there) = (cluster.status(), cluster.config_maps());
+        let mut expected: BTreeMap<String, String> = BTreeMap::new();
+        for region in outside.wanted() {
+            let lists = outside.selected(outside.of(region).lists());
+            if lists.models.is_empty() {
+                assert_eq!(status.regions[region].state, RegionState::Empty);
+                continue;
+            }
+            assert_eq!(status.regions[region].state, RegionState::Fresh, "{region}");
+            expected.insert(region.to_owned(), twin::models_json(&lists));
+        }
+        for (region, models) in &expected {
+            let published = &there[&outside.config_map(region)];
+            assert_eq!(models_json(published), Some(models), "{region}");
+            assert_eq!(metadata(published).unwrap()["state"], "Fresh");
+        }
+        let mut names: BTreeSet<String> = expected.keys().map(|r| outside.config_map(r)).collect();
+        if !outside.wanted().is_empty() {
+            names.insert(outside.mapping());
+            let regions = expected
+                .iter()
+                .map(|(r, models)| format!("{}:{models}", json!(r)));
+            let regions = regions.collect::<Vec<_>>().join(",");
+            let merged = mapping_json(&there[&outside.mapping()]);
+            assert_eq!(merged, Some(format!(r#"{{"models":{{{regions}}}}}"#)));
+        }
+        assert_eq!(there.into_keys().collect::<BTreeSet<_>>(), names);
+        let condition = |kind: &str| {
+            let found = status.conditions.iter().find(|c| c.type_ == kind);
+            found.map(|c| c.status.clone()).unwrap_or_default()
+        };
+        assert_eq!(condition("Ready"), "True", "{:#?}", status.conditions);
+        assert_eq!(condition("Degraded"), "False");
+        assert_eq!([condition("Stalled"), condition("Reconciling")], ["", ""]);
+        assert!(self.foreign.is_empty());
+    }
+}
+
+/// One look, with all that is known of it.
+struct Checked<'a> {
+    book: &'a Book,
+    cluster: &'a Cluster,
+    outside: &'a Outside,
+    before: &'a Before,
+    after: &'a Before,
+    traces: &'a Traces,
+}
+
+impl Checked<'_> {
+    fn is_ours(&self, config_map: &ConfigMap) -> bool {
+        self.cluster.owner().owns(&config_map.metadata)
+    }
+
+    /// Ours, and as it says itself.
+    fn is_sound(&self, config_map: &ConfigMap) -> bool {
+        let models = models_json(config_map).map(|m| sha256(m.as_bytes()));
+        self.is_ours(config_map) && models.is_some() && models.as_ref() == hash(config_map)
+    }
+
+    /// What is published of each region, also under several names.
+    fn good(
+        &self,
+        config_maps: &BTreeMap<String, ConfigMap>,
+    ) -> BTreeMap<String, BTreeSet<String>> {
+        let mut good: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for config_map in config_maps.values().filter(|c| self.is_sound(c)) {
+            if let (Some(region), Some(models)) = (region_of(config_map), models_json(config_map)) {
+                good.entry(region.clone())
+                    .or_default()
+                    .insert(models.clone());
+            }
+        }
+        good
+    }
+
+    fn answered(&self, region: &str) -> Option<Lists> {
+        let lists = self.traces.got.get(region)?.as_ref().ok()?;
+        Some(self.outside.selected(lists.clone()))
+    }
+
+    fn is_wanted(&self, region: &str) -> bool {
+        if self.outside.spec.regions.is_some() {
+            return self.outside.wanted().contains(&region);
+        }
+        // As long as the account does not tell otherwise.
+        let told = self.traces.account_asked && self.outside.account_fails.is_none();
+        if told {
+            return self.outside.wanted().contains(&region);
+        }
+        let status = &self.before.status;
+        let told_before = status.account_regions.as_ref();
+        told_before.is_none_or(|a| a.observed_generation.is_none())
+            || status.regions.contains_key(region)
+    }
+
+    fn foreign_is_untouched(&self) {
+        for name in &self.book.foreign {
+            let after = self.after.config_maps.get(name);
+            if self.traces.raced.contains(name) {
+                let data = after.and_then(|c| c.data.clone());
+                assert_eq!(data, foreign(name).data, "{name} is foreign");
+            } else {
+                assert_eq!(
+                    after,
+                    self.before.config_maps.get(name),
+                    "{name} is foreign"
+                );
+            }
+        }
+    }
+
+    /// Of a region that is asked for and was published something is, at any time: what it was, or
+    /// what it answered.
+    fn last_good_data_is_there(&self) {
+        let after = self.good(&self.after.config_maps);
+        for (region, before) in self.good(&self.before.config_maps) {
+            let status = self.before.status.regions.get(&region);
+            let was_empty = status.is_some_and(|s| s.state == RegionState::Empty);
+            let answered = self.answered(&region);
+            let is_empty = answered
+                .as_ref()
+                .is_some_and(|lists| lists.models.is_empty());
+            if !self.is_wanted(&region) || was_empty || is_empty {
+                continue;
+            }
+            let now = after.get(&region);
+            let now = now.unwrap_or_else(|| panic!("the last good data of {region} is lost"));
+            let answered = answered.map(|lists| twin::models_json(&lists));
+            for models in now {
+                let known = before.contains(models)
+                    || answered.as_ref() == Some(models)
+                    || status.and_then(|s| s.sha256.clone()) == Some(sha256(models.as_bytes()));
+                assert!(known, "{region}: {models} comes from nowhere");
+            }
+        }
+    }
+
+    /// What was right and not asked for stays as it is, whatever becomes of the others.
+    fn other_regions_are_untouched(&self) {
+        if self.before.status.observed_generation != Some(self.outside.generation) {
+            return;
+        }
+        for (region, status) in &self.before.status.regions {
+            let Some(name) = &status.config_map else {
+                continue;
+            };
+            let was_right = self
+                .before
+                .config_maps
+                .get(name)
+                .is_some_and(|c| is_as_told(c, status));
+            let asked = self.traces.asked.contains_key(region);
+            if asked || !was_right || self.book.touched.contains(name) || !self.is_wanted(region) {
+                continue;
+            }
+            let version = |config_maps: &BTreeMap<String, ConfigMap>| {
+                config_maps.get(name)?.metadata.resource_version.clone()
+            };
+            let (before, after) = (
+                version(&self.before.config_maps),
+                version(&self.after.config_maps),
+            );
+            assert_eq!(before, after, "{region} was not asked and has changed");
+        }
+    }
+
+    fn whole(&self, looked: &Looked) {
+        let status = &self.after.status;
+        if self.outside.spec.suspend {
+            assert!(self.traces.is_quiet(), "{:#?}", self.traces);
+            assert_eq!(looked.next, Next::Change);
+            return;
+        }
+        if self.outside.spec.refused {
+            assert_eq!(status.regions, self.before.status.regions);
+            assert_eq!(self.after.config_maps, self.before.config_maps);
+            assert!(self.traces.asked.is_empty() && !self.traces.account_asked);
+            assert!(status.conditions.iter().any(|c| c.type_ == "Stalled"));
+            return;
+        }
+        self.tells_only_what_is_published();
+        self.merged_mapping_is_that_of_the_regions();
+        self.comes_back_in_time(looked);
+        self.asks_only_what_is_due(looked);
+        self.acknowledges_the_request(looked);
+        for region in self.traces.asked.keys() {
+            self.state_is_that_of_the_contract(region, looked);
+        }
+    }
+
+    fn tells_only_what_is_published(&self) {
+        let mut told = BTreeSet::new();
+        for (region, status) in &self.after.status.regions {
+            let detail = self.outside.spec.detail() == StatusDetail::Mapping;
+            assert_eq!(
+                status.mapping.is_some(),
+                detail && status.config_map.is_some(),
+                "{region}"
+            );
+            let Some(name) = &status.config_map else {
+                continue;
+            };
+            told.insert(name.clone());
+            if self.book.touched.contains(name) || self.book.foreign.contains(name) {
+                // It may be lost for good until the region answers.
+                continue;
+            }
+            let published = self.after.config_maps.get(name);
+            let published = published.unwrap_or_else(|| panic!("{name} is not there"));
+            let refused = self.outside.api == Api::RefusesWrites;
+            assert!(
+                refused || is_as_told(published, status),
+                "{region}: {status:#?}\n{published:#?}"
+            );
+        }
+        told.extend(
+            self.after
+                .status
+                .mapping
+                .iter()
+                .map(|m| m.config_map.clone()),
+        );
+        for (name, config_map) in &self.after.config_maps {
+            let untold = self.is_ours(config_map) && !told.contains(name);
+            // Without the label no watch shows it.
+            let hidden = self.book.touched.contains(name);
+            assert!(!untold || hidden, "{name} is there and not in the status");
+        }
+    }
+
+    fn merged_mapping_is_that_of_the_regions(&self) {
+        let status = &self.after.status;
+        let Some(mapping) = status.mapping.as_ref().filter(|m| m.error.is_none()) else {
+            return;
+        };
+        let names = status
+            .regions
+            .values()
+            .filter_map(|r| r.config_map.as_ref());
+        let mut names = names.chain([&mapping.config_map]);
+        let damaged =
+            |name: &&String| self.book.touched.contains(*name) || self.book.foreign.contains(*name);
+        if names.any(|name| damaged(&name)) || self.outside.api == Api::RefusesWrites {
+            return;
+        }
+        let regions = status.regions.iter().filter_map(|(region, status)| {
+            let published = &self.after.config_maps[status.config_map.as_ref()?];
+            Some(format!(
+                "{}:{}",
+                json!(region),
+                models_json(published).unwrap()
+            ))
+        });
+        let expected = format!(
+            r#"{{"models":{{{}}}}}"#,
+            regions.collect::<Vec<_>>().join(",")
+        );
+        let published = &self.after.config_maps[&mapping.config_map];
+        assert_eq!(mapping_json(published).as_ref(), Some(&expected));
+        assert_eq!(mapping.sha256, sha256(expected.as_bytes()));
+        assert_eq!(mapping.compressed, self.outside.spec.compressed);
+        let told = metadata(published).unwrap();
+        for (region, status) in &status.regions {
+            if status.config_map.is_some() {
+                assert_eq!(
+                    told["regions"][region]["state"],
+                    json!(status.state),
+                    "{region}"
+                );
+            }
+        }
+    }
+
+    fn comes_back_in_time(&self, looked: &Looked) {
+        let Next::After(wait) = looked.next else {
+            panic!("it never comes back: {looked:#?}");
+        };
+        let wait = SignedDuration::try_from(wait).unwrap();
+        let longest = self.outside.interval().mul_f64(1.05) + SLACK;
+        assert!(wait.is_positive() && wait <= longest, "{wait:?}");
+        for (region, status) in &self.after.status.regions {
+            let last = status.last_attempt_time.as_ref().unwrap().0;
+            let age = self.outside.now.duration_since(last);
+            assert!(!age.is_negative(), "{region} was asked in the future");
+            let due = self.wait(status).mul_f64(1.05) + SLACK;
+            assert!(age <= due, "{region} is overdue: {age:?}, {due:?}");
+            assert!(
+                wait <= due - age + SLACK,
+                "{region} is due before the next look"
+            );
+        }
+    }
+
+    /// How long a region is left alone, the spread aside.
+    fn wait(&self, status: &RegionStatus) -> SignedDuration {
+        let interval = self.outside.interval();
+        if status.consecutive_failures == 0 {
+            return interval;
+        }
+        let mut wait = SignedDuration::from_secs(30);
+        for _ in 1..status.consecutive_failures.min(30) {
+            wait = (wait + wait).min(interval);
+        }
+        let error = status.error.as_ref().unwrap();
+        let publication = [ErrorCode::TargetConflict, ErrorCode::WriteFailed];
+        if publication.contains(&error.code) {
+            wait = wait.min(SignedDuration::from_mins(1));
+        }
+        let asked = error.retry_after_seconds.filter(|s| *s > 0).unwrap_or(0);
+        wait.max(SignedDuration::from_secs(asked)).min(interval)
+    }
+
+    fn asks_only_what_is_due(&self, looked: &Looked) {
+        let reason = looked.refreshed.as_ref().map(|r| &r.reason);
+        let Some(Reason::Due) = reason else {
+            assert!(reason.is_some() || self.traces.asked.is_empty());
+            return;
+        };
+        for region in self.traces.asked.keys() {
+            let Some(status) = self.before.status.regions.get(region) else {
+                continue;
+            };
+            let last = status.last_attempt_time.as_ref().unwrap().0;
+            let age = self.outside.now.duration_since(last);
+            let due = self.wait(status).mul_f64(0.95) - SLACK;
+            let name = status.config_map.as_ref();
+            if age.is_negative() || age >= due {
+                continue;
+            }
+            let is_lost = status.consecutive_failures == 0
+                && name.is_some_and(|name| {
+                    let there = self.before.config_maps.get(name);
+                    self.book.touched.contains(name)
+                        || !there.is_some_and(|c| is_as_told(c, status))
+                });
+            assert!(is_lost, "{region} is asked after {age:?}");
+        }
+    }
+
+    fn acknowledges_the_request(&self, looked: &Looked) {
+        let reason = looked.refreshed.as_ref().map(|r| &r.reason);
+        if let Some(Reason::First | Reason::NewGeneration) = reason {
+            // Its turn comes with the next look.
+            return;
+        }
+        let token = self.outside.token.map(|token| token.to_string());
+        assert_eq!(self.after.status.last_handled_refresh_request, token);
+        assert_eq!(
+            self.after.status.observed_generation,
+            Some(self.outside.generation)
+        );
+        let Some(Reason::Requested(_)) = looked.refreshed.as_ref().map(|r| &r.reason) else {
+            return;
+        };
+        assert_ne!(self.before.status.last_handled_refresh_request, token);
+        for region in self.after.status.regions.keys() {
+            let live = self
+                .traces
+                .asked
+                .get(region)
+                .is_some_and(|from| *from >= self.outside.now);
+            assert!(live, "{region} is not asked live");
+        }
+    }
+
+    fn state_is_that_of_the_contract(&self, region: &str, looked: &Looked) {
+        let after = &self.after.status.regions[region];
+        let previous = self.before.status.regions.get(region);
+        let published = previous.filter(|p| p.config_map.is_some());
+        let code = after.error.as_ref().map(|e| e.code);
+        let could_not_write = [ErrorCode::TargetConflict, ErrorCode::WriteFailed];
+        match &self.traces.got[region] {
+            Ok(_) if code.is_some_and(|c| could_not_write.contains(&c)) => {
+                let name = self.outside.config_map(region);
+                let foreign = self.book.foreign.contains(&name);
+                assert!(foreign || self.outside.api != Api::Up, "{region}: {code:?}");
+                assert!(matches!(
+                    after.state,
+                    RegionState::Stale | RegionState::Failed
+                ));
+            }
+            Ok(lists) => {
+                let lists = self.outside.selected(lists.clone());
+                let ids = ids(&lists);
+                let guarded = looked.refreshed.as_ref().unwrap().reason == Reason::Due;
+                let same_spec =
+                    |p: &&RegionStatus| p.observed_generation == Some(self.outside.generation);
+                let shrank = published
+                    .filter(same_spec)
+                    .filter(|_| guarded)
+                    .is_some_and(|p| i64::try_from(ids.len()).unwrap() * 2 < p.models);
+                if shrank && self.book.held.get(region) != Some(&ids) {
+                    assert_eq!(
+                        (after.state, code),
+                        (RegionState::Stale, Some(ErrorCode::ShrinkHeld)),
+                        "{region}"
+                    );
+                } else if ids.is_empty() {
+                    assert_eq!((after.state, code), (RegionState::Empty, None), "{region}");
+                } else {
+                    assert_eq!((after.state, code), (RegionState::Fresh, None), "{region}");
+                    let expected = sha256(twin::models_json(&lists).as_bytes());
+                    assert_eq!(after.sha256.as_ref(), Some(&expected), "{region}");
+                }
+            }
+            Err(failure) => {
+                let others = self.others(region);
+                let disabled = *failure == ErrorCode::RegionDisabled;
+                let expected = if disabled && !others.accept {
+                    ErrorCode::InvalidCredentials
+                } else {
+                    *failure
+                };
+                assert_eq!(code, Some(expected), "{region}");
+                // A refresh that was cut short may have published it, too.
+                let untold = self.good(&self.before.config_maps).contains_key(region);
+                let state = match failure {
+                    _ if published.is_some() => RegionState::Stale,
+                    _ if untold && after.state == RegionState::Stale => RegionState::Stale,
+                    ErrorCode::NameNotResolved if others.resolve => RegionState::Unsupported,
+                    ErrorCode::RegionDisabled if others.accept => RegionState::Disabled,
+                    _ => RegionState::Failed,
+                };
+                assert_eq!(after.state, state, "{region}: {failure:?}");
+            }
+        }
+    }
+
+    fn others(&self, region: &str) -> Others {
+        let mut others = Others::default();
+        for other in self.after.status.regions.keys().filter(|o| *o != region) {
+            match self.traces.got.get(other) {
+                Some(Ok(_)) => {
+                    others = Others {
+                        resolve: true,
+                        accept: true,
+                    }
+                }
+                Some(Err(code)) => {
+                    let accepts = [
+                        ErrorCode::AccessDenied,
+                        ErrorCode::Throttled,
+                        ErrorCode::InvalidRequest,
+                        ErrorCode::EndlessPagination,
+                    ];
+                    let answers = [
+                        ErrorCode::RegionDisabled,
+                        ErrorCode::InvalidCredentials,
+                        ErrorCode::ServiceError,
+                    ];
+                    others.accept |= accepts.contains(code);
+                    others.resolve |= accepts.contains(code) || answers.contains(code);
+                }
+                None => {
+                    let state = self.before.status.regions.get(other).map(|s| s.state);
+                    if matches!(state, Some(RegionState::Fresh | RegionState::Empty)) {
+                        others = Others {
+                            resolve: true,
+                            accept: true,
+                        };
+                    }
+                }
+            }
+        }
+        others
+    }
+
+    fn held(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut held = self.book.held.clone();
+        let regions = &self.after.status.regions;
+        held.retain(|region, _| regions.get(region).is_some_and(|r| r.held_answer.is_some()));
+        for (region, status) in regions {
+            let is_held = status
+                .error
+                .as_ref()
+                .is_some_and(|e| e.code == ErrorCode::ShrinkHeld);
+            if let Some(lists) = self.answered(region).filter(|_| is_held) {
+                held.insert(region.clone(), ids(&lists));
+            }
+        }
+        held
+    }
+
+    /// ConfigMaps that are as the status says.
+    fn right_again(&self) -> BTreeSet<String> {
+        let regions = self.after.status.regions.values();
+        let regions = regions.filter_map(|status| {
+            let name = status.config_map.as_ref()?;
+            let right = is_as_told(self.after.config_maps.get(name)?, status);
+            right.then(|| name.clone())
+        });
+        let mapping = self.after.status.mapping.iter().filter_map(|mapping| {
+            let json = mapping_json(self.after.config_maps.get(&mapping.config_map)?)?;
+            (sha256(json.as_bytes()) == mapping.sha256).then(|| mapping.config_map.clone())
+        });
+        regions.chain(mapping).collect()
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Others {
+    resolve: bool,
+    accept: bool,
+}
+
+/// Whether a region's ConfigMap is what the status says.
+fn is_as_told(config_map: &ConfigMap, status: &RegionStatus) -> bool {
+    let models = models_json(config_map);
+    let Some(models) = models.filter(|m| Some(sha256(m.as_bytes())) == status.sha256) else {
+        return false;
+    };
+    let counted: BTreeMap<String, Value> = serde_json::from_str(models).unwrap();
+    let told = metadata(config_map).unwrap_or_default();
+    hash(config_map) == status.sha256.as_ref()
+        && i64::try_from(counted.len()).unwrap() == status.models
+        && told["state"] == json!(status.state)
+        && told["staleSince"] == json!(status.stale_since)
+        && told["discoveredAt"] == json!(status.discovered_at)
+}
