@@ -6,6 +6,7 @@ CRD := crds/bedrockmodelmaps.yaml
 CHART := charts/bedrock-model-map
 # For the demo: `make demo ARGS=--once`.
 ARGS ?=
+FUZZ_SECONDS ?= 300
 
 .DEFAULT_GOAL := help
 # One recipe after the other: cargo uses all cores already, and holds a lock.
@@ -81,6 +82,15 @@ deny: ## Check licences, bans and sources of the dependencies (needs cargo-deny)
 
 bench: ## Run the benchmarks
 	$(CARGO) bench -p bedrock-model-map --locked
+
+# libFuzzer needs a nightly compiler (`rustup toolchain install nightly`) and cargo-fuzz (`cargo install cargo-fuzz`).
+.PHONY: fuzz
+fuzz: ## Fuzz what comes from outside, FUZZ_SECONDS for each target (5 minutes)
+	cd fuzz && set -e; for target in answers files names durations; do \
+		mkdir -p corpus/$$target; \
+		$(CARGO) +nightly fuzz run --features durations $$target corpus/$$target seeds/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=65536; \
+	done
 
 fetch-control-plane: build ## Get etcd and Kubernetes, built with Go once per machine (7 to 12 minutes)
 	$(BIN)/control-plane fetch

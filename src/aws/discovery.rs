@@ -6,12 +6,12 @@ use std::time::Duration;
 use aws_sdk_bedrock::Client;
 use aws_sdk_bedrock::types::InferenceProfileType;
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::classify::Call;
 use super::client::Aws;
-use super::raw_answer::{RawAnswer, UnreadableAnswer, list};
+use super::raw_answer::RawAnswer;
 use crate::api::{AttemptError, ErrorCode};
+use crate::core::answer;
 use crate::core::catalog::{FoundationModel, InferenceProfile, Snapshot};
 use crate::core::identity::Caller;
 
@@ -85,18 +85,11 @@ async fn models(client: &Client, region: &str) -> Result<Listed<FoundationModel>
         .send()
         .await
         .map_err(|error| call.classify(&error))?;
-    read_models(&raw).map_err(|error| call.malformed(&error.to_string()))
-}
-
-fn read_models(raw: &RawAnswer) -> Result<Listed<FoundationModel>, UnreadableAnswer> {
-    let (bytes, mut answer) = raw.take()?;
-    let items = list(&mut answer, FoundationModel::LIST)?
-        .into_iter()
-        .enumerate();
-    let items = items.map(|(index, item)| FoundationModel::from_answer(index, item));
+    let body = raw.take();
+    let items = answer::models(&body).map_err(|error| call.malformed(&error.to_string()))?;
     Ok(Listed {
-        items: items.collect::<Result<_, _>>()?,
-        bytes,
+        items,
+        bytes: body.len(),
     })
 }
 
@@ -128,13 +121,16 @@ async fn profiles(
             .send()
             .await
             .map_err(|error| call.classify(&error))?;
-        let token =
-            read_page(&raw, &mut listed).map_err(|error| call.malformed(&error.to_string()))?;
+        let body = raw.take();
+        let page = answer::profiles_page(&body);
+        let page = page.map_err(|error| call.malformed(&error.to_string()))?;
+        listed.bytes += body.len();
+        listed.items.extend(page.profiles);
         if listed.bytes > MAX_LIST_BYTES {
             let what = format!("the pages have more than {MAX_LIST_BYTES} bytes in all");
             return Err(call.error(ErrorCode::AnswerTooLarge, &what));
         }
-        let Some(token) = token else {
+        let Some(token) = page.next_token else {
             return Ok(listed);
         };
         if !tokens.insert(token.clone()) {
@@ -147,25 +143,4 @@ async fn profiles(
     }
     let what = format!("there are more than {MAX_PAGES} pages");
     Err(call.error(ErrorCode::EndlessPagination, &what))
-}
-
-/// Adds a page's profiles; returns the token of the next page, if there is one.
-fn read_page(
-    raw: &RawAnswer,
-    listed: &mut Listed<InferenceProfile>,
-) -> Result<Option<String>, UnreadableAnswer> {
-    let (bytes, mut answer) = raw.take()?;
-    listed.bytes += bytes;
-    for (index, item) in list(&mut answer, InferenceProfile::LIST)?
-        .into_iter()
-        .enumerate()
-    {
-        listed
-            .items
-            .push(InferenceProfile::from_answer(index, item)?);
-    }
-    match answer.remove("nextToken") {
-        Some(Value::String(token)) if !token.is_empty() => Ok(Some(token)),
-        Some(_) | None => Ok(None),
-    }
 }

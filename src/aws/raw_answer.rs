@@ -15,7 +15,6 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use http_body_util::Limited;
-use serde_json::{Map, Value};
 
 /// The largest body that is read: the largest real one has some 200 KB.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
@@ -26,40 +25,11 @@ pub(super) struct RawAnswer {
     body: Arc<Mutex<Option<Vec<u8>>>>,
 }
 
-/// Why an answer cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum UnreadableAnswer {
-    #[error("the answer is no JSON object: {0}")]
-    NoJson(String),
-    #[error("the answer has no list {0}")]
-    NoList(&'static str),
-    #[error("{0}")]
-    Item(#[from] crate::core::catalog::MalformedItem),
-}
-
 impl RawAnswer {
-    /// Takes the body: how many bytes, and the JSON object that it is.
-    pub(super) fn take(&self) -> Result<(usize, Map<String, Value>), UnreadableAnswer> {
-        let body = self
-            .body
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let body = body.unwrap_or_default();
-        let object = serde_json::from_slice(&body)
-            .map_err(|error| UnreadableAnswer::NoJson(error.to_string()))?;
-        Ok((body.len(), object))
-    }
-}
-
-/// The items of a list that an answer must have.
-pub(super) fn list(
-    answer: &mut Map<String, Value>,
-    key: &'static str,
-) -> Result<Vec<Value>, UnreadableAnswer> {
-    match answer.remove(key) {
-        Some(Value::Array(items)) => Ok(items),
-        Some(_) | None => Err(UnreadableAnswer::NoList(key)),
+    /// Takes the body.
+    pub(super) fn take(&self) -> Vec<u8> {
+        let mut body = self.body.lock().unwrap_or_else(PoisonError::into_inner);
+        body.take().unwrap_or_default()
     }
 }
 

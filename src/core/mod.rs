@@ -3,6 +3,7 @@
 
 #[cfg(feature = "operator")]
 pub mod account_state;
+pub mod answer;
 pub mod association;
 pub mod catalog;
 #[cfg(feature = "operator")]

@@ -48,7 +48,7 @@ pub enum UnreadableFiles {
 }
 
 /// Reads the files of a region's `ConfigMap` or of the merged one.
-pub(super) fn read(
+pub fn read(
     data: &BTreeMap<String, String>,
     binary_data: &BTreeMap<String, Vec<u8>>,
 ) -> Result<Published, UnreadableFiles> {

@@ -16,6 +16,8 @@ use jiff::Timestamp;
 #[cfg(feature = "cluster")]
 pub use cluster::{GetError, ProfileMapping, Refresh, get_model_profile_mapping};
 pub use files::UnreadableFiles;
+#[cfg(feature = "internals")]
+pub use files::read as read_files;
 pub use mount::MountError;
 pub use mounted_map::MountedMap;
 #[cfg(feature = "cluster")]

@@ -1,0 +1,70 @@
+//! What AWS answers, from its bytes to the bytes published.
+
+use std::collections::BTreeMap;
+
+use bedrock_model_map::api::{InferenceProfilesSpec, ModelsSpec};
+use bedrock_model_map::core::answer::{models, profiles_page};
+use bedrock_model_map::core::association::associate;
+use bedrock_model_map::core::catalog::Snapshot;
+use bedrock_model_map::core::content::{RegionContent, mapping_json};
+use bedrock_model_map::core::selection::Selection;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+/// The input: an answer of `ListFoundationModels`, and pages of `ListInferenceProfiles`, with a
+/// byte 0 between, which no JSON has.
+pub fn holds(input: &[u8]) {
+    let mut parts = input.split(|byte| *byte == 0);
+    let Ok(models) = models(parts.next().unwrap_or_default()) else {
+        return;
+    };
+    let pages = parts.filter_map(|page| profiles_page(page).ok());
+    let snapshot = Snapshot {
+        models,
+        profiles: pages.flat_map(|page| page.profiles).collect(),
+        taken_at: Timestamp::UNIX_EPOCH,
+        bytes: input.len(),
+    };
+    let everything =
+        Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default()).unwrap();
+    let catalog = associate(&snapshot, &everything);
+    let (associations, profiles) = (catalog.associations, catalog.profiles);
+    assert!(profiles + catalog.orphan_profiles <= snapshot.profiles.len());
+    let content = RegionContent::of(catalog).unwrap();
+    assert!(content.models.len() <= snapshot.models.len());
+    let ids = content.profile_ids();
+    assert_eq!(ids.values().map(Vec::len).sum::<usize>(), associations);
+    is_read_back(&content);
+    what_to_invoke_was_answered(&content);
+}
+
+/// What is published is found again by its hash, alone and in the merged mapping, and gives the
+/// same bytes.
+fn is_read_back(content: &RegionContent) {
+    let read = RegionContent::read(&content.models_json, &content.sha256).unwrap();
+    let again = serde_json::to_string(&read.models).unwrap();
+    assert_eq!(again, content.models_json);
+    let merged = mapping_json([("us-east-1", content)].into_iter()).unwrap();
+    let mut merged: BTreeMap<String, BTreeMap<String, Value>> =
+        serde_json::from_str(&merged).unwrap();
+    let region = merged
+        .get_mut("models")
+        .unwrap()
+        .remove("us-east-1")
+        .unwrap();
+    let region = serde_json::to_string(&region).unwrap();
+    assert!(RegionContent::read(&region, &content.sha256).is_some());
+}
+
+fn what_to_invoke_was_answered(content: &RegionContent) {
+    for (id, facts) in content.facts() {
+        let model: &Map<String, Value> = &content.models[&id];
+        let Some(with) = facts.invoke_with else {
+            continue;
+        };
+        let embedded = model.get("referencedByInstanceProfiles");
+        let mut embedded = embedded.and_then(Value::as_array).into_iter().flatten();
+        let is_profile = embedded.any(|p| p["inferenceProfileId"] == with.as_str());
+        assert!(with == id || is_profile, "{with:?}");
+    }
+}

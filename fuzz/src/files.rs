@@ -1,0 +1,64 @@
+//! A mounted folder or an edited ConfigMap, read back.
+
+use std::collections::BTreeMap;
+
+use bedrock_model_map::core::content::{RegionContent, sha256};
+use bedrock_model_map::published::read_files;
+
+const NAMES: [&str; 4] = [
+    "metadata.json",
+    "models.json",
+    "mapping.json",
+    "invocation.json",
+];
+
+/// The input: first a byte whose bits say which files are there, then the files with a byte 0
+/// between, `mapping.json.gz` at the end.
+pub fn holds(input: &[u8]) {
+    let Some((there, input)) = input.split_first() else {
+        return;
+    };
+    let mut rest = input;
+    let mut data = BTreeMap::new();
+    for (bit, name) in NAMES.iter().enumerate() {
+        if there & (1 << bit) == 0 {
+            continue;
+        }
+        let end = rest.iter().position(|byte| *byte == 0);
+        let (file, after) = rest.split_at(end.unwrap_or(rest.len()));
+        rest = after.get(1..).unwrap_or_default();
+        // The Kubernetes API takes only text.
+        let Ok(file) = str::from_utf8(file) else {
+            return;
+        };
+        data.insert((*name).to_owned(), file.to_owned());
+    }
+    let mut binary_data = BTreeMap::new();
+    if there & (1 << 4) != 0 {
+        binary_data.insert("mapping.json.gz".to_owned(), rest.to_vec());
+    }
+    if let Some(models) = data.get("models.json") {
+        is_what_it_was_or_nothing(models);
+    }
+    let Ok(published) = read_files(&data, &binary_data) else {
+        return;
+    };
+    for (_, region) in published.regions() {
+        assert_eq!(region.invocations().len(), region.models().len());
+    }
+    let written = published.mapping_json().unwrap();
+    serde_json::from_str::<BTreeMap<String, BTreeMap<String, serde_json::Value>>>(&written)
+        .unwrap();
+}
+
+/// Content is known by its hash only.
+fn is_what_it_was_or_nothing(models: &str) {
+    let hash = sha256(models.as_bytes());
+    if let Some(content) = RegionContent::read(models, &hash) {
+        assert_eq!(content.models_json, models);
+        content.facts();
+        content.profile_ids();
+    }
+    let other = sha256(b"another");
+    assert!(hash == other || RegionContent::read(models, &other).is_none());
+}

@@ -1,0 +1,84 @@
+//! Globs and region names of a spec.
+
+use bedrock_model_map::api::{InferenceProfilesSpec, ModelsSpec};
+use bedrock_model_map::core::catalog::FoundationModel;
+use bedrock_model_map::core::region_name::is_region;
+use bedrock_model_map::core::selection::Selection;
+use serde_json::json;
+
+/// The longest input: globs are compared with a naive matcher that takes its time.
+const MAX_BYTES: usize = 200;
+
+/// The input: a glob and a model id, with a byte 0 between; each is taken for a region's name, too.
+pub fn holds(input: &[u8]) {
+    let Ok(input) = str::from_utf8(&input[..input.len().min(MAX_BYTES)]) else {
+        return;
+    };
+    let (glob, id) = input
+        .split_once('\0')
+        .unwrap_or((input, "anthropic.claude-v1:0"));
+    matches_as_naively(glob, id);
+    for name in [glob, id] {
+        if is_region(name) {
+            can_be_in_host_and_object_names(name);
+        }
+    }
+}
+
+fn matches_as_naively(glob: &str, id: &str) {
+    let item = json!({"modelId": id});
+    let Ok(model) = FoundationModel::from_answer(0, item) else {
+        return;
+    };
+    let keeps = |models: ModelsSpec| {
+        let selection = Selection::new(&models, &InferenceProfilesSpec::default());
+        selection
+            .ok()
+            .map(|selection| selection.keeps_model(&model))
+    };
+    let globs = || vec![glob.to_owned()];
+    let (included, excluded) = (
+        keeps(ModelsSpec {
+            include: globs(),
+            ..ModelsSpec::default()
+        }),
+        keeps(ModelsSpec {
+            exclude: globs(),
+            ..ModelsSpec::default()
+        }),
+    );
+    let glob: Vec<char> = glob.chars().collect();
+    let id: Vec<char> = id.chars().collect();
+    let expected = naive(&glob, &id);
+    assert_eq!(included, Some(expected));
+    assert_eq!(excluded, Some(!expected));
+}
+
+/// Row by row: whether the glob so far matches the id so far.
+fn naive(glob: &[char], id: &[char]) -> bool {
+    let mut row = vec![false; id.len() + 1];
+    row[0] = true;
+    for part in glob {
+        let mut next = vec![false; id.len() + 1];
+        for at in 0..=id.len() {
+            next[at] = match part {
+                '*' => row[at] || (at > 0 && next[at - 1]),
+                '?' => at > 0 && row[at - 1],
+                letter => at > 0 && row[at - 1] && id[at - 1] == *letter,
+            };
+        }
+        row = next;
+    }
+    row[id.len()]
+}
+
+fn can_be_in_host_and_object_names(region: &str) {
+    assert!(region.len() <= 32 && !region.starts_with('-') && !region.ends_with('-'));
+    let letters = region.bytes();
+    assert!(
+        letters
+            .clone()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    );
+    assert!(letters.clone().filter(|b| *b == b'-').count() >= 2);
+}
