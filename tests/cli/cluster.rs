@@ -42,6 +42,8 @@ impl Stage {
             env!("CARGO_BIN_EXE_bedrock-model-map").to_owned(),
             "run".to_owned(),
             "--bind-address=127.0.0.1:0".to_owned(),
+            // A leader that cannot renew its Lease ends, and here nobody starts it again.
+            "--leader-elect=false".to_owned(),
         ];
         let operator =
             control_plane.program("operator", "/usr/bin/env".as_ref(), arguments.to_vec());
