@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 300
 .DEFAULT_GOAL := help
 # One recipe after the other: cargo uses all cores already, and holds a lock.
 .NOTPARALLEL:
-.PHONY: help build demo test test-alerts test-dashboard test-unit test-browser lint lint-features generate generate-chart verify-generated test-deploy e2e deny bench fetch-control-plane ci
+.PHONY: help build demo test test-alerts test-dashboard test-unit test-browser lint lint-features generate generate-chart verify-generated test-deploy test-image e2e deny bench fetch-control-plane ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ test: fetch-control-plane ## Run all tests
 test-deploy: fetch-control-plane ## Check chart, Kustomize bases and image (builds helm and other tools with Go, once)
 	@tests/deploy/tools.sh >/dev/null
 	$(CARGO) test -p bedrock-model-map --test deploy --locked
+
+# A folder of its own: the program is the image's, not this machine's.
+test-image: fetch-control-plane ## Run the operator in the image's root folder (needs a release build, and namespaces)
+	scripts/build-release.sh target/image/bedrock-model-map
+	IMAGE_PROGRAM=$(CURDIR)/target/image/bedrock-model-map \
+		$(CARGO) test -p bedrock-model-map --test deploy --locked -- --ignored --no-capture image
 
 e2e: build ## Run the operator on a real node (Linux, needs root; says which packages it lacks)
 	@$(BIN)/e2e $(ARGS)

@@ -11,5 +11,6 @@ mod cluster;
 mod install;
 mod kustomize;
 mod manifests;
+mod release;
 mod rights;
 mod tools;

@@ -1,10 +1,14 @@
 //! Container images without a container engine.
 
+mod final_stage;
+
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::Serialize;
+
+pub use final_stage::{Copy, FinalStage};
 
 const ARCHIVE: &str = include_str!("image/archive.sh");
 

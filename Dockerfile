@@ -1,0 +1,21 @@
+# syntax=docker/dockerfile:1.19
+
+# Built natively for each platform: no cross compiler, and no emulator but that of the builder.
+FROM rust:1.95.0-slim-bookworm AS build
+# The toolchain is the image's; without this rustup would fetch what rust-toolchain.toml names for development.
+ENV RUSTUP_TOOLCHAIN=1.95.0
+WORKDIR /src
+COPY . .
+# The caches are the builder's, and not a part of any layer.
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    --mount=type=cache,target=/src/target,sharing=locked \
+    scripts/build-release.sh /out/bedrock-model-map
+
+# The program, and the certificate authorities that it trusts: no shell, no libc, no package.
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /out/bedrock-model-map /usr/bin/bedrock-model-map
+COPY LICENSE /usr/share/doc/bedrock-model-map/LICENSE
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["/usr/bin/bedrock-model-map"]
