@@ -4,6 +4,7 @@ CARGO ?= cargo
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 CRD := crds/bedrockmodelmaps.yaml
 CHART := charts/bedrock-model-map
+RULES := config/prometheus/rules.yaml
 # For the demo: `make demo ARGS=--once`.
 ARGS ?=
 FUZZ_SECONDS ?= 300
@@ -70,7 +71,8 @@ lint-features: ## Check the library with each of its features alone
 # Each is written beside first, so that a failure leaves the old one. The chart can read no file outside of its folder.
 generate: build ## Write what is generated from the code
 	$(BIN)/bedrock-model-map crd > $(CRD).new && mv $(CRD).new $(CRD) || { rm -f $(CRD).new; exit 1; }
-	cp $(CRD) $(CHART)/files/
+	cp $(CRD) $(RULES) $(CHART)/files/
+	scripts/prometheus-rule.sh > $(dir $(RULES))prometheus_rule.yaml
 	UPDATE_GOLDEN=1 $(CARGO) test -q -p bedrock-model-map --test golden --locked reference
 
 generate-chart: ## Write the chart's README (builds the tools of test-deploy, once)
@@ -79,8 +81,10 @@ generate-chart: ## Write the chart's README (builds the tools of test-deploy, on
 verify-generated: build ## Check that what is generated is as the code has it
 	@$(BIN)/bedrock-model-map crd | diff -u $(CRD) - || \
 		{ echo '$(CRD) is not what the code makes: run `make generate`' >&2; exit 1; }
-	@diff -u $(CRD) $(CHART)/files/$(notdir $(CRD)) || \
-		{ echo 'the chart has another $(notdir $(CRD)): run `make generate`' >&2; exit 1; }
+	@for file in $(CRD) $(RULES); do diff -u $$file $(CHART)/files/$${file##*/} || \
+		{ echo "the chart has another $${file##*/}: run \`make generate\`" >&2; exit 1; }; done
+	@scripts/prometheus-rule.sh | diff -u $(dir $(RULES))prometheus_rule.yaml - || \
+		{ echo 'the PrometheusRule is not that of $(RULES): run `make generate`' >&2; exit 1; }
 	$(CARGO) test -q -p bedrock-model-map --test golden --locked reference
 
 deny: ## Check licences, bans and sources of the dependencies (needs cargo-deny)

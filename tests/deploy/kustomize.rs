@@ -51,7 +51,10 @@ fn bases_and_chart_make_the_same_objects() {
     );
     assert_same_objects(
         &["default", "prometheus"],
-        &["--set", "metrics.podMonitor.enabled=true"],
+        &[
+            "--set",
+            "metrics.podMonitor.enabled=true,metrics.prometheusRule.enabled=true",
+        ],
         &["Namespace /bedrock-model-map"],
     );
 }
