@@ -4,15 +4,38 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use bedrock_simulator::{Catalog, Simulator};
-use control_plane::kubectl::Kubectl;
+use control_plane::kubectl::{self, Kubectl};
 use control_plane::{ControlPlane, Program};
 use kube::config::{AuthInfo, Kubeconfig};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::manifests::{container, only, texts};
 use crate::tools::{run_with, tool};
+
+/// For whatever is awaited. Much longer than needed: a machine may be busy.
+const DEADLINE: Duration = Duration::from_mins(3);
+/// Between two looks.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Until it is so; an error if it takes too long.
+pub async fn eventually(awaited: &str, so: impl AsyncFn() -> bool) -> Result<(), String> {
+    let deadline = Instant::now() + DEADLINE;
+    while !so().await {
+        if Instant::now() > deadline {
+            return Err(format!("no {awaited} within {} s", DEADLINE.as_secs()));
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+    Ok(())
+}
+
+/// The operator's credentials for AWS, which the simulator takes whatever they are.
+const SECRET_KEY: &str = "secret-key-of-the-operator";
+const SESSION_TOKEN: &str = "session-token-of-the-operator";
 
 /// A control plane and how it is talked to.
 pub struct Cluster<'a> {
@@ -32,6 +55,11 @@ impl<'a> Cluster<'a> {
     /// Runs kubectl as an administrator.
     pub async fn kubectl(&self, arguments: &[&str]) -> String {
         self.kubectl.run(arguments).await.unwrap()
+    }
+
+    /// Runs kubectl as an administrator; it may fail.
+    pub async fn try_kubectl(&self, arguments: &[&str]) -> Result<String, kubectl::Error> {
+        self.kubectl.run(arguments).await
     }
 
     /// Applies objects as an administrator. Unknown and doubled fields are errors.
@@ -75,20 +103,24 @@ impl<'a> Cluster<'a> {
         run_with(&mut helm, "").unwrap()
     }
 
-    /// The kubeconfig of a service account, with what a Pod of it would have: a token, and its namespace.
-    async fn kubeconfig_of(&self, namespace: &str, service_account: &str) -> PathBuf {
+    /// A token of a service account, as a Pod of it would have.
+    async fn token_of(&self, namespace: &str, service_account: &str) -> String {
         let arguments = ["create", "token", service_account, "-n", namespace];
-        let token = self.kubectl(&arguments).await;
+        self.kubectl(&arguments).await.trim().to_owned()
+    }
+
+    /// A kubeconfig with a token, in a namespace.
+    fn kubeconfig_with(&self, token: &str, namespace: &str) -> PathBuf {
         let mut kubeconfig = Kubeconfig::read_from(self.control_plane.kubeconfig()).unwrap();
         kubeconfig.auth_infos[0].auth_info = Some(AuthInfo {
-            token: Some(token.trim().to_owned().into()),
+            token: Some(token.to_owned().into()),
             ..AuthInfo::default()
         });
         kubeconfig.contexts[0].context.as_mut().unwrap().namespace = Some(namespace.to_owned());
         let path = self
             .control_plane
             .folder()
-            .join(format!("{namespace}.{service_account}.kubeconfig"));
+            .join(format!("{namespace}.kubeconfig"));
         fs::write(&path, serde_saphyr::to_string(&kubeconfig).unwrap()).unwrap();
         path
     }
@@ -101,7 +133,8 @@ impl<'a> Cluster<'a> {
         let namespace = deployment["metadata"]["namespace"].as_str().unwrap();
         let pod = &deployment["spec"]["template"]["spec"];
         let service_account = pod["serviceAccountName"].as_str().unwrap();
-        let kubeconfig = self.kubeconfig_of(namespace, service_account).await;
+        let token = self.token_of(namespace, service_account).await;
+        let kubeconfig = self.kubeconfig_with(&token, namespace);
         let folder = self.control_plane.folder().display();
         let mut command = vec![
             // Inherits nothing.
@@ -109,7 +142,8 @@ impl<'a> Cluster<'a> {
             format!("KUBECONFIG={}", kubeconfig.display()),
             format!("AWS_ENDPOINT_URL={}", simulator.url()),
             "AWS_ACCESS_KEY_ID=test".to_owned(),
-            "AWS_SECRET_ACCESS_KEY=test".to_owned(),
+            format!("AWS_SECRET_ACCESS_KEY={SECRET_KEY}"),
+            format!("AWS_SESSION_TOKEN={SESSION_TOKEN}"),
             "AWS_EC2_METADATA_DISABLED=true".to_owned(),
             // A home without `.aws`.
             format!("HOME={folder}"),
@@ -128,17 +162,25 @@ impl<'a> Cluster<'a> {
             .control_plane
             .program(name.leak(), "/usr/bin/env".as_ref(), command);
         program.start().unwrap();
-        Operator(program)
+        Operator { program, token }
     }
 }
 
 /// A running operator, killed when this is dropped.
-pub struct Operator(Program);
+pub struct Operator {
+    program: Program,
+    token: String,
+}
 
 impl Operator {
     /// All that it has logged.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.0.log()).unwrap_or_default()
+        fs::read_to_string(self.program.log()).unwrap_or_default()
+    }
+
+    /// What nobody else may know.
+    pub fn secrets(&self) -> [&str; 3] {
+        [&self.token, SECRET_KEY, SESSION_TOKEN]
     }
 }
 

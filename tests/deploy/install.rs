@@ -6,7 +6,7 @@ use std::path::Path;
 use control_plane::ControlPlane;
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, bedrock};
+use crate::cluster::{Cluster, bedrock, eventually};
 use crate::manifests::{NAME, chart, kustomize, objects, only};
 use crate::tools::{CHART, ROOT, tool};
 
@@ -81,6 +81,49 @@ async fn api_server_takes_every_object() {
     pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);
     let refused = cluster.dry_run(&pod.to_string()).await.unwrap_err();
     assert!(refused.contains("violates PodSecurity"), "{refused}");
+}
+
+#[tokio::test]
+async fn users_write_resources_and_no_status() {
+    let control_plane = ControlPlane::start().await.unwrap();
+    let cluster = Cluster::of(&control_plane);
+    restricted_namespace(&cluster, NAME).await;
+    cluster.apply(&chart(&[]).unwrap()).await;
+    for role in ["view", "edit"] {
+        let (name, user) = (role, format!("--user={role}er"));
+        let bind = ["create", "rolebinding", name, "-n", "default", &user];
+        let role = format!("--clusterrole={role}");
+        cluster.kubectl(&[&bind[..], &[&role]].concat()).await;
+    }
+    let may = async |user: &str, verb: &str, resource: &str| {
+        let user = format!("--as={user}");
+        let (resource, part) = resource.split_once('/').unwrap_or((resource, ""));
+        let part = format!("--subresource={part}");
+        let ask = [
+            "auth", "can-i", verb, resource, &part, "-n", "default", &user,
+        ];
+        // It ends with an error where the answer is no.
+        cluster.try_kubectl(&ask).await.is_ok()
+    };
+    // Kubernetes takes a moment to gather what its roles include.
+    eventually("right of an editor", async || {
+        may("editer", "create", "bedrockmodelmaps").await
+    })
+    .await
+    .unwrap();
+    for (user, verb, resource, expected) in [
+        ("editer", "update", "bedrockmodelmaps", true),
+        ("editer", "delete", "bedrockmodelmaps", true),
+        ("editer", "get", "bedrockmodelmaps", true),
+        ("editer", "update", "bedrockmodelmaps/status", false),
+        ("editer", "patch", "bedrockmodelmaps/status", false),
+        ("viewer", "list", "bedrockmodelmaps", true),
+        ("viewer", "update", "bedrockmodelmaps", false),
+        ("viewer", "create", "bedrockmodelmaps", false),
+    ] {
+        let allowed = may(user, verb, resource).await;
+        assert_eq!(allowed, expected, "{user}: {verb} {resource}");
+    }
 }
 
 /// What must outlive the release: the definition, the resource and its `ConfigMaps`, by what tells a new object or a

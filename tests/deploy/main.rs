@@ -8,6 +8,7 @@
 
 mod chart;
 mod cluster;
+mod documents;
 mod install;
 mod kustomize;
 mod manifests;

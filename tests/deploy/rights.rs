@@ -1,16 +1,14 @@
 //! The operator works with the rights that the chart gives it, and needs each of them.
 
 use std::fmt;
-use std::time::Duration;
 
 use bedrock_model_map::api::BedrockModelMap;
 use bedrock_simulator::Simulator;
 use control_plane::ControlPlane;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
-use crate::cluster::{Cluster, Operator, bedrock};
+use crate::cluster::{Cluster, Operator, bedrock, eventually};
 use crate::manifests::{NAME, chart_in, objects, only};
 
 /// Small ones.
@@ -19,10 +17,6 @@ const REGIONS: [&str; 2] = ["ap-southeast-7", "us-west-1"];
 const MODEL: &str = "anthropic.claude-sonnet-5-5";
 /// Operators at once.
 const CONCURRENT: usize = 4;
-/// For whatever is awaited. Much longer than needed: a machine may be busy.
-const DEADLINE: Duration = Duration::from_mins(3);
-/// Between two looks.
-const INTERVAL: Duration = Duration::from_millis(100);
 
 /// One verb on one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -193,16 +187,10 @@ impl<'a> Stage<'a> {
     }
 
     async fn until(&self, awaited: &str, done: impl AsyncFn() -> bool) {
-        let deadline = Instant::now() + DEADLINE;
-        while !done().await {
-            assert!(
-                Instant::now() < deadline,
-                "{}: no {awaited}; the operator's log:\n{}",
-                self.namespace,
-                self.operator.log()
-            );
-            tokio::time::sleep(INTERVAL).await;
-        }
+        eventually(awaited, done).await.unwrap_or_else(|late| {
+            let log = self.operator.log();
+            panic!("{}: {late}; the operator's log:\n{log}", self.namespace)
+        });
     }
 
     /// What the operator says, in its log and in the status.
@@ -253,6 +241,30 @@ async fn operator_needs_each_of_its_rights_and_no_other() {
             }
         })
         .await;
+}
+
+#[tokio::test]
+async fn no_secret_is_logged() {
+    let cluster = &with_definition().await;
+    let mut objects = namespaced("talkative");
+    let filter = "--log-filter=debug";
+    for object in &mut objects {
+        if object["kind"] == "Deployment" {
+            let container = &mut object["spec"]["template"]["spec"]["containers"][0];
+            for argument in container["args"].as_array_mut().unwrap() {
+                if argument.as_str().unwrap().starts_with("--log-filter=") {
+                    *argument = json!(filter);
+                }
+            }
+        }
+    }
+    let stage = Stage::with(cluster, "talkative", &objects).await;
+    stage.whole_work().await;
+    let log = stage.operator.log();
+    assert!(log.contains("DEBUG"), "{log}");
+    for secret in stage.operator.secrets() {
+        assert!(!log.contains(secret), "logged: {secret}");
+    }
 }
 
 #[test]
