@@ -74,6 +74,11 @@ fn values_that_make_no_sense_are_refused() {
         ("image.registry=example.com", "registry"),
         ("watchNamespaces=team-a", "watchNamespaces"),
         ("watchNamespaces={Team_A}", "watchNamespaces"),
+        ("allowRoles[0].namespace=team-a", "role"),
+        (
+            "allowRoles[0].namespace=team-a,allowRoles[0].role=bedrock-reader",
+            "role",
+        ),
         ("leaderElection.leaseDurationSeconds=0", "leaseDuration"),
         ("concurrentRegions=0", "concurrentRegions"),
         ("log.format=xml", "format"),
