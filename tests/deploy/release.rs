@@ -88,13 +88,15 @@ fn files(folder: &Path) -> BTreeSet<PathBuf> {
         .collect()
 }
 
-/// Runs the program in the image's root, which nobody can write to, as the image's user. Needs namespaces of its own
+/// Runs the program in the image's root, which nobody can write to, as the image's user. Beside the image there is only
+/// what every container has: the devices, of which a static program reads its random numbers. Needs namespaces of its own
 /// for that, which root may make everywhere, and others where the system lets them.
 const CONTAINER: &str = r#"
 set -eu
 root=$1 user=${2%:*} group=${2#*:}
 shift 2
 mount --bind "$root" "$root"
+mount --rbind /dev "$root/dev"
 mount -o remount,bind,ro "$root"
 exec unshare --user --map-user="$user" --map-group="$group" --root="$root" --wd=/ "$@"
 "#;
@@ -117,7 +119,8 @@ async fn image_runs_the_operator_read_only_and_without_root() {
     );
     println!("{}", program.unwrap_or_default());
 
-    // What the kubelet mounts.
+    // Where the container runtime mounts, and what the kubelet does.
+    fs::create_dir(root.join("dev")).unwrap();
     cluster.kubectl(&["create", "namespace", NAME]).await;
     cluster.apply(&chart(&[]).unwrap()).await;
     let token = cluster
