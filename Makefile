@@ -93,6 +93,10 @@ deny: ## Check licences, bans and sources of the dependencies (needs cargo-deny)
 bench: ## Run the benchmarks
 	$(CARGO) bench -p bedrock-model-map --locked
 
+.PHONY: chaos
+chaos: fetch-control-plane ## Break everything around the operator, the long way, and print what was survived
+	CHAOS=long $(CARGO) test -p bedrock-model-map --test chaos --locked -- --nocapture --test-threads 1
+
 # libFuzzer needs a nightly compiler (`rustup toolchain install nightly`) and cargo-fuzz (`cargo install cargo-fuzz`).
 .PHONY: fuzz
 fuzz: ## Fuzz what comes from outside, FUZZ_SECONDS for each target (5 minutes)

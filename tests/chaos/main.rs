@@ -1,0 +1,260 @@
+//! The operator while everything around it breaks, and itself: what is published stays true, and
+//! once the faults end it becomes what it should be.
+//!
+//! A short form runs with the other tests; `make chaos` runs a long one. `CHAOS_SEED` replays one.
+
+// clippy.toml allows these in functions marked `#[test]` only, not in what these call.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod history;
+#[allow(
+    dead_code,
+    reason = "shared with the integration tests, which use all of it"
+)]
+#[path = "../integration/oracle.rs"]
+mod oracle;
+mod random;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "shared with the integration tests, which use all of it"
+)]
+#[path = "../integration/support"]
+mod support {
+    mod cluster;
+    mod operator;
+    mod proxy;
+    mod published;
+    mod stage;
+    mod status_check;
+
+    pub use cluster::{Cluster, Namespace, eventually, eventually_within, kubectl};
+    pub use operator::{Credentials, KEYS, Launch, Operator};
+    pub use proxy::Proxy;
+    pub use published::{data, file, mapping_json, mapping_value};
+    pub use stage::{Stage, catalog_of, condition, whole_catalog};
+    pub use status_check::check_status;
+}
+mod unreliable;
+mod witness;
+
+use std::time::Duration;
+
+use bedrock_simulator::{Fault, FaultRule};
+use tokio::time::sleep;
+
+use history::{Form, History};
+use support::{Credentials, Launch, Operator, Stage, eventually};
+use unreliable::Unreliable;
+
+/// One after the other: some stop the API server that all share.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_moment_of_a_refresh() {
+    let _turn = TURN.lock().await;
+    let form = Form::of(
+        "SIGKILL of the operator during a refresh of all regions",
+        1,
+        5,
+        10,
+        10,
+    );
+    form.run(History::start, async |history: &mut History| {
+        let asked = history.disturb_and_refresh().await;
+        history.moment(400).await;
+        history.stage.operator.kill();
+        history.stage.operator.start_anew();
+        asked
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn api_server_stopped_and_started() {
+    let _turn = TURN.lock().await;
+    let form = Form::of("SIGKILL of the API server, and its restart", 1, 1, 5, 2);
+    form.run(History::start, async |history: &mut History| {
+        let asked = history.disturb_and_refresh().await;
+        history.moment(400).await;
+        let control_plane = history.stage.cluster.control_plane;
+        control_plane.stop_api_server();
+        history.moment(2_000).await;
+        control_plane.start_api_server().await.unwrap();
+        asked
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn etcd_stopped_and_started() {
+    let _turn = TURN.lock().await;
+    let form = Form::of("SIGKILL of etcd, and its restart", 1, 1, 5, 2);
+    form.run(History::start, async |history: &mut History| {
+        let asked = history.disturb_and_refresh().await;
+        history.moment(400).await;
+        let control_plane = history.stage.cluster.control_plane;
+        control_plane.stop_etcd();
+        history.moment(2_000).await;
+        control_plane.start_etcd().await.unwrap();
+        asked
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn api_server_answers_with_errors_or_not_at_all() {
+    let _turn = TURN.lock().await;
+    let what = "API server answers 409, 429, 500 or nothing to a third of the requests";
+    let form = Form::of(what, 1, 2, 5, 10);
+    let behind_unreliable = async |form: &Form| {
+        let proxy = Unreliable::to(form.cluster().await, form.seed()).await;
+        let mut history = History::start_by(form, proxy.kubeconfig()).await;
+        history.proxy = Some(proxy);
+        history
+    };
+    form.run(behind_unreliable, async |history: &mut History| {
+        let proxy = history.proxy.as_ref().unwrap();
+        proxy.fails(true);
+        let asked = history.disturb_and_refresh().await;
+        history.moment(3_000).await;
+        history.proxy.as_ref().unwrap().fails(false);
+        asked
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn regions_fail_in_every_way() {
+    let _turn = TURN.lock().await;
+    let form = Form::of(
+        "faults of every kind at Bedrock, on random regions",
+        1,
+        4,
+        5,
+        20,
+    );
+    form.run(History::start, async |history: &mut History| {
+        history.faulty = true;
+        history.stage.simulator.faults().clear();
+        for fault in faults() {
+            if history.random.below(2) == 0 {
+                let region = history.random_region();
+                let rule = FaultRule::new(fault).region(&region);
+                history.stage.simulator.faults().add(rule);
+            }
+        }
+        let asked = history.disturb_and_refresh().await;
+        history.moment(1_500).await;
+        if history.random.below(3) == 0 {
+            history.stage.operator.kill();
+            history.stage.operator.start_anew();
+        }
+        asked
+    })
+    .await;
+}
+
+/// All that the simulator can do to an answer, but for changing what is in it: a changed answer
+/// would be published, as it should.
+fn faults() -> Vec<Fault> {
+    vec![
+        Fault::latency(Duration::from_millis(300)),
+        Fault::Throttling { retry_after: None },
+        Fault::Throttling {
+            retry_after: Some(1),
+        },
+        Fault::AccessDenied,
+        Fault::UnrecognizedClient,
+        Fault::ExpiredToken,
+        Fault::InternalServerError,
+        Fault::MalformedJson,
+        Fault::HtmlPage,
+        Fault::MissingList,
+        Fault::ConnectionReset,
+        Fault::Hang,
+        Fault::ShortPages { size: 3 },
+        Fault::EmptyPages { count: 2 },
+        Fault::RepeatedToken,
+        Fault::EndlessTokens,
+        Fault::Reorder { seed: 7 },
+        Fault::TruncatedBody,
+        Fault::SlowBody {
+            over: Duration::from_secs(30),
+        },
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_replicas_paused_and_killed() {
+    let _turn = TURN.lock().await;
+    let form = Form::of("two replicas, paused (SIGSTOP) and killed", 1, 4, 3, 20);
+    let replicated = async |form: &Form| {
+        let mut history = History::with(form, &ELECTED).await;
+        history.second = Some(second_replica(&history.stage));
+        history
+    };
+    form.run(replicated, async |history: &mut History| {
+        let asked = history.disturb_and_refresh().await;
+        history.moment(300).await;
+        let first = history.random.below(2) == 0;
+        let (paused, killed) = (history.random.below(2) == 0, history.random.below(3) == 0);
+        let second = history.second.as_ref().unwrap();
+        let replica = if first {
+            &history.stage.operator
+        } else {
+            second
+        };
+        if paused {
+            replica.pause();
+            // Longer than the lease in some histories, shorter in others.
+            sleep(Duration::from_millis(1_000 + history.random.below(6_000))).await;
+            let second = history.second.as_ref().unwrap();
+            let replica = if first {
+                &history.stage.operator
+            } else {
+                second
+            };
+            replica.resume();
+        } else if killed {
+            replica.kill();
+            replica.start_anew();
+        }
+        asked
+    })
+    .await;
+}
+
+const ELECTED: [&str; 3] = [
+    "--leader-elect",
+    "--leader-election-id=chaos",
+    "--lease-duration-seconds=4",
+];
+
+fn second_replica(stage: &Stage) -> Operator {
+    let control_plane = stage.cluster.control_plane;
+    Operator::start(&Launch {
+        control_plane,
+        kubeconfig: control_plane.kubeconfig().to_owned(),
+        aws: stage.simulator.url(),
+        credentials: Credentials::Given,
+        environment: &[],
+        namespace: &stage.namespace.name,
+        arguments: &ELECTED,
+    })
+}
+
+/// Until the API server answers again, many times in a row: after an outage of etcd some answers
+/// fail that come later than the first good ones.
+pub async fn reachable(stage: &Stage) {
+    let api = stage
+        .namespace
+        .api::<k8s_openapi::api::core::v1::ConfigMap>();
+    eventually(async || {
+        for _ in 0..10 {
+            api.list(&kube::api::ListParams::default()).await?;
+        }
+        Ok::<_, kube::Error>(())
+    })
+    .await;
+}
