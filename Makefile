@@ -12,7 +12,7 @@ FUZZ_SECONDS ?= 300
 .DEFAULT_GOAL := help
 # One recipe after the other: cargo uses all cores already, and holds a lock.
 .NOTPARALLEL:
-.PHONY: help build demo test test-alerts test-dashboard test-unit test-browser lint lint-features generate generate-chart verify-generated test-deploy test-image e2e deny bench fetch-control-plane ci
+.PHONY: help build demo test test-alerts test-dashboard test-otlp test-unit test-browser lint lint-features generate generate-chart verify-generated test-deploy test-image e2e deny bench fetch-control-plane ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ test-dashboard: fetch-control-plane ## Run each query of the dashboard (needs Pr
 	@command -v prometheus >/dev/null || { echo 'prometheus is missing: install the package prometheus, or take it from https://prometheus.io/download/' >&2; exit 1; }
 	$(CARGO) test -p bedrock-model-map --locked --test integration dashboard -- --ignored
 
+test-otlp: fetch-control-plane ## Test the traces, which are a feature of their own
+	$(CARGO) test -p bedrock-model-map --locked --features otlp --test integration traces
+
 test-unit: ## Run the tests that need no control plane
 	$(CARGO) test --workspace --exclude control-plane --lib --bins --locked
 
@@ -63,7 +66,8 @@ lint: ## Check format, lints, generated files and documentation
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
 
 # A program that uses the library chooses the version of k8s-openapi; here it is the operator's.
-lint-features: ## Check the library with each of its features alone
+lint-features: ## Check the library with each of its features alone, and the program with all
+	$(CARGO) clippy -p bedrock-model-map --all-targets --features otlp --locked -- -D warnings
 	$(CARGO) clippy -p bedrock-model-map --lib --no-default-features --locked -- -D warnings
 	$(CARGO) clippy -p bedrock-model-map --lib --no-default-features --features aws,k8s-openapi/v1_33 --locked -- -D warnings
 	$(CARGO) clippy -p bedrock-model-map --lib --no-default-features --features cluster,k8s-openapi/v1_33 --locked -- -D warnings

@@ -129,11 +129,12 @@ pub(super) enum RunError {
 
 impl Run {
     pub(super) fn execute(self) -> Result<Outcome, RunError> {
-        telemetry::init(self.log_format, &self.log_filter)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(RunError::Runtime)?;
+        let _entered = runtime.enter();
+        let _telemetry = telemetry::init(self.log_format, &self.log_filter)?;
         match runtime.block_on(self.operate()) {
             Ok(()) => {
                 tracing::info!("{MANAGER} has stopped");

@@ -5,4 +5,6 @@ pub mod metrics;
 pub mod readiness;
 pub mod shutdown;
 pub mod telemetry;
+#[cfg(feature = "otlp")]
+pub mod traces;
 pub mod watchdog;

@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal as _;
 
+#[cfg(feature = "otlp")]
+use super::traces::Traces;
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -30,10 +32,30 @@ pub enum TelemetryError {
     /// Logs are set up already.
     #[error("logs cannot be set up: {0}")]
     Init(#[from] TryInitError),
+    /// The collector of traces, as the environment names it, cannot be used.
+    #[cfg(feature = "otlp")]
+    #[error("traces cannot be sent: {0}")]
+    Traces(#[from] super::traces::TracesError),
 }
 
-/// Sends logs to stderr.
-pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
+/// Logs and traces of a process. What is not sent yet is sent when it is dropped.
+#[must_use]
+pub struct Telemetry {
+    #[cfg(feature = "otlp")]
+    traces: Option<Traces>,
+}
+
+#[cfg(feature = "otlp")]
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        if let Some(traces) = self.traces.take() {
+            traces.end();
+        }
+    }
+}
+
+/// Sends logs to stderr, and traces where the environment names. Needs the async runtime.
+pub fn init(format: LogFormat, filter: &str) -> Result<Telemetry, TelemetryError> {
     let directives =
         EnvFilter::builder()
             .parse(filter)
@@ -42,6 +64,10 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
                 source,
             })?;
     let registry = tracing_subscriber::registry().with(directives);
+    #[cfg(feature = "otlp")]
+    let traces = Traces::begin()?;
+    #[cfg(feature = "otlp")]
+    let registry = registry.with(traces.as_ref().map(Traces::layer));
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_target(false);
@@ -59,5 +85,8 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
             )
             .try_init()?,
     }
-    Ok(())
+    Ok(Telemetry {
+        #[cfg(feature = "otlp")]
+        traces,
+    })
 }

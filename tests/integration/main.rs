@@ -22,3 +22,5 @@ mod selection;
 mod sharding;
 mod start_up;
 mod support;
+#[cfg(feature = "otlp")]
+mod traces;
