@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use control_plane::image::{self, Config};
+use control_plane::image::{self, Config, Copy, FinalStage};
 use control_plane::machine::Machine;
 
 pub const OPERATOR: &str = "localhost/bedrock-model-map";
@@ -14,7 +14,8 @@ pub const TAG: &str = "e2e";
 
 const SIMULATOR: &str = "localhost/bedrock-simulator";
 
-const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+const DOCKERFILE: &str = include_str!("../../../Dockerfile");
 
 /// Makes both images, and returns the archives.
 pub fn write(machine: &Machine) -> io::Result<Vec<PathBuf>> {
@@ -33,21 +34,19 @@ pub fn write(machine: &Machine) -> io::Result<Vec<PathBuf>> {
     images.into_iter().map(write).collect()
 }
 
-/// Nothing but the program, what it needs, and the certificate authorities that it trusts.
+/// As the Dockerfile says, but for the program: not the released one, which is linked statically.
 fn operator(root: &Path) -> io::Result<Config> {
+    let stage = FinalStage::read(DOCKERFILE)?;
     let program = program("bedrock-model-map")?;
-    let bin = root.join("usr/bin");
-    let certificates = root.join("etc/ssl/certs");
-    fs::create_dir_all(&bin)?;
-    fs::create_dir_all(&certificates)?;
-    fs::copy(&program, bin.join("bedrock-model-map"))?;
-    fs::copy(AUTHORITIES, certificates.join("ca-certificates.crt"))?;
+    stage.assemble(root, |copy: &Copy| {
+        match (copy.stage.as_deref(), copy.source.as_str()) {
+            (Some(_), "/out/bedrock-model-map") => program.clone(),
+            (Some(_), file) => file.into(),
+            (None, file) => Path::new(ROOT).join(file),
+        }
+    })?;
     install_libraries(&program, root)?;
-    Ok(Config {
-        entrypoint: vec!["/usr/bin/bedrock-model-map".to_owned()],
-        user: "65532:65532".to_owned(),
-        ..Config::default()
-    })
+    Ok(stage.config())
 }
 
 fn simulator(root: &Path) -> io::Result<Config> {
