@@ -5,6 +5,7 @@ BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 CRD := crds/bedrockmodelmaps.yaml
 CHART := charts/bedrock-model-map
 RULES := config/prometheus/rules.yaml
+DASHBOARD := config/prometheus/dashboard.json
 # For the demo: `make demo ARGS=--once`.
 ARGS ?=
 FUZZ_SECONDS ?= 300
@@ -75,7 +76,7 @@ lint-features: ## Check the library with each of its features alone, and the pro
 # Each is written beside first, so that a failure leaves the old one. The chart can read no file outside of its folder.
 generate: build ## Write what is generated from the code
 	$(BIN)/bedrock-model-map crd > $(CRD).new && mv $(CRD).new $(CRD) || { rm -f $(CRD).new; exit 1; }
-	cp $(CRD) $(RULES) $(CHART)/files/
+	cp $(CRD) $(RULES) $(DASHBOARD) $(CHART)/files/
 	scripts/prometheus-rule.sh > $(dir $(RULES))prometheus_rule.yaml
 	UPDATE_GOLDEN=1 $(CARGO) test -q -p bedrock-model-map --test golden --locked reference
 
@@ -85,7 +86,7 @@ generate-chart: ## Write the chart's README (builds the tools of test-deploy, on
 verify-generated: build ## Check that what is generated is as the code has it
 	@$(BIN)/bedrock-model-map crd | diff -u $(CRD) - || \
 		{ echo '$(CRD) is not what the code makes: run `make generate`' >&2; exit 1; }
-	@for file in $(CRD) $(RULES); do diff -u $$file $(CHART)/files/$${file##*/} || \
+	@for file in $(CRD) $(RULES) $(DASHBOARD); do diff -u $$file $(CHART)/files/$${file##*/} || \
 		{ echo "the chart has another $${file##*/}: run \`make generate\`" >&2; exit 1; }; done
 	@scripts/prometheus-rule.sh | diff -u $(dir $(RULES))prometheus_rule.yaml - || \
 		{ echo 'the PrometheusRule is not that of $(RULES): run `make generate`' >&2; exit 1; }

@@ -35,8 +35,9 @@ fn lint_finds_nothing() {
 #[test]
 fn rendered_chart_is_as_reviewed() {
     for case in CASES {
-        // The definition is compared with its origin instead.
-        let rendered = chart(&["--values", &values(case), "--set", "crds.install=false"]).unwrap();
+        // Definition and dashboard are compared with their origins instead.
+        let without = "crds.install=false,metrics.dashboard.enabled=false";
+        let rendered = chart(&["--values", &values(case), "--set", without]).unwrap();
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             fs::write(golden(case), rendered).unwrap();
             continue;
@@ -62,6 +63,17 @@ fn chart_installs_the_definition_and_keeps_it() {
     assert_eq!(definition["metadata"]["name"], origin["metadata"]["name"]);
     let policy = &definition["metadata"]["annotations"]["helm.sh/resource-policy"];
     assert_eq!(policy, "keep");
+}
+
+#[test]
+fn chart_brings_the_dashboard_as_it_is() {
+    let rendered = objects(&chart(&["--set", "metrics.dashboard.enabled=true"]).unwrap());
+    let config_map = only(&rendered, "ConfigMap");
+    let origin = Path::new(ROOT).join("config/prometheus/dashboard.json");
+    let origin = fs::read_to_string(origin).unwrap();
+    let json = config_map["data"]["dashboard.json"].as_str().unwrap();
+    assert_eq!(json.trim(), origin.trim());
+    assert_eq!(config_map["metadata"]["labels"]["grafana_dashboard"], "1");
 }
 
 #[test]
