@@ -23,6 +23,7 @@ use bedrock_model_map::core::association::associate;
 use bedrock_model_map::core::catalog::{FoundationModel, InferenceProfile, Snapshot};
 use bedrock_model_map::core::selection::Selection;
 use bedrock_model_map::identity::Caller;
+use bedrock_model_map::urgency::Urgency;
 use bedrock_simulator::{Catalog, Delay, Fault, FaultRule, Simulator};
 use control_plane::ControlPlane;
 use jiff::Timestamp;
@@ -177,7 +178,7 @@ async fn discovery() {
     for region in &regions {
         let started = Instant::now();
         snapshots
-            .get(&Caller::Own, region, Timestamp::now())
+            .get(&Caller::Own, region, Timestamp::now(), Urgency::Routine)
             .await
             .unwrap();
         alone.push(started.elapsed());
@@ -193,8 +194,12 @@ async fn discovery() {
     for _ in 0..REFRESHES {
         let started = Instant::now();
         let now = Timestamp::now();
-        futures::future::join_all(regions.iter().map(|r| snapshots.get(&Caller::Own, r, now)))
-            .await;
+        futures::future::join_all(
+            regions
+                .iter()
+                .map(|r| snapshots.get(&Caller::Own, r, now, Urgency::Routine)),
+        )
+        .await;
         times.push(started.elapsed());
     }
     let together = line("discovery of all regions at once", &mut times);

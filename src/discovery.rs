@@ -14,6 +14,7 @@ use crate::core::region_state::{
     Answer, Asked, Others, answered, disabled_or_invalid_credentials, error, failed,
 };
 use crate::core::selection::Selection;
+use crate::core::urgency::Urgency;
 use crate::published::{Published, PublishedRegion};
 
 /// What the regions answered.
@@ -100,7 +101,9 @@ async fn ask(
     selection: &Selection,
     now: Timestamp,
 ) -> Result<Answer, AttemptError> {
-    let snapshot = snapshots.get(caller, region, now).await?;
+    let snapshot = snapshots
+        .get(caller, region, now, Urgency::Requested)
+        .await?;
     Answer::of(associate(&snapshot, selection), snapshot.taken_at)
         .map_err(|cause| error(ErrorCode::PayloadTooLarge, cause.to_string()))
 }

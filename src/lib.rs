@@ -22,6 +22,6 @@ pub mod discovery;
 mod ops;
 pub mod published;
 
-#[cfg(feature = "aws")]
-pub use crate::core::identity;
 pub use crate::core::{association, catalog, invocation, resolve, selection};
+#[cfg(feature = "aws")]
+pub use crate::core::{identity, urgency};

@@ -1,5 +1,6 @@
 //! How AWS is reached: credentials, endpoints, deadlines.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,13 +29,21 @@ pub struct Limits {
     pub region_timeout: Duration,
     /// How many regions are asked at once.
     pub concurrent_regions: usize,
+    /// How many requests a second an identity makes in a region; the SDK's own retries are not
+    /// counted.
+    pub requests_per_second: NonZeroU32,
 }
+
+/// AWS does not document at which rate it throttles these calls. A look at a region takes three, so
+/// that this is far more than a few resources need, and little beside what a console makes.
+const REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             region_timeout: Duration::from_secs(20),
             concurrent_regions: 64,
+            requests_per_second: REQUESTS_PER_SECOND,
         }
     }
 }

@@ -1,14 +1,19 @@
 //! What one region answers: its foundation models and both kinds of inference profiles.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::error::Error;
+use std::time::{Duration, Instant};
 
 use aws_sdk_bedrock::Client;
 use aws_sdk_bedrock::types::InferenceProfileType;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 
 use super::classify::Call;
 use super::client::Aws;
+use super::rate::Pace;
 use super::raw_answer::RawAnswer;
 use crate::api::{AttemptError, ErrorCode};
 use crate::core::answer;
@@ -27,31 +32,29 @@ const LIST_MODELS: &str = "bedrock:ListFoundationModels";
 const LIST_PROFILES: &str = "bedrock:ListInferenceProfiles";
 
 impl Aws {
-    /// Asks a region for its models and profiles, all lists at once, within the time allowed.
+    /// Asks a region for its models and profiles, all lists at once, within the time allowed. What is
+    /// spent waiting for the pace is not counted.
     pub(super) async fn discover(
         &self,
         caller: &Caller,
         region: &str,
         within: Duration,
+        pace: &Pace,
     ) -> Result<Snapshot, AttemptError> {
         let taken_at = Timestamp::now();
         let client = self.bedrock(caller, region);
-        let lists = async {
-            tokio::try_join!(
-                models(&client, region),
-                profiles(&client, region, InferenceProfileType::SystemDefined),
-                profiles(&client, region, InferenceProfileType::Application),
-            )
+        let asking = |action| Asking {
+            call: Call { action, region },
+            client: &client,
+            pace,
+            deadline: Instant::now() + within,
+            timeout: self.limits().region_timeout,
         };
-        let lists = tokio::time::timeout(within, lists).await;
-        let lists = lists.unwrap_or_else(|_| {
-            let what = format!(
-                "no answer within {} s; the region is asked again later",
-                self.limits().region_timeout.as_secs()
-            );
-            let action = LIST_MODELS;
-            Err(Call { action, region }.error(ErrorCode::Timeout, &what))
-        });
+        let lists = tokio::try_join!(
+            asking(LIST_MODELS).models(),
+            asking(LIST_PROFILES).profiles(InferenceProfileType::SystemDefined),
+            asking(LIST_PROFILES).profiles(InferenceProfileType::Application),
+        );
         let (models, system_defined, application) = self.heeded(caller, lists).await?;
         let mut profiles = system_defined.items;
         profiles.extend(application.items);
@@ -64,83 +67,104 @@ impl Aws {
     }
 }
 
+/// One list being asked for.
+struct Asking<'a> {
+    call: Call<'a>,
+    client: &'a Client,
+    pace: &'a Pace,
+    deadline: Instant,
+    /// What the deadline came from, for people.
+    timeout: Duration,
+}
+
 /// A list that was read to its end.
 struct Listed<T> {
     items: Vec<T>,
     bytes: usize,
 }
 
-/// `ListFoundationModels` has no pages.
-async fn models(client: &Client, region: &str) -> Result<Listed<FoundationModel>, AttemptError> {
-    let call = Call {
-        action: LIST_MODELS,
-        region,
-    };
-    let raw = RawAnswer::default();
-    let request = client
-        .list_foundation_models()
-        .customize()
-        .interceptor(raw.clone());
-    request
-        .send()
-        .await
-        .map_err(|error| call.classify(&error))?;
-    let body = raw.take();
-    let items = answer::models(&body).map_err(|error| call.malformed(&error.to_string()))?;
-    Ok(Listed {
-        items,
-        bytes: body.len(),
-    })
-}
-
-async fn profiles(
-    client: &Client,
-    region: &str,
-    profile_type: InferenceProfileType,
-) -> Result<Listed<InferenceProfile>, AttemptError> {
-    let call = Call {
-        action: LIST_PROFILES,
-        region,
-    };
-    let mut listed = Listed {
-        items: Vec::new(),
-        bytes: 0,
-    };
-    let mut next_token = None;
-    let mut tokens = HashSet::new();
-    for _ in 0..MAX_PAGES {
+impl Asking<'_> {
+    /// `ListFoundationModels` has no pages.
+    async fn models(self) -> Result<Listed<FoundationModel>, AttemptError> {
         let raw = RawAnswer::default();
-        let request = client
-            .list_inference_profiles()
-            .type_equals(profile_type.clone())
-            .max_results(PAGE_SIZE)
-            .set_next_token(next_token)
-            .customize()
-            .interceptor(raw.clone());
-        request
-            .send()
-            .await
-            .map_err(|error| call.classify(&error))?;
+        let request = self.client.list_foundation_models().customize();
+        self.answered(request.interceptor(raw.clone()).send())
+            .await?;
         let body = raw.take();
-        let page = answer::profiles_page(&body);
-        let page = page.map_err(|error| call.malformed(&error.to_string()))?;
-        listed.bytes += body.len();
-        listed.items.extend(page.profiles);
-        if listed.bytes > MAX_LIST_BYTES {
-            let what = format!("the pages have more than {MAX_LIST_BYTES} bytes in all");
-            return Err(call.error(ErrorCode::AnswerTooLarge, &what));
-        }
-        let Some(token) = page.next_token else {
-            return Ok(listed);
-        };
-        if !tokens.insert(token.clone()) {
-            return Err(call.error(
-                ErrorCode::EndlessPagination,
-                "a page leads back to an earlier one",
-            ));
-        }
-        next_token = Some(token);
+        let items = answer::models(&body);
+        Ok(Listed {
+            items: items.map_err(|error| self.call.malformed(&error.to_string()))?,
+            bytes: body.len(),
+        })
     }
-    let what = format!("there are more than {MAX_PAGES} pages");
-    Err(call.error(ErrorCode::EndlessPagination, &what))
+
+    async fn profiles(
+        mut self,
+        profile_type: InferenceProfileType,
+    ) -> Result<Listed<InferenceProfile>, AttemptError> {
+        let call = self.call;
+        let mut listed = Listed {
+            items: Vec::new(),
+            bytes: 0,
+        };
+        let mut next_token: Option<String> = None;
+        let mut tokens = HashSet::new();
+        for _ in 0..MAX_PAGES {
+            if next_token.is_some() {
+                self.deadline += self.pace.one_more().await;
+            }
+            let raw = RawAnswer::default();
+            let request = self
+                .client
+                .list_inference_profiles()
+                .type_equals(profile_type.clone())
+                .max_results(PAGE_SIZE)
+                .set_next_token(next_token)
+                .customize();
+            self.answered(request.interceptor(raw.clone()).send())
+                .await?;
+            let body = raw.take();
+            let page = answer::profiles_page(&body);
+            let page = page.map_err(|error| call.malformed(&error.to_string()))?;
+            listed.bytes += body.len();
+            listed.items.extend(page.profiles);
+            if listed.bytes > MAX_LIST_BYTES {
+                let what = format!("the pages have more than {MAX_LIST_BYTES} bytes in all");
+                return Err(call.error(ErrorCode::AnswerTooLarge, &what));
+            }
+            let Some(token) = page.next_token else {
+                return Ok(listed);
+            };
+            if !tokens.insert(token.clone()) {
+                return Err(call.error(
+                    ErrorCode::EndlessPagination,
+                    "a page leads back to an earlier one",
+                ));
+            }
+            next_token = Some(token);
+        }
+        let what = format!("there are more than {MAX_PAGES} pages");
+        Err(call.error(ErrorCode::EndlessPagination, &what))
+    }
+
+    /// Waits for an answer until the deadline; what it says is in the raw one.
+    async fn answered<T, E>(
+        &self,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<(), AttemptError>
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        match tokio::time::timeout_at(self.deadline.into(), request).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.call.classify(&error)),
+            Err(_) => {
+                let what = format!(
+                    "no answer within {} s; the region is asked again later",
+                    self.timeout.as_secs()
+                );
+                Err(self.call.error(ErrorCode::Timeout, &what))
+            }
+        }
+    }
 }

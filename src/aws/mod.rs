@@ -8,8 +8,10 @@ mod discovery;
 mod meter;
 mod no_credentials;
 mod observer;
+mod rate;
 mod raw_answer;
 mod snapshots;
+mod turnstile;
 
 pub use client::{Aws, Limits};
 pub use observer::{Observer, SnapshotSource};

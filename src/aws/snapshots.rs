@@ -7,14 +7,16 @@ use std::time::Instant;
 use futures::future::{BoxFuture, FutureExt as _, Shared};
 use jiff::Timestamp;
 use moka::sync::Cache;
-use tokio::sync::Semaphore;
 
 use super::client::Aws;
 use super::observer::{Observer, SnapshotSource};
+use super::rate::{Pace, Rates, USUAL_REQUESTS};
+use super::turnstile::{Need, Turnstile};
 use crate::api::{AttemptError, ErrorCode};
 use crate::core::catalog::Snapshot;
 use crate::core::identity::{Caller, Identity};
 use crate::core::region_state::error;
+use crate::core::urgency::Urgency;
 
 /// Answers kept in memory, by the size they had on the wire: 35 regions have some 3 MB.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -25,6 +27,7 @@ type Fetched = Result<Arc<Snapshot>, AttemptError>;
 #[derive(Clone)]
 struct Fetch {
     started_at: Timestamp,
+    need: Need,
     result: Shared<BoxFuture<'static, Fetched>>,
 }
 
@@ -46,13 +49,13 @@ impl Drop for UnderWay {
 
 /// Whose answer it is, and of which region.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
+pub(super) struct Key {
     identity: Identity,
     region: String,
 }
 
 impl Key {
-    fn new(identity: Identity, region: &str) -> Self {
+    pub(super) fn new(identity: Identity, region: &str) -> Self {
         Self {
             identity,
             region: region.to_owned(),
@@ -64,7 +67,8 @@ impl Key {
 pub struct Snapshots {
     aws: Arc<Aws>,
     /// How many regions are asked at once.
-    places: Arc<Semaphore>,
+    places: Arc<Turnstile>,
+    rates: Rates,
     known: Cache<Key, Arc<Snapshot>>,
     under_way: Mutex<HashMap<Key, Fetch>>,
 }
@@ -75,7 +79,8 @@ impl Snapshots {
         let weigh =
             |_: &Key, snapshot: &Arc<Snapshot>| u32::try_from(snapshot.bytes).unwrap_or(u32::MAX);
         Self {
-            places: Arc::new(Semaphore::new(aws.limits().concurrent_regions.max(1))),
+            places: Turnstile::new(aws.limits().concurrent_regions),
+            rates: Rates::new(aws.limits().requests_per_second),
             aws: Arc::new(aws),
             known: Cache::builder()
                 .weigher(weigh)
@@ -95,15 +100,22 @@ impl Snapshots {
         self.known.get(&Key::new(identity.clone(), region))
     }
 
-    /// What the region answers, asked at `not_before` or later: known, under way, or asked now by this caller.
-    pub async fn get(&self, caller: &Caller, region: &str, not_before: Timestamp) -> Fetched {
+    /// What the region answers, asked at `not_before` or later: known, under way, or asked now by this caller, as soon
+    /// as it is its turn.
+    pub async fn get(
+        &self,
+        caller: &Caller,
+        region: &str,
+        not_before: Timestamp,
+        urgency: Urgency,
+    ) -> Fetched {
         let key = Key::new(caller.identity(), region);
         let known = self.known.get(&key);
         if let Some(known) = known.filter(|known| known.taken_at >= not_before) {
             self.aws.observer().handed_out(SnapshotSource::Known);
             return Ok(known);
         }
-        let fetched = self.join_or_start(&key, caller, not_before).await;
+        let fetched = self.join_or_start(&key, caller, not_before, urgency).await;
         if let Ok(snapshot) = &fetched {
             self.remember(key, snapshot);
         }
@@ -115,6 +127,7 @@ impl Snapshots {
         key: &Key,
         caller: &Caller,
         not_before: Timestamp,
+        urgency: Urgency,
     ) -> Shared<BoxFuture<'static, Fetched>> {
         let mut under_way = self
             .under_way
@@ -123,29 +136,36 @@ impl Snapshots {
         under_way.retain(|_, fetch| fetch.result.peek().is_none());
         if let Some(fetch) = under_way.get(key).filter(|f| f.started_at >= not_before) {
             self.aws.observer().handed_out(SnapshotSource::Joined);
+            fetch.need.raise(urgency);
             return fetch.result.clone();
         }
         self.aws.observer().handed_out(SnapshotSource::Fetched);
+        let need = Need::new(urgency);
         let fetch = Fetch {
             started_at: Timestamp::now(),
-            result: self.start(caller.clone(), key.region.clone()),
+            result: self.start(key, caller.clone(), need.clone()),
+            need,
         };
         under_way.insert(key.clone(), fetch.clone());
         fetch.result
     }
 
     /// A task of its own: it goes on when whoever asked first goes away.
-    fn start(&self, caller: Caller, region: String) -> Shared<BoxFuture<'static, Fetched>> {
+    fn start(&self, key: &Key, caller: Caller, need: Need) -> Shared<BoxFuture<'static, Fetched>> {
         let (aws, places) = (Arc::clone(&self.aws), Arc::clone(&self.places));
+        let bucket = self.rates.bucket(key);
+        let region = key.region.clone();
         let task = tokio::spawn(async move {
             let _under_way = UnderWay::begin(Arc::clone(aws.observer()));
-            // Before it takes a place: whom STS lets wait delays nobody else.
+            // Before it takes a place: whom STS or its own rate lets wait delays nobody else.
             let begun = Instant::now();
             aws.identify(&caller).await?;
             let within = aws.limits().region_timeout.saturating_sub(begun.elapsed());
-            // The semaphore is never closed.
-            let _place = places.acquire_owned().await.ok();
-            aws.discover(&caller, &region, within).await.map(Arc::new)
+            bucket.take(USUAL_REQUESTS, &need).await;
+            let _place = places.pass(&need).await;
+            let pace = Pace { bucket, need };
+            let discovered = aws.discover(&caller, &region, within, &pace).await;
+            discovered.map(Arc::new)
         });
         let result = async move {
             task.await.unwrap_or_else(|ended| {

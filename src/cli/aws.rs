@@ -1,6 +1,7 @@
 //! AWS as the commands without a cluster ask it.
 
 use std::io;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,11 @@ pub(super) struct AwsArgs {
     /// How many regions are asked at once.
     #[arg(long, env = "CONCURRENT_REGIONS", value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1000))]
     concurrent_regions: u16,
+
+    /// How many requests a second an identity (the operator's own, or a role) makes in a region, on
+    /// average; the SDK's retries are not counted.
+    #[arg(long, env = "REQUESTS_PER_SECOND", value_name = "N", default_value_t = Limits::default().requests_per_second)]
+    requests_per_second: NonZeroU32,
 
     /// How long a region may take to answer in all, in seconds.
     #[arg(long, env = "REGION_TIMEOUT_SECONDS", value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=300))]
@@ -46,6 +52,7 @@ impl AwsArgs {
         let limits = Limits {
             region_timeout: Duration::from_secs(self.region_timeout_seconds),
             concurrent_regions: usize::from(self.concurrent_regions),
+            requests_per_second: self.requests_per_second,
         };
         Snapshots::new(Aws::load(limits).await)
     }

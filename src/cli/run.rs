@@ -5,6 +5,7 @@ mod leadership;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,12 @@ pub(super) struct Run {
     /// How many regions are asked at once, over all resources.
     #[arg(long, env = "CONCURRENT_REGIONS", value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1000))]
     concurrent_regions: u16,
+
+    /// How many requests a second an identity (the operator's own, or a role) makes in a region, on
+    /// average; the SDK's retries are not counted. A first publication goes ahead of a forced
+    /// refresh, and that of a routine one.
+    #[arg(long, env = "REQUESTS_PER_SECOND", value_name = "N", default_value_t = Limits::default().requests_per_second)]
+    requests_per_second: NonZeroU32,
 
     /// How long a region may take to answer in all, in seconds.
     #[arg(long, env = "REGION_TIMEOUT_SECONDS", value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=300))]
@@ -154,6 +161,7 @@ impl Run {
         let limits = Limits {
             region_timeout: Duration::from_secs(self.region_timeout_seconds),
             concurrent_regions: usize::from(self.concurrent_regions),
+            requests_per_second: self.requests_per_second,
         };
         let metrics = Metrics::new(self.region_metrics);
         let aws = Aws::load(limits).await;

@@ -30,6 +30,7 @@ use crate::core::ownership::{Owner, Target};
 use crate::core::region_state::error;
 use crate::core::role_rules::RoleRules;
 use crate::core::settings::Settings;
+use crate::core::urgency::Urgency;
 use crate::ops::metrics::Metrics;
 
 /// The wait after a reconciliation that failed; it doubles with each further one.
@@ -229,9 +230,13 @@ impl World for RealWorld<'_> {
         &self,
         region: &str,
         not_before: Timestamp,
+        urgency: Urgency,
     ) -> Result<Arc<Snapshot>, AttemptError> {
         let span = tracing::info_span!("region", region);
-        let answer = self.context.snapshots.get(&self.caller, region, not_before);
+        let answer = self
+            .context
+            .snapshots
+            .get(&self.caller, region, not_before, urgency);
         let answer = answer.instrument(span).await;
         let code = answer.as_ref().map_or_else(|e| e.code.as_str(), |_| "OK");
         self.context.metrics.region_asked(region, code);

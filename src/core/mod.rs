@@ -41,3 +41,5 @@ pub mod selection;
 pub mod settings;
 #[cfg(feature = "operator")]
 pub mod status_detail;
+#[cfg(feature = "aws")]
+pub mod urgency;

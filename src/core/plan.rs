@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::schedule::{Attempts, PUBLICATION_RETRY, Rhythm, after, before};
+use super::urgency::Urgency;
 use crate::api::{BedrockModelMapStatus, ErrorCode, RegionStatus};
 
 /// Snapshots younger than this part of the refresh interval serve instead of a new fetch.
@@ -55,6 +56,17 @@ pub struct Refresh {
 }
 
 impl Refresh {
+    /// How urgently this region is wanted.
+    pub fn urgency(&self, region: Option<&RegionStatus>) -> Urgency {
+        match (region, &self.reason) {
+            (None, _) => Urgency::First,
+            (Some(_), Reason::First | Reason::NewGeneration | Reason::Requested(_)) => {
+                Urgency::Requested
+            }
+            (Some(_), Reason::Due) => Urgency::Routine,
+        }
+    }
+
     /// Answers of this region from before this time do not serve: none from before an attempt at
     /// which AWS failed, and only a new one confirms an answer that is held.
     pub fn not_before(&self, region: Option<&RegionStatus>, now: Timestamp) -> Timestamp {

@@ -24,3 +24,4 @@ mod start_up;
 mod support;
 #[cfg(feature = "otlp")]
 mod traces;
+mod turns;

@@ -23,6 +23,7 @@ use super::plan::{Inputs, Plan, Reason, Refresh, next_due, next_look, plan};
 use super::region_state::stamp;
 use super::schedule::Rhythm;
 use super::settings::Settings;
+use super::urgency::Urgency;
 use crate::api::{ANNOTATION_REQUESTED_AT, AttemptError, BedrockModelMap, BedrockModelMapStatus};
 use last_good::LastGood;
 use refresh::Refresher;
@@ -70,6 +71,7 @@ pub trait World: Sync {
         &self,
         region: &str,
         not_before: Timestamp,
+        urgency: Urgency,
     ) -> impl Future<Output = Result<Arc<Snapshot>, AttemptError>> + Send;
 
     /// The account's enabled regions, asked now.

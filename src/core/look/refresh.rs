@@ -187,7 +187,10 @@ impl<W: World> Refresher<'_, W> {
     async fn attempt(&self, region: &str, refresh: &Refresh) -> Result<Attempt, AttemptError> {
         let before = self.status.regions.get(region);
         let not_before = refresh.not_before(before, self.now);
-        let snapshot = self.world.ask(region, not_before).await?;
+        let snapshot = self
+            .world
+            .ask(region, not_before, refresh.urgency(before))
+            .await?;
         let catalog = associate(&snapshot, &self.settings.selection);
         let answer = Answer::of(catalog, snapshot.taken_at)
             .map_err(|cause| error(ErrorCode::PayloadTooLarge, cause.to_string()))?;

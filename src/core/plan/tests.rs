@@ -578,3 +578,28 @@ fn which_reasons_ask_everybody_and_which_guard_against_shrinking() {
         assert_eq!(reason.guards_against_shrinking(), guards, "{reason:?}");
     }
 }
+
+#[test]
+fn how_urgently_a_region_is_wanted() {
+    let known = region("Fresh", -600, 0);
+    let cases = [
+        (Reason::First, None, Urgency::First),
+        (Reason::NewGeneration, None, Urgency::First),
+        (Reason::Due, None, Urgency::First),
+        (Reason::NewGeneration, Some(&known), Urgency::Requested),
+        (
+            Reason::Requested("1".into()),
+            Some(&known),
+            Urgency::Requested,
+        ),
+        (Reason::Due, Some(&known), Urgency::Routine),
+    ];
+    for (reason, known, expected) in cases {
+        let refresh = Refresh {
+            reason,
+            ask_account: false,
+            not_before: at(0),
+        };
+        assert_eq!(refresh.urgency(known), expected, "{:?}", refresh.reason);
+    }
+}

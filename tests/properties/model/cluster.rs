@@ -19,6 +19,7 @@ use bedrock_model_map::core::ownership::{Action, Owner, Target, decide};
 use bedrock_model_map::core::region_state::error;
 use bedrock_model_map::core::settings::Settings;
 use bedrock_model_map::core::status_detail::completed;
+use bedrock_model_map::urgency::Urgency;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -325,6 +326,7 @@ impl World for Cluster {
         &self,
         region: &str,
         not_before: Timestamp,
+        _: Urgency,
     ) -> Result<Arc<Snapshot>, AttemptError> {
         self.turn().await;
         let mut state = self.state();

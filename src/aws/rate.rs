@@ -1,0 +1,107 @@
+//! How many requests a second an identity makes in a region.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use moka::sync::Cache;
+
+use super::snapshots::Key;
+use super::turnstile::{Need, Turnstile};
+
+/// What one look at a region takes at least: its three lists. So many may be taken at once.
+pub(super) const USUAL_REQUESTS: u32 = 3;
+/// A bucket that nobody used for so long is full again, and need not be kept.
+const IDLE: Duration = Duration::from_mins(10);
+/// Buckets kept; of more, those used least are made anew, full.
+const MAX_BUCKETS: u64 = 65_536;
+
+/// A token bucket for every identity and region.
+pub(super) struct Rates {
+    quota: Quota,
+    buckets: Cache<Key, Arc<Bucket>>,
+}
+
+/// One of them.
+pub(super) struct Bucket {
+    /// Who takes tokens next.
+    line: Arc<Turnstile>,
+    limiter: DefaultDirectRateLimiter,
+}
+
+impl Rates {
+    pub(super) fn new(requests_per_second: NonZeroU32) -> Self {
+        let burst = NonZeroU32::new(USUAL_REQUESTS)
+            .map_or(requests_per_second, |usual| usual.max(requests_per_second));
+        Self {
+            quota: Quota::per_second(requests_per_second).allow_burst(burst),
+            buckets: Cache::builder()
+                .time_to_idle(IDLE)
+                .max_capacity(MAX_BUCKETS)
+                .build(),
+        }
+    }
+
+    pub(super) fn bucket(&self, key: &Key) -> Arc<Bucket> {
+        let new = || {
+            Arc::new(Bucket {
+                line: Turnstile::new(1),
+                limiter: RateLimiter::direct(self.quota),
+            })
+        };
+        self.buckets.get_with_by_ref(key, new)
+    }
+}
+
+impl Bucket {
+    /// Waits until so many requests may be made.
+    pub(super) async fn take(&self, requests: u32, need: &Need) {
+        let _turn = self.line.pass(need).await;
+        for _ in 0..requests {
+            while let Err(early) = self.limiter.check() {
+                let wait = early.wait_time_from(DefaultClock::default().now());
+                tokio::time::sleep(wait).await;
+            }
+        }
+    }
+}
+
+/// At which pace a fetch goes on after its first requests.
+pub(super) struct Pace {
+    pub(super) bucket: Arc<Bucket>,
+    pub(super) need: Need,
+}
+
+impl Pace {
+    /// Waits until one more request may be made. Returns how long that took.
+    pub(super) async fn one_more(&self) -> Duration {
+        let begun = Instant::now();
+        self.bucket.take(1, &self.need).await;
+        begun.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+    use crate::core::identity::Identity;
+    use crate::core::urgency::Urgency;
+
+    #[tokio::test]
+    async fn each_region_has_a_bucket_of_its_own() {
+        let rates = Rates::new(NonZeroU32::MIN);
+        let need = Need::new(Urgency::Routine);
+        let bucket = |region| rates.bucket(&Key::new(Identity::Own, region));
+        for region in ["us-east-1", "us-west-1"] {
+            bucket(region)
+                .take(USUAL_REQUESTS, &need)
+                .now_or_never()
+                .unwrap();
+            assert!(bucket(region).take(1, &need).now_or_never().is_none());
+        }
+    }
+}

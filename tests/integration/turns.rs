@@ -1,0 +1,74 @@
+//! Who is asked for first when not all regions can be asked at once.
+
+use bedrock_simulator::{Fault, FaultRule};
+use serde_json::json;
+
+use crate::support::{Stage, catalog_of, condition, eventually};
+
+#[tokio::test]
+async fn first_publication_goes_ahead_of_routine_refreshes() {
+    let old = [
+        "ap-east-2",
+        "ap-southeast-5",
+        "ap-southeast-6",
+        "ap-southeast-7",
+        "eu-central-2",
+        "mx-central-1",
+    ];
+    let new = "us-west-1";
+    let mut regions = old.to_vec();
+    regions.push(new);
+    let arguments = ["--concurrent-regions", "1", "--region-timeout-seconds", "3"];
+    let stage = Stage::with(catalog_of(&regions), &arguments).await;
+    stage.create("old", json!({ "regions": old })).await;
+    stage.sound("old").await;
+
+    // Their time has come, and each takes as long as it may.
+    stage.operator.kill();
+    for region in old {
+        let hang = FaultRule::new(Fault::Hang).region(region);
+        stage.simulator.faults().add(hang);
+        let long_ago = json!({"lastAttemptTime": "2026-01-01T00:00:00Z"});
+        let status = json!({"regions": {region: long_ago}});
+        stage.patch_status("old", status).await;
+    }
+    stage.simulator.reset_counts();
+    stage.operator.start_anew();
+    eventually(async || {
+        (stage.simulator.total() > 0)
+            .then_some(())
+            .ok_or("nobody is asked")
+    })
+    .await;
+    stage.create("new", json!({ "regions": [new] })).await;
+    let resource = stage.sound("new").await;
+    assert_eq!(condition(&resource, "Ready")[0], "True");
+
+    // The old ones came first, and were passed.
+    let mut asked: Vec<String> = Vec::new();
+    for request in stage.simulator.requests() {
+        if !asked.contains(&request.region) {
+            asked.push(request.region);
+        }
+    }
+    assert!(asked.contains(&new.to_owned()), "{asked:?}");
+    assert!(asked.len() < regions.len(), "it came last: {asked:?}");
+}
+
+#[tokio::test]
+async fn slow_pace_is_no_failure() {
+    let regions = ["us-west-1"];
+    let arguments = [
+        "--requests-per-second",
+        "1",
+        "--region-timeout-seconds",
+        "2",
+    ];
+    let stage = Stage::with(catalog_of(&regions), &arguments).await;
+    // Seven pages more than the bucket has tokens for.
+    stage.simulator.faults().add(Fault::ShortPages { size: 10 });
+    stage.create("claude", json!({ "regions": regions })).await;
+    let resource = stage.sound("claude").await;
+    assert_eq!(condition(&resource, "Degraded")[0], "False");
+    assert!(stage.simulator.total() > 7, "{}", stage.simulator.total());
+}
