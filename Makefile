@@ -13,7 +13,7 @@ FUZZ_SECONDS ?= 300
 .DEFAULT_GOAL := help
 # One recipe after the other: cargo uses all cores already, and holds a lock.
 .NOTPARALLEL:
-.PHONY: help build demo test test-alerts test-dashboard test-otlp test-unit test-browser lint lint-features generate generate-chart verify-generated test-deploy test-image e2e deny bench fetch-control-plane ci
+.PHONY: help build demo test test-alerts test-dashboard test-otlp test-unit test-browser lint lint-features generate generate-chart verify-generated test-deploy test-image e2e deny bench comparison fetch-control-plane ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -110,6 +110,9 @@ fuzz: ## Fuzz what comes from outside, FUZZ_SECONDS for each target (5 minutes)
 		$(CARGO) +nightly fuzz run --features durations $$target corpus/$$target seeds/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -max_len=65536; \
 	done
+
+comparison: build ## Measure other ways to find the id to pass, into docs/comparison.md (needs PyPI)
+	tests/python.sh tests/comparison/requirements.txt tests/comparison/compare.py $(BIN) docs/comparison.md
 
 fetch-control-plane: build ## Get etcd and Kubernetes, built with Go once per machine (7 to 12 minutes)
 	$(BIN)/control-plane fetch

@@ -1,6 +1,31 @@
 //! Keeps in a Kubernetes cluster which Amazon Bedrock models exist in which region, and through
 //! which inference profile each is invoked.
 //!
+//! As a library the crate reads what the operator publishes. Without any feature that is a mounted
+//! ConfigMap ([`published::MountedMap`]), and the decisions as functions over plain values
+//! ([`association`], [`invocation`], [`resolve`]): nothing of Kubernetes or AWS is compiled.
+//!
+//! ```
+//! use bedrock_model_map::published::MountedMap;
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let mount = folder.path();
+//! # std::fs::write(mount.join("metadata.json"), r#"{"schemaVersion":1,"region":"eu-central-1","state":"Fresh","discoveredAt":"2026-11-01T00:00:00Z","models":1,"profiles":1,"associations":1}"#)?;
+//! # std::fs::write(mount.join("models.json"), r#"{"a.model-v1:0":{"inferenceTypesSupported":["INFERENCE_PROFILE"],"referencedByInstanceProfiles":[{"inferenceProfileId":"eu.a.model-v1:0","type":"SYSTEM_DEFINED","status":"ACTIVE","models":[]}]}}"#)?;
+//! let map = MountedMap::open(mount)?;
+//! let id = map.current().invoke_with("eu-central-1", "a.model-v1:0")?;
+//! assert_eq!(id, "eu.a.model-v1:0");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | feature | gives |
+//! |---|---|
+//! | `cluster` | `published::get_model_profile_mapping`: what a `BedrockModelMap` has published |
+//! | `aws` | `discovery::discover`: asks Amazon Bedrock |
+//! | `operator` (default) | the program |
+//!
+//! With `cluster` or `aws` the program that uses the crate chooses the version of `k8s-openapi`.
+//!
 //! `ARCHITECTURE.md` in the repository shows the way of the data through these modules.
 
 pub mod api;

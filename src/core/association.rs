@@ -24,6 +24,39 @@ pub struct RegionCatalog {
 ///
 /// Where an answer names an id twice, the last model and the first profile count, as in the
 /// algorithm this follows. Takes time linear in the number of models and ARNs.
+///
+/// ```
+/// use bedrock_model_map::association::associate;
+/// use bedrock_model_map::catalog::{FoundationModel, InferenceProfile, Snapshot};
+/// use bedrock_model_map::invocation::facts;
+/// use bedrock_model_map::selection::Selection;
+/// use serde_json::json;
+///
+/// let model = json!({
+///     "modelId": "a.model-v1:0",
+///     "modelArn": "arn:aws:bedrock:us-east-1::foundation-model/a.model-v1:0",
+///     "inferenceTypesSupported": ["INFERENCE_PROFILE"],
+/// });
+/// let profile = json!({
+///     "inferenceProfileId": "us.a.model-v1:0",
+///     "inferenceProfileArn": "arn:aws:bedrock:us-east-1:1:inference-profile/us.a.model-v1:0",
+///     "type": "SYSTEM_DEFINED",
+///     "status": "ACTIVE",
+///     "models": [{"modelArn": "arn:aws:bedrock:us-west-2::foundation-model/a.model-v1:0"}],
+/// });
+/// let snapshot = Snapshot {
+///     models: vec![FoundationModel::from_answer(0, model)?],
+///     profiles: vec![InferenceProfile::from_answer(0, profile)?],
+///     taken_at: jiff::Timestamp::now(),
+///     bytes: 0,
+/// };
+/// let everything = Selection::new(&Default::default(), &Default::default())?;
+/// let catalog = associate(&snapshot, &everything);
+/// assert_eq!(catalog.associations, 1);
+/// let invoke_with = &facts(&catalog.models)["a.model-v1:0"].invoke_with;
+/// assert_eq!(invoke_with.as_deref(), Some("us.a.model-v1:0"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn associate(snapshot: &Snapshot, selection: &Selection) -> RegionCatalog {
     let listed: HashSet<&str> = snapshot.models.iter().map(FoundationModel::id).collect();
     let mut kept: HashMap<&str, Kept<'_>> = HashMap::new();

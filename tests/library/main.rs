@@ -7,3 +7,4 @@ mod dependencies;
 mod examples;
 mod kubelet;
 mod mounts;
+mod public_api;
