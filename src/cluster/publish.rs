@@ -74,6 +74,16 @@ impl Publisher {
                         call(|| self.doing("create", name), request).await,
                     )
                 }
+                Action::Recreate(wanted) => {
+                    let seen = live.unwrap_or_default().metadata;
+                    // Should it have changed meanwhile, it is still there, and the creation fails.
+                    self.remove(&seen).await.map_err(write_failed)?;
+                    let request = self.api.create(&params, &wanted);
+                    (
+                        Write::Create,
+                        call(|| self.doing("create", name), request).await,
+                    )
+                }
                 Action::Replace(wanted) => {
                     let request = self.api.replace(name, &params, &wanted);
                     (

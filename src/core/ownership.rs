@@ -147,6 +147,9 @@ pub enum Action {
     /// It differs: replace it, which fails should it change meanwhile (its resource version is in
     /// the object).
     Replace(Box<ConfigMap>),
+    /// Someone made it immutable: delete it, as it was seen, and create it anew. An API server
+    /// takes back neither that nor any change of the content.
+    Recreate(Box<ConfigMap>),
     /// It is as it should be.
     Nothing,
     /// It is not this resource's: leave it alone.
@@ -167,10 +170,36 @@ pub fn decide(owner: &Owner, target: &Target, live: Option<&ConfigMap>) -> Actio
         return Action::Conflict;
     }
     let wanted = completed(owner, target, live.metadata.clone());
+    if live.immutable == Some(true) {
+        return Action::Recreate(Box::new(anew(wanted)));
+    }
     if same(live, &wanted) {
         Action::Nothing
     } else {
         Action::Replace(Box::new(wanted))
+    }
+}
+
+/// The object without what the API server alone says of the one that it was.
+fn anew(config_map: ConfigMap) -> ConfigMap {
+    let ObjectMeta {
+        name,
+        namespace,
+        labels,
+        annotations,
+        owner_references,
+        ..
+    } = config_map.metadata;
+    ConfigMap {
+        metadata: ObjectMeta {
+            name,
+            namespace,
+            labels,
+            annotations,
+            owner_references,
+            ..ObjectMeta::default()
+        },
+        ..config_map
     }
 }
 

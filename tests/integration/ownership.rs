@@ -147,7 +147,7 @@ async fn of_two_resources_with_one_prefix_the_first_has_it() {
 async fn comes_back(stage: &Stage, before: &ConfigMap) {
     let essence = |c: &ConfigMap| {
         let metadata = json!([c.labels(), c.annotations(), c.owner_references()]);
-        json!([metadata, c.data, c.binary_data])
+        json!([metadata, c.data, c.binary_data, c.immutable])
     };
     eventually(async || {
         let api = stage.namespace.api::<ConfigMap>();
@@ -178,6 +178,9 @@ async fn what_was_changed_comes_back_without_aws() {
             json!({"metadata": {"labels": null}}),
             json!({"metadata": {"annotations": {format!("{ours}/content-sha256"): "0"}}}),
             json!({"metadata": {"ownerReferences": null}}),
+            // From then on the API server takes no change of it.
+            json!({"immutable": true}),
+            json!({"immutable": true, "data": {"models.json": "{}"}}),
         ];
         for change in changes {
             stage.patch_config_map(name, change).await;

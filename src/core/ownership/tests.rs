@@ -548,3 +548,25 @@ fn the_owner_of_a_resource() {
     let resource = serde_json::from_value(resource).unwrap();
     assert_eq!(Owner::of(&resource), expected);
 }
+
+#[test]
+fn what_was_made_immutable_is_created_anew() {
+    let owner = owner(DeletionPolicy::Delete);
+    let mut live = published(&owner, &target());
+    let labels = live.metadata.labels.as_mut().unwrap();
+    labels.insert("theirs".into(), "1".into());
+    let theirs = live.clone();
+    live.immutable = Some(true);
+    let Action::Recreate(wanted) = decide(&owner, &target(), Some(&live)) else {
+        panic!("it is not created anew");
+    };
+    // The API server gives these to the new one.
+    let mut expected = theirs;
+    expected.metadata.uid = None;
+    expected.metadata.resource_version = None;
+    assert_eq!(*wanted, expected);
+
+    live.metadata.owner_references =
+        metadata(&json!({}), &[reference("Other", "x", "y", true)]).owner_references;
+    assert_eq!(decide(&owner, &target(), Some(&live)), Action::Conflict);
+}

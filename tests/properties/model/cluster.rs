@@ -227,7 +227,9 @@ impl Cluster {
                     state.verify(name);
                     return Ok(false);
                 }
-                Action::Create(wanted) | Action::Replace(wanted) => *wanted,
+                Action::Create(wanted) | Action::Replace(wanted) | Action::Recreate(wanted) => {
+                    *wanted
+                }
             };
             if self.outside.api == Api::RefusesWrites {
                 return Err(error(ErrorCode::WriteFailed, "quota"));
