@@ -175,9 +175,10 @@ impl Run {
             roles: self.allowed_roles.into(),
             stuck_after: LOOK + limits.region_timeout * ROUNDS,
         };
+        let watches = options.to_string();
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
-            watches = %options,
+            watches,
             "{MANAGER} runs"
         );
         cluster::check_selector(&config, &options).await?;
@@ -198,7 +199,7 @@ impl Run {
         };
         let leadership = self.leadership;
         tokio::select! {
-            done = leadership.work(config, &health, stop.clone(), work) => done,
+            done = leadership.work(config, &health, watches, stop.clone(), work) => done,
             _ = server => Err(RunError::Ended("the HTTP server")),
         }
     }

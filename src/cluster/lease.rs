@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::{ObjectMeta, PostParams};
+use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::time::{sleep, timeout};
 
@@ -13,6 +13,9 @@ use super::fence::{Fence, moment};
 use crate::api::MANAGER;
 use crate::core::election::{Observed, Permit, Step, Terms, claimed, decide, released};
 use crate::ops::watchdog::{Expectation, Watchdog};
+
+/// The annotation of the Lease that says what its holder looks after.
+const ANNOTATION_WATCHES: &str = "bedrock.modelmap.dev/watches";
 
 /// How often a release is tried while a renewal is on its way.
 const RELEASES: usize = 3;
@@ -33,6 +36,8 @@ pub struct Candidate {
     place: Place,
     /// Unlike any other process's, so that a lease in this name is ours.
     identity: String,
+    /// What this replica looks after when it leads.
+    watches: String,
     terms: Terms,
     fence: Fence,
     watchdog: Watchdog,
@@ -75,6 +80,8 @@ enum Candidacy {
     Leads,
     StandsBy {
         holder: String,
+        /// What that one looks after, if it says so.
+        watches: Option<String>,
     },
     /// Another was faster: the next look tells which one.
     Overtaken,
@@ -91,6 +98,7 @@ impl Candidate {
     pub fn new(
         client: Client,
         place: Place,
+        watches: String,
         terms: Terms,
         fence: Fence,
         watchdog: Watchdog,
@@ -100,6 +108,7 @@ impl Candidate {
             api: Api::namespaced(client, &place.namespace),
             identity: format!("{}_{}", host.to_string_lossy(), uuid::Uuid::new_v4()),
             place,
+            watches,
             terms,
             fence,
             watchdog,
@@ -128,10 +137,11 @@ impl Candidate {
                     return;
                 }
                 Ok(Candidacy::Overtaken) => {}
-                Ok(Candidacy::StandsBy { holder }) => {
+                Ok(Candidacy::StandsBy { holder, watches }) => {
                     stands_by();
                     if leader.as_ref() != Some(&holder) {
                         tracing::info!(lease = %self.place, identity = self.identity, "stands by: {holder} leads");
+                        self.compare(watches);
                         leader = Some(holder);
                     }
                     trouble = None;
@@ -146,6 +156,18 @@ impl Candidate {
                 }
             }
             sleep(self.terms.retry_period()).await;
+        }
+    }
+
+    /// Says if the leader does not do this replica's work: as it is during a change of what is
+    /// watched, or for ever, if two shards have one lease.
+    fn compare(&self, watches: Option<String>) {
+        let (ours, other) = (&self.watches, watches.filter(|w| *w != self.watches));
+        if let Some(theirs) = other {
+            tracing::warn!(
+                lease = %self.place,
+                "the leader looks after {theirs}, and this replica would look after {ours}: if both are to be looked after, give each its own --leader-election-id"
+            );
         }
     }
 
@@ -199,7 +221,11 @@ impl Candidate {
     async fn acquire(&mut self) -> Result<Candidacy, CallError> {
         let (lease, step) = self.look().await?;
         match step {
-            Step::StandBy { holder, .. } => Ok(Candidacy::StandsBy { holder }),
+            Step::StandBy { holder, .. } => {
+                let annotations = lease.and_then(|lease| lease.metadata.annotations);
+                let watches = annotations.and_then(|mut a| a.remove(ANNOTATION_WATCHES));
+                Ok(Candidacy::StandsBy { holder, watches })
+            }
             Step::Acquire | Step::Renew => match self.claim(lease).await {
                 Ok(()) => Ok(Candidacy::Leads),
                 Err(error) if error.is_conflict() => Ok(Candidacy::Overtaken),
@@ -243,16 +269,15 @@ impl Candidate {
             self.terms,
             Timestamp::now(),
         ));
+        let annotations = lease.metadata.annotations.get_or_insert_default();
+        annotations.insert(ANNOTATION_WATCHES.to_owned(), self.watches.clone());
         // Others count from when they see the write, which is later.
         let renewed = moment();
         if exists {
             let request = self.api.replace(&self.place.name, &params, &lease);
             call(|| self.doing("update"), request).await?;
         } else {
-            lease.metadata = ObjectMeta {
-                name: Some(self.place.name.clone()),
-                ..ObjectMeta::default()
-            };
+            lease.metadata.name = Some(self.place.name.clone());
             call(|| self.doing("create"), self.api.create(&params, &lease)).await?;
         }
         self.fence.set(Permit::From {

@@ -162,6 +162,26 @@ async fn shards_leave_each_others_resources_alone() {
 }
 
 #[tokio::test]
+async fn shards_with_one_lease_are_told() {
+    let elect = ["--leader-elect", "--leader-election-id=of-two-shards"];
+    let of_one = [&elect[..], &["--watch-label-selector=shard=one"]].concat();
+    let stage = Stage::with(catalog_of(&[]), &of_one).await;
+    stage.operator.logged(&[r#""message":"leads""#]).await;
+    let of_two = [&elect[..], &["--watch-label-selector=shard=two"]].concat();
+    let two = Operator::start(&Launch {
+        control_plane: stage.cluster.control_plane,
+        kubeconfig: stage.cluster.control_plane.kubeconfig().to_owned(),
+        aws: stage.simulator.url(),
+        credentials: Credentials::Given,
+        namespace: &stage.namespace.name,
+        arguments: &of_two,
+        environment: &[],
+    });
+    let said = ["WARN", "shard=one", "shard=two", "--leader-election-id"];
+    two.logged(&said).await;
+}
+
+#[tokio::test]
 async fn selector_that_cannot_be_read_ends_the_operator() {
     let arguments = ["--watch-label-selector", "shard in one"];
     let stage = Stage::with(catalog_of(&[]), &arguments).await;

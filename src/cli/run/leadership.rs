@@ -57,6 +57,7 @@ impl Leadership {
         self,
         config: Config,
         health: &Health,
+        watches: String,
         stop: Shared<impl Future<Output = ()>>,
         work: impl FnOnce(Client) -> W,
     ) -> Result<(), RunError>
@@ -78,7 +79,8 @@ impl Leadership {
         // The lease has connections of its own: what the work waits for must not delay it.
         let plain = Client::try_from(config.clone()).map_err(RunError::NoClient)?;
         let client = fence.client(config).map_err(RunError::NoClient)?;
-        let mut candidate = Candidate::new(plain, place, terms, fence, health.watchdog.clone());
+        let watchdog = health.watchdog.clone();
+        let mut candidate = Candidate::new(plain, place, watches, terms, fence, watchdog);
 
         let readiness = &health.readiness;
         readiness.awaits(["a look at the Lease".to_owned()]);
