@@ -8,7 +8,7 @@
 //! # }
 //! ```
 //!
-//! There no Pod ever runs. As root one can have a [`Node`](node::Node) as well, on a [`Machine`](machine::Machine) of
+//! There no Pod ever runs. As root one can have a [`Node`](node::Node) as well, on a [`Machine`] of
 //! its own.
 //!
 //! However the process ends that started a control plane, the programs and their folder go with it.
