@@ -7,7 +7,7 @@ use bedrock_model_map::api::{BedrockModelMap, ErrorCode, RegionState};
 use bedrock_simulator::{Fault, FaultRule, Operation, RecordedRequest, Role, Session};
 use serde_json::{Value, json};
 
-use crate::support::{Cast, Credentials, Scene, Stage, catalog_of, condition, eventually};
+use crate::support::{Cast, Credentials, KEYS, Scene, Stage, catalog_of, condition, eventually};
 
 const REGIONS: [&str; 3] = ["ap-east-2", "eu-central-2", "us-west-1"];
 const READER: &str = "arn:aws:iam::123456789012:role/bedrock-reader";
@@ -93,7 +93,7 @@ async fn role_is_assumed_for_everything_that_is_asked() {
     // As the operator itself, and in its own region.
     assert_eq!(
         (sts[0].identity.as_str(), sts[0].region.as_str()),
-        ("test", "us-east-1")
+        (KEYS[0], "us-east-1")
     );
     assert_eq!(others.len(), 3 * REGIONS.len() + 1);
     assert!(
