@@ -111,7 +111,10 @@ impl Snapshots {
     ) -> Fetched {
         let key = Key::new(caller.identity(), region);
         let known = self.known.get(&key);
-        if let Some(known) = known.filter(|known| known.taken_at >= not_before) {
+        // One from before the clock was set back looks young for as long as that took: it is asked anew.
+        let young =
+            |known: &Arc<Snapshot>| (not_before..=Timestamp::now()).contains(&known.taken_at);
+        if let Some(known) = known.filter(young) {
             self.aws.observer().handed_out(SnapshotSource::Known);
             return Ok(known);
         }

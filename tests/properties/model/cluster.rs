@@ -334,7 +334,7 @@ impl World for Cluster {
         let mut state = self.state();
         state.traces.asked.insert(region.to_owned(), not_before);
         let known = state.remembered.get(region).cloned();
-        let known = known.filter(|(_, known)| known.taken_at >= not_before);
+        let known = known.filter(|(_, k)| (not_before..=self.outside.now).contains(&k.taken_at));
         let (lists, snapshot) = if let Some(known) = known {
             known
         } else {
