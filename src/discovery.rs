@@ -113,7 +113,7 @@ fn told(
     named: bool,
     now: Timestamp,
 ) -> Discovery {
-    let known: Vec<(String, Others)> = attempts
+    let known: BTreeMap<String, Others> = attempts
         .iter()
         .map(|(region, attempt)| {
             let told = attempt
@@ -151,8 +151,7 @@ fn told(
                 status
             }
             Err(error) => {
-                let others = known.iter().filter(|(other, _)| *other != region);
-                let others = others.fold(Others::NONE, |sum, (_, told)| sum.or(*told));
+                let others = Others::besides(&region, &known);
                 failed(
                     None,
                     disabled_or_invalid_credentials(error, others),

@@ -1,6 +1,6 @@
 //! What an attempt makes of a region: the contract's table of states as one function.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -86,6 +86,12 @@ impl Others {
             | ErrorCode::InvalidSpec
             | ErrorCode::Unknown => Self::NONE,
         }
+    }
+
+    /// What all regions but this one tell.
+    pub fn besides(region: &str, told: &BTreeMap<String, Self>) -> Self {
+        let others = told.iter().filter(|(other, _)| *other != region);
+        others.fold(Self::NONE, |sum, (_, other)| sum.or(*other))
     }
 
     /// What both tell together.

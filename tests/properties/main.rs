@@ -7,7 +7,6 @@
 
 mod answers;
 mod fuzzed;
-
 mod mapping;
 mod model;
 mod twin;

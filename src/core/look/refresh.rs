@@ -413,17 +413,13 @@ impl<W: World> Refresher<'_, W> {
                 | None => Others::NONE,
             },
         };
-        let each: Vec<(&String, Others)> =
-            known.iter().map(|region| (region, of(region))).collect();
+        let told = known
+            .iter()
+            .map(|region| (region.clone(), of(region)))
+            .collect();
         attempts
             .keys()
-            .map(|region| {
-                let others = each.iter().filter(|(other, _)| *other != region);
-                (
-                    region.clone(),
-                    others.fold(Others::NONE, |sum, (_, other)| sum.or(*other)),
-                )
-            })
+            .map(|region| (region.clone(), Others::besides(region, &told)))
             .collect()
     }
 }
