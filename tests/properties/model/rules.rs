@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bedrock_model_map::api::{
-    BedrockModelMapStatus, ErrorCode, LABEL_REGION, RegionState, RegionStatus, StatusDetail,
+    BedrockModelMapStatus, ErrorCode, LABEL_MANAGED_BY, LABEL_REGION, RegionState, RegionStatus,
+    StatusDetail,
 };
 use bedrock_model_map::core::content::sha256;
 use bedrock_model_map::core::look::{Looked, Next};
@@ -602,7 +603,7 @@ impl Checked<'_> {
         held
     }
 
-    /// ConfigMaps that are as the status says.
+    /// ConfigMaps that are as the status says, and marked as ours.
     fn right_again(&self) -> BTreeSet<String> {
         let regions = self.after.status.regions.values();
         let regions = regions.filter_map(|status| {
@@ -614,7 +615,8 @@ impl Checked<'_> {
             let json = mapping_json(self.after.config_maps.get(&mapping.config_map)?)?;
             (sha256(json.as_bytes()) == mapping.sha256).then(|| mapping.config_map.clone())
         });
-        regions.chain(mapping).collect()
+        let marked = |name: &String| is_marked(&self.after.config_maps[name]);
+        regions.chain(mapping).filter(marked).collect()
     }
 }
 
@@ -622,6 +624,14 @@ impl Checked<'_> {
 struct Others {
     resolve: bool,
     accept: bool,
+}
+
+/// Whether it has what a hand may have taken off it: label and owner.
+fn is_marked(config_map: &ConfigMap) -> bool {
+    let metadata = &config_map.metadata;
+    let labels = metadata.labels.as_ref();
+    labels.is_some_and(|labels| labels.contains_key(LABEL_MANAGED_BY))
+        && metadata.owner_references.is_some()
 }
 
 /// Whether a region's ConfigMap is what the status says.
