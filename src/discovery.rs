@@ -10,8 +10,9 @@ use crate::api::{AttemptError, ErrorCode, RegionState, RegionStatus};
 use crate::aws::Snapshots;
 use crate::core::association::associate;
 use crate::core::identity::Caller;
+use crate::core::others::Others;
 use crate::core::region_state::{
-    Answer, Asked, Others, answered, disabled_or_invalid_credentials, error, failed,
+    Answer, Asked, answered, disabled_or_invalid_credentials, error, failed,
 };
 use crate::core::selection::Selection;
 use crate::core::urgency::Urgency;
@@ -113,13 +114,13 @@ fn told(
     named: bool,
     now: Timestamp,
 ) -> Discovery {
-    let known: BTreeMap<String, Others> = attempts
+    let came_to: BTreeMap<String, Result<(), ErrorCode>> = attempts
         .iter()
         .map(|(region, attempt)| {
-            let told = attempt
-                .as_ref()
-                .map_or_else(|error| Others::of_error(error.code), |_| Others::ANSWER);
-            (region.clone(), told)
+            (
+                region.clone(),
+                attempt.as_ref().map(drop).map_err(|e| e.code),
+            )
         })
         .collect();
     let mut discovery = Discovery {
@@ -151,7 +152,7 @@ fn told(
                 status
             }
             Err(error) => {
-                let others = Others::besides(&region, &known);
+                let others = Others::of(&region, error.code, &came_to, &BTreeMap::new());
                 failed(
                     None,
                     disabled_or_invalid_credentials(error, others),

@@ -22,6 +22,8 @@ pub mod invocation;
 pub mod lifecycle;
 #[cfg(feature = "operator")]
 pub mod look;
+#[cfg(feature = "aws")]
+pub mod others;
 #[cfg(feature = "operator")]
 pub mod ownership;
 #[cfg(feature = "operator")]

@@ -1,12 +1,13 @@
 //! What an attempt makes of a region: the contract's table of states as one function.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::{Timestamp, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::association::RegionCatalog;
 use super::content::{ContentError, RegionContent, sha256};
+use super::others::Others;
 use crate::api::{AttemptError, ErrorCode, RegionState, RegionStatus};
 
 /// What a region answered, selected and associated.
@@ -34,73 +35,6 @@ impl Answer {
             content: RegionContent::of(catalog)?,
             taken_at,
         })
-    }
-}
-
-/// What is known of the other regions, to tell a region that is not there from a network that is
-/// not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Others {
-    /// The name of another region's endpoint resolves.
-    pub resolve: bool,
-    /// Another region accepts the credentials.
-    pub accept_credentials: bool,
-}
-
-impl Others {
-    /// Nothing is known of them.
-    pub const NONE: Self = Self {
-        resolve: false,
-        accept_credentials: false,
-    };
-    /// One of them answered.
-    pub const ANSWER: Self = Self {
-        resolve: true,
-        accept_credentials: true,
-    };
-
-    /// What a region's error tells about the network and the credentials.
-    pub fn of_error(code: ErrorCode) -> Self {
-        match code {
-            ErrorCode::AccessDenied
-            | ErrorCode::Throttled
-            | ErrorCode::InvalidRequest
-            | ErrorCode::EndlessPagination
-            | ErrorCode::ShrinkHeld
-            | ErrorCode::PayloadTooLarge
-            | ErrorCode::TargetConflict
-            | ErrorCode::WriteFailed => Self::ANSWER,
-            ErrorCode::RegionDisabled | ErrorCode::InvalidCredentials | ErrorCode::ServiceError => {
-                Self {
-                    resolve: true,
-                    accept_credentials: false,
-                }
-            }
-            ErrorCode::RoleNotAllowed
-            | ErrorCode::NameNotResolved
-            | ErrorCode::Unreachable
-            | ErrorCode::Timeout
-            | ErrorCode::MalformedAnswer
-            | ErrorCode::AnswerTooLarge
-            | ErrorCode::RegionsUnavailable
-            | ErrorCode::InvalidSpec
-            | ErrorCode::Unknown => Self::NONE,
-        }
-    }
-
-    /// What all regions but this one tell.
-    pub fn besides(region: &str, told: &BTreeMap<String, Self>) -> Self {
-        let others = told.iter().filter(|(other, _)| *other != region);
-        others.fold(Self::NONE, |sum, (_, other)| sum.or(*other))
-    }
-
-    /// What both tell together.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        Self {
-            resolve: self.resolve || other.resolve,
-            accept_credentials: self.accept_credentials || other.accept_credentials,
-        }
     }
 }
 

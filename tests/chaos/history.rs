@@ -253,9 +253,9 @@ impl History {
         let resource = self.stage.sound(NAME).await;
         let took = began.elapsed();
         let (asked, due) = self.calls(refreshes);
-        // Who is cut short asks again.
+        // Who is cut short asks again: once for each disturbance, at most.
         assert!(
-            self.faulty || asked <= 3 * due,
+            self.faulty || asked <= 2 * due,
             "{asked} calls, {due} were due"
         );
         self.asked = (asked, due);

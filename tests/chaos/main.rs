@@ -182,6 +182,8 @@ fn faults() -> Vec<Fault> {
         Fault::SlowBody {
             over: Duration::from_secs(30),
         },
+        // More than is accepted.
+        Fault::HugeDescription { bytes: 10_000_000 },
     ]
 }
 

@@ -20,9 +20,8 @@ use bedrock_model_map::core::association::associate;
 use bedrock_model_map::core::catalog::{FoundationModel, InferenceProfile, Snapshot};
 use bedrock_model_map::core::conditions::{after_refresh, summary};
 use bedrock_model_map::core::content::RegionContent;
-use bedrock_model_map::core::region_state::{
-    Answer, Asked, Others, answered, error, failed, stamp,
-};
+use bedrock_model_map::core::others::Others;
+use bedrock_model_map::core::region_state::{Answer, Asked, answered, error, failed, stamp};
 use bedrock_model_map::core::render::{mapping_files, region_files};
 use bedrock_model_map::core::selection::Selection;
 use jiff::Timestamp;

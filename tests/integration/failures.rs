@@ -6,7 +6,9 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use crate::oracle;
-use crate::support::{Stage, catalog_of, condition, data, eventually, file, mapping_json};
+use crate::support::{
+    Cast, Credentials, Stage, catalog_of, condition, data, eventually, file, mapping_json,
+};
 
 const REGIONS: [&str; 3] = ["ap-east-2", "eu-central-2", "us-west-1"];
 
@@ -242,6 +244,49 @@ async fn last_good_data_outlives_a_failure() {
         versions["claude-ap-east-2"],
         good_versions["claude-ap-east-2"]
     );
+}
+
+/// A resolver that knows no name: `.invalid` never resolves (RFC 6761).
+#[tokio::test]
+async fn without_names_nothing_is_lost_and_no_region_is_unsupported() {
+    let mut stage = Stage::of(&REGIONS).await;
+    let before = [REGIONS[0], REGIONS[1]];
+    stage.create("claude", json!({ "regions": before })).await;
+    let good = stage.sound("claude").await;
+    let data_of = async |stage: &Stage, region: &str| {
+        let config_map = stage.config_map(&format!("claude-{region}")).await;
+        data(&config_map, "models.json").to_owned()
+    };
+    let cast = |environment| Cast {
+        credentials: Credentials::Given,
+        kubeconfig: None,
+        environment,
+        arguments: &[],
+    };
+    let nowhere = ["AWS_ENDPOINT_URL=http://bedrock.invalid:1".to_owned()];
+    stage.recast(&cast(&nowhere));
+    stage
+        .patch("claude", json!({"spec": {"regions": REGIONS}}))
+        .await;
+    let cut_off = stage.sound("claude").await;
+    for name in before {
+        assert_eq!(region(&cut_off, name).state, RegionState::Stale);
+        assert_eq!(region(&cut_off, name).sha256, region(&good, name).sha256);
+        let published = data_of(&stage, name).await;
+        assert!(published == oracle::models_json(&stage.simulator.catalog(), name));
+    }
+    let never_published = region(&cut_off, REGIONS[2]);
+    assert_eq!(never_published.state, RegionState::Failed);
+    let told = &never_published.error.as_ref().unwrap().message;
+    assert!(told.contains("does not resolve"), "{told}");
+    assert_eq!(condition(&cut_off, "Degraded")[0], "True");
+
+    stage.recast(&cast(&[]));
+    stage.refresh("claude", "1").await;
+    let mended = stage.sound("claude").await;
+    for name in REGIONS {
+        assert_eq!(region(&mended, name).state, RegionState::Fresh);
+    }
 }
 
 #[tokio::test]

@@ -20,11 +20,12 @@ use crate::core::association::associate;
 use crate::core::changes::{Changes, changes};
 use crate::core::content::RegionContent;
 use crate::core::lifecycle::Ends;
+use crate::core::others::Others;
 use crate::core::ownership::{Content, Owner, Target};
 use crate::core::plan::{Inputs, Reason, Refresh, regions_to_ask};
 use crate::core::region_name::is_region;
 use crate::core::region_state::{
-    Answer, Asked, Others, Publication, answered, disabled_or_invalid_credentials, error, failed,
+    Answer, Asked, Publication, answered, disabled_or_invalid_credentials, error, failed,
     found_published, stamp,
 };
 use crate::core::render::region_files;
@@ -90,7 +91,7 @@ impl<W: World> Refresher<'_, W> {
     ) -> Result<Round, W::Error> {
         let (known, account) = self.regions(refresh).await;
         let attempts = self.ask(refresh, inputs, &known).await;
-        let others = self.others(&attempts, &known);
+        let came_to = came_to(&attempts);
         let mut round = Round {
             account,
             changes: self.changes(&attempts, &known),
@@ -106,7 +107,8 @@ impl<W: World> Refresher<'_, W> {
                 }
                 Attempt::Held(status) => self.keep(&region, status, &mut round).await?,
                 Attempt::Failed(error) => {
-                    let others = others.get(&region).copied().unwrap_or(Others::NONE);
+                    let before = &self.status.regions;
+                    let others = Others::of(&region, error.code, &came_to, before);
                     self.fail(&region, error, others, &mut round).await?
                 }
             };
@@ -392,36 +394,6 @@ impl<W: World> Refresher<'_, W> {
         round.contents.insert(region.to_owned(), content);
         Ok(status)
     }
-
-    /// What is known, for each region asked, of the others.
-    fn others(
-        &self,
-        attempts: &BTreeMap<String, Attempt>,
-        known: &[String],
-    ) -> BTreeMap<String, Others> {
-        let of = |region: &String| match attempts.get(region) {
-            Some(Attempt::Answered(_) | Attempt::Held(_)) => Others::ANSWER,
-            Some(Attempt::Failed(error)) => Others::of_error(error.code),
-            None => match self.status.regions.get(region).map(|r| r.state) {
-                Some(RegionState::Fresh | RegionState::Empty) => Others::ANSWER,
-                Some(
-                    RegionState::Stale
-                    | RegionState::Failed
-                    | RegionState::Unsupported
-                    | RegionState::Disabled,
-                )
-                | None => Others::NONE,
-            },
-        };
-        let told = known
-            .iter()
-            .map(|region| (region.clone(), of(region)))
-            .collect();
-        attempts
-            .keys()
-            .map(|region| (region.clone(), Others::besides(region, &told)))
-            .collect()
-    }
 }
 
 impl Round {
@@ -469,6 +441,17 @@ impl Round {
             regions: self.regions,
         }
     }
+}
+
+fn came_to(attempts: &BTreeMap<String, Attempt>) -> BTreeMap<String, Result<(), ErrorCode>> {
+    let came_to = |attempt: &Attempt| match attempt {
+        Attempt::Answered(_) | Attempt::Held(_) => Ok(()),
+        Attempt::Failed(error) => Err(error.code),
+    };
+    attempts
+        .iter()
+        .map(|(region, attempt)| (region.clone(), came_to(attempt)))
+        .collect()
 }
 
 fn unwritable(cause: &impl Display) -> AttemptError {

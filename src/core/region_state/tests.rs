@@ -598,42 +598,6 @@ fn an_older_answer_shared_by_another_resource_is_dated_by_itself() {
 }
 
 #[test]
-fn what_an_error_tells_of_network_and_credentials() {
-    // (error, the name resolves, the credentials are accepted)
-    let cases = [
-        (ErrorCode::AccessDenied, true, true),
-        (ErrorCode::Throttled, true, true),
-        (ErrorCode::InvalidRequest, true, true),
-        (ErrorCode::EndlessPagination, true, true),
-        (ErrorCode::ShrinkHeld, true, true),
-        (ErrorCode::PayloadTooLarge, true, true),
-        (ErrorCode::TargetConflict, true, true),
-        (ErrorCode::WriteFailed, true, true),
-        (ErrorCode::RegionDisabled, true, false),
-        (ErrorCode::InvalidCredentials, true, false),
-        (ErrorCode::ServiceError, true, false),
-        (ErrorCode::NameNotResolved, false, false),
-        (ErrorCode::Unreachable, false, false),
-        (ErrorCode::Timeout, false, false),
-        (ErrorCode::MalformedAnswer, false, false),
-        (ErrorCode::AnswerTooLarge, false, false),
-        (ErrorCode::RoleNotAllowed, false, false),
-        (ErrorCode::RegionsUnavailable, false, false),
-        (ErrorCode::InvalidSpec, false, false),
-        (ErrorCode::Unknown, false, false),
-    ];
-    for (code, resolve, accept_credentials) in cases {
-        let expected = Others {
-            resolve,
-            accept_credentials,
-        };
-        assert_eq!(Others::of_error(code), expected, "{code:?}");
-        assert_eq!(Others::NONE.or(expected), expected, "{code:?}");
-        assert_eq!(expected.or(Others::ANSWER), Others::ANSWER, "{code:?}");
-    }
-}
-
-#[test]
 fn a_disabled_region_is_told_from_credentials_that_nobody_accepts() {
     let disabled = AttemptError {
         retry_after_seconds: Some(3),

@@ -11,6 +11,7 @@ use bedrock_model_map::core::look::{Looked, Next};
 use bedrock_model_map::core::plan::Reason;
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 use super::cluster::{Cluster, Ended, Traces};
@@ -294,7 +295,10 @@ impl Checked<'_> {
             return;
         }
         if self.outside.spec.refused {
-            assert_eq!(status.regions, self.before.status.regions);
+            assert_eq!(
+                without_mappings(&status.regions),
+                without_mappings(&self.before.status.regions)
+            );
             assert_eq!(self.after.config_maps, self.before.config_maps);
             assert!(self.traces.asked.is_empty() && !self.traces.account_asked);
             assert!(status.conditions.iter().any(|c| c.type_ == "Stalled"));
@@ -526,7 +530,7 @@ impl Checked<'_> {
                 }
             }
             Err(failure) => {
-                let others = self.others(region);
+                let others = self.others(region, *failure);
                 let disabled = *failure == ErrorCode::RegionDisabled;
                 let expected = if disabled && !others.accept {
                     ErrorCode::InvalidCredentials
@@ -548,9 +552,11 @@ impl Checked<'_> {
         }
     }
 
-    fn others(&self, region: &str) -> Others {
+    fn others(&self, region: &str, failure: ErrorCode) -> Others {
         let mut others = Others::default();
-        for other in self.after.status.regions.keys().filter(|o| *o != region) {
+        let regions = [&self.before.status.regions, &self.after.status.regions];
+        let regions: BTreeSet<&String> = regions.into_iter().flat_map(BTreeMap::keys).collect();
+        for other in regions.into_iter().filter(|o| *o != region) {
             match self.traces.got.get(other) {
                 Some(Ok(_)) => {
                     others = Others {
@@ -574,8 +580,7 @@ impl Checked<'_> {
                     others.resolve |= accepts.contains(code) || answers.contains(code);
                 }
                 None => {
-                    let state = self.before.status.regions.get(other).map(|s| s.state);
-                    if matches!(state, Some(RegionState::Fresh | RegionState::Empty)) {
+                    if self.answered_since_it_failed_so(other, region, failure) {
                         others = Others {
                             resolve: true,
                             accept: true,
@@ -585,6 +590,28 @@ impl Checked<'_> {
             }
         }
         others
+    }
+
+    /// Network and credentials were well after the region had failed like this, or it was told to
+    /// be no fault of theirs.
+    fn answered_since_it_failed_so(&self, other: &str, region: &str, failure: ErrorCode) -> bool {
+        let regions = &self.before.status.regions;
+        let (Some(before), Some(other)) = (regions.get(region), regions.get(other)) else {
+            return false;
+        };
+        let code = before.error.as_ref().map(|e| e.code);
+        let told = match failure {
+            ErrorCode::NameNotResolved => before.state == RegionState::Unsupported,
+            _ => code == Some(ErrorCode::RegionDisabled),
+        };
+        let failed_so = match failure {
+            ErrorCode::NameNotResolved => code == Some(failure),
+            _ => code == Some(ErrorCode::InvalidCredentials),
+        };
+        let time = |time: &Option<Time>| time.as_ref().map(|t| t.0);
+        let answered = time(&other.last_success_time) > time(&before.last_attempt_time);
+        matches!(other.state, RegionState::Fresh | RegionState::Empty)
+            && (told || failed_so && answered)
     }
 
     fn held(&self) -> BTreeMap<String, BTreeSet<String>> {
@@ -624,6 +651,15 @@ impl Checked<'_> {
 struct Others {
     resolve: bool,
     accept: bool,
+}
+
+/// Without the compact mapping, which comes and goes with `statusDetail`.
+fn without_mappings(regions: &BTreeMap<String, RegionStatus>) -> BTreeMap<String, RegionStatus> {
+    let mut regions = regions.clone();
+    for region in regions.values_mut() {
+        region.mapping = None;
+    }
+    regions
 }
 
 /// Whether it has what a hand may have taken off it: label and owner.
