@@ -12,7 +12,7 @@ use super::client::Aws;
 use super::observer::{Observer, SnapshotSource};
 use super::rate::{Pace, Rates, USUAL_REQUESTS};
 use super::turnstile::{Need, Turnstile};
-use crate::api::{AttemptError, ErrorCode};
+use crate::api::{AttemptError, ErrorCode, MAX_REFRESH_INTERVAL};
 use crate::core::catalog::Snapshot;
 use crate::core::identity::{Caller, Identity};
 use crate::core::region_state::error;
@@ -85,6 +85,8 @@ impl Snapshots {
             known: Cache::builder()
                 .weigher(weigh)
                 .max_capacity(MAX_BYTES)
+                // Of an older one nobody has use: its region was asked again, or is no longer asked for.
+                .time_to_live(MAX_REFRESH_INTERVAL)
                 .build(),
             under_way: Mutex::default(),
         }
