@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::World;
-use super::last_good::{Found, LastGood};
+use super::attempt::{Attempt, came_to};
+use super::last_good::LastGood;
 use crate::api::{
     AccountRegionsStatus, AttemptError, BedrockModelMap, BedrockModelMapStatus, ErrorCode,
-    LABEL_REGION, MappingStatus, RegionState, RegionStatus,
+    LABEL_REGION, MappingStatus, RegionStatus,
 };
 use crate::core::account_state;
-use crate::core::association::associate;
 use crate::core::changes::{Changes, changes};
 use crate::core::content::RegionContent;
 use crate::core::lifecycle::Ends;
@@ -24,10 +24,7 @@ use crate::core::others::Others;
 use crate::core::ownership::{Content, Owner, Target};
 use crate::core::plan::{Inputs, Reason, Refresh, regions_to_ask};
 use crate::core::region_name::is_region;
-use crate::core::region_state::{
-    Answer, Asked, Publication, answered, disabled_or_invalid_credentials, error, failed,
-    found_published, stamp,
-};
+use crate::core::region_state::{Asked, error};
 use crate::core::render::region_files;
 use crate::core::resolve::Models;
 use crate::core::settings::Settings;
@@ -61,25 +58,6 @@ pub(super) struct Round {
     pub(super) written: usize,
     /// See [`super::Looked::complaints`].
     pub(super) complaints: Vec<(String, AttemptError)>,
-}
-
-/// What one region's attempt came to, before the others are known.
-enum Attempt {
-    /// It answered, and the answer is published if there is anything in it.
-    Answered(Answered),
-    /// It answered, and the answer is held back.
-    Held(RegionStatus),
-    /// It did not answer, or the answer could not be published.
-    Failed(AttemptError),
-}
-
-/// An answer that is published, or has nothing in it.
-struct Answered {
-    status: RegionStatus,
-    content: RegionContent,
-    /// What was published before, if it was something else and is still to be had.
-    before: Option<RegionContent>,
-    written: bool,
 }
 
 impl<W: World> Refresher<'_, W> {
@@ -173,84 +151,12 @@ impl<W: World> Refresher<'_, W> {
             .filter(|region| is_region(region))
     }
 
-    fn asked(&self, refresh: &Refresh) -> Asked {
+    pub(super) fn asked(&self, refresh: &Refresh) -> Asked {
         Asked {
             generation: self.resource.metadata.generation,
             guard_shrinking: refresh.reason.guards_against_shrinking(),
             at: self.now,
         }
-    }
-
-    async fn named_attempt(&self, region: &str, refresh: &Refresh) -> (String, Attempt) {
-        let attempt = self.attempt(region, refresh).await;
-        (region.to_owned(), attempt.unwrap_or_else(Attempt::Failed))
-    }
-
-    async fn attempt(&self, region: &str, refresh: &Refresh) -> Result<Attempt, AttemptError> {
-        let before = self.status.regions.get(region);
-        let not_before = refresh.not_before(before, self.now);
-        let snapshot = self
-            .world
-            .ask(region, not_before, refresh.urgency(before))
-            .await?;
-        let catalog = associate(&snapshot, &self.settings.selection);
-        let answer = Answer::of(catalog, snapshot.taken_at)
-            .map_err(|cause| error(ErrorCode::PayloadTooLarge, cause.to_string()))?;
-        let name = self.settings.region_config_map(region);
-        let (mut status, publication) = answered(before, &answer, &name, self.asked(refresh));
-        Ok(match publication {
-            Publication::Keep => Attempt::Held(status),
-            Publication::Remove => Attempt::Answered(Answered {
-                status,
-                content: answer.content,
-                before: None,
-                written: false,
-            }),
-            Publication::Publish => {
-                let content = answer.content;
-                let (replaced, live) = self.replaced(region, &name, &content).await?;
-                let told = self.last_good.told_by(live.as_ref());
-                // Published already, and the status does not know of it: a refresh was cut short,
-                // or a resource of the same name is gone.
-                if before.is_none_or(|before| before.sha256 != status.sha256)
-                    && let Some((published, Some(since))) = told
-                    && published.sha256 == content.sha256
-                {
-                    status.discovered_at = Some(stamp(since));
-                }
-                let written = self.publish(&name, region, &content, &status, live);
-                let written = written.await?;
-                status.mapping = Some(content.profile_ids());
-                Attempt::Answered(Answered {
-                    status,
-                    content,
-                    before: replaced,
-                    written,
-                })
-            }
-        })
-    }
-
-    /// What is published of the region and about to be replaced by something else, as far as it is
-    /// to be had (without it, nobody is told what changed), and the ConfigMap that is to be written.
-    async fn replaced(
-        &self,
-        region: &str,
-        name: &str,
-        by: &RegionContent,
-    ) -> Result<(Option<RegionContent>, Option<ConfigMap>), AttemptError> {
-        let before = self.status.regions.get(region);
-        let Some(before) = before.filter(|b| b.sha256.as_ref() != Some(&by.sha256)) else {
-            return Ok((None, self.read_to_write(name).await?));
-        };
-        let found = self.last_good.find(region, before).await;
-        let found = found.map_err(|cause| unwritable(&cause))?;
-        let live = if before.config_map.as_deref() == Some(name) {
-            found.live
-        } else {
-            self.read_to_write(name).await?
-        };
-        Ok((found.content, live))
     }
 
     /// What changes in what is published, in the regions that answer and in those no longer looked
@@ -315,85 +221,6 @@ impl<W: World> Refresher<'_, W> {
         };
         self.world.apply(&target, live).await
     }
-
-    async fn fail(
-        &self,
-        region: &str,
-        error: AttemptError,
-        others: Others,
-        round: &mut Round,
-    ) -> Result<RegionStatus, W::Error> {
-        let error = disabled_or_invalid_credentials(error, others);
-        let before = self.status.regions.get(region).cloned();
-        let before = match before {
-            Some(before) if before.config_map.is_some() => Some(before),
-            // What is still there of it is on its way out.
-            Some(before) if before.state == RegionState::Empty => Some(before),
-            before => self.untold(region).await?.or(before),
-        };
-        let (status, publication) = failed(before.as_ref(), error, others, self.now);
-        match publication {
-            Publication::Keep => self.keep(region, status, round).await,
-            Publication::Publish | Publication::Remove => Ok(status),
-        }
-    }
-
-    /// The region as it is published although the status tells of nothing: a refresh was cut short,
-    /// or a resource of the same name is gone and had retained it.
-    async fn untold(&self, region: &str) -> Result<Option<RegionStatus>, W::Error> {
-        let name = self.settings.region_config_map(region);
-        let live = self.world.read(&name).await?;
-        let told = self.last_good.told_by(live.as_ref());
-        Ok(told.map(|(content, since)| found_published(None, &name, &content, since)))
-    }
-
-    /// Lets the region's ConfigMap say how fresh its content is, under the name that the spec asks
-    /// for if it can be had. Where that cannot be written, the region's own error is the one to
-    /// report.
-    async fn keep(
-        &self,
-        region: &str,
-        mut status: RegionStatus,
-        round: &mut Round,
-    ) -> Result<RegionStatus, W::Error> {
-        let Some(before) = status.config_map.clone() else {
-            return Ok(status);
-        };
-        let Found { content, mut live } = self.last_good.find(region, &status).await?;
-        let content = if let Some(content) = content {
-            content
-        } else if let Some((content, since)) = self.last_good.told_by(live.as_ref()) {
-            // A refresh was cut short between this content and its status.
-            status = found_published(Some(&status), &before, &content, since);
-            content
-        } else {
-            return Ok(status);
-        };
-        status.mapping = Some(content.profile_ids());
-        let wanted = self.settings.region_config_map(region);
-        if before != wanted {
-            let moved = match self.read_to_write(&wanted).await {
-                Ok(at) => self.publish(&wanted, region, &content, &status, at).await,
-                Err(error) => Err(error),
-            };
-            match moved {
-                Ok(written) => {
-                    round.written += usize::from(written);
-                    round.contents.insert(region.to_owned(), content);
-                    status.config_map = Some(wanted);
-                    return Ok(status);
-                }
-                Err(error) => round.complaints.push((region.to_owned(), error)),
-            }
-        }
-        let kept = self.publish(&before, region, &content, &status, live.take());
-        match kept.await {
-            Ok(written) => round.written += usize::from(written),
-            Err(error) => round.complaints.push((region.to_owned(), error)),
-        }
-        round.contents.insert(region.to_owned(), content);
-        Ok(status)
-    }
 }
 
 impl Round {
@@ -443,17 +270,6 @@ impl Round {
     }
 }
 
-fn came_to(attempts: &BTreeMap<String, Attempt>) -> BTreeMap<String, Result<(), ErrorCode>> {
-    let came_to = |attempt: &Attempt| match attempt {
-        Attempt::Answered(_) | Attempt::Held(_) => Ok(()),
-        Attempt::Failed(error) => Err(error.code),
-    };
-    attempts
-        .iter()
-        .map(|(region, attempt)| (region.clone(), came_to(attempt)))
-        .collect()
-}
-
-fn unwritable(cause: &impl Display) -> AttemptError {
+pub(super) fn unwritable(cause: &impl Display) -> AttemptError {
     error(ErrorCode::WriteFailed, cause.to_string())
 }

@@ -1,0 +1,120 @@
+//! What one region comes to: asked, its answer published.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+
+use super::World;
+use super::refresh::{Refresher, unwritable};
+use crate::api::{AttemptError, ErrorCode, RegionStatus};
+use crate::core::association::associate;
+use crate::core::content::RegionContent;
+use crate::core::plan::Refresh;
+use crate::core::region_state::{Answer, Publication, answered, error, stamp};
+
+/// What one region's attempt came to, before the others are known.
+pub(super) enum Attempt {
+    /// It answered, and the answer is published if there is anything in it.
+    Answered(Answered),
+    /// It answered, and the answer is held back.
+    Held(RegionStatus),
+    /// It did not answer, or the answer could not be published.
+    Failed(AttemptError),
+}
+
+/// An answer that is published, or has nothing in it.
+pub(super) struct Answered {
+    pub(super) status: RegionStatus,
+    pub(super) content: RegionContent,
+    /// What was published before, if it was something else and is still to be had.
+    pub(super) before: Option<RegionContent>,
+    pub(super) written: bool,
+}
+
+impl<W: World> Refresher<'_, W> {
+    pub(super) async fn named_attempt(&self, region: &str, refresh: &Refresh) -> (String, Attempt) {
+        let attempt = self.attempt(region, refresh).await;
+        (region.to_owned(), attempt.unwrap_or_else(Attempt::Failed))
+    }
+
+    async fn attempt(&self, region: &str, refresh: &Refresh) -> Result<Attempt, AttemptError> {
+        let before = self.status.regions.get(region);
+        let not_before = refresh.not_before(before, self.now);
+        let snapshot = self
+            .world
+            .ask(region, not_before, refresh.urgency(before))
+            .await?;
+        let catalog = associate(&snapshot, &self.settings.selection);
+        let answer = Answer::of(catalog, snapshot.taken_at)
+            .map_err(|cause| error(ErrorCode::PayloadTooLarge, cause.to_string()))?;
+        let name = self.settings.region_config_map(region);
+        let (mut status, publication) = answered(before, &answer, &name, self.asked(refresh));
+        Ok(match publication {
+            Publication::Keep => Attempt::Held(status),
+            Publication::Remove => Attempt::Answered(Answered {
+                status,
+                content: answer.content,
+                before: None,
+                written: false,
+            }),
+            Publication::Publish => {
+                let content = answer.content;
+                let (replaced, live) = self.replaced(region, &name, &content).await?;
+                let told = self.last_good.told_by(live.as_ref());
+                // Published already, and the status does not know of it: a refresh was cut short,
+                // or a resource of the same name is gone.
+                if before.is_none_or(|before| before.sha256 != status.sha256)
+                    && let Some((published, Some(since))) = told
+                    && published.sha256 == content.sha256
+                {
+                    status.discovered_at = Some(stamp(since));
+                }
+                let written = self.publish(&name, region, &content, &status, live);
+                let written = written.await?;
+                status.mapping = Some(content.profile_ids());
+                Attempt::Answered(Answered {
+                    status,
+                    content,
+                    before: replaced,
+                    written,
+                })
+            }
+        })
+    }
+
+    /// What is published of the region and about to be replaced by something else, as far as it is
+    /// to be had (without it, nobody is told what changed), and the ConfigMap that is to be written.
+    async fn replaced(
+        &self,
+        region: &str,
+        name: &str,
+        by: &RegionContent,
+    ) -> Result<(Option<RegionContent>, Option<ConfigMap>), AttemptError> {
+        let before = self.status.regions.get(region);
+        let Some(before) = before.filter(|b| b.sha256.as_ref() != Some(&by.sha256)) else {
+            return Ok((None, self.read_to_write(name).await?));
+        };
+        let found = self.last_good.find(region, before).await;
+        let found = found.map_err(|cause| unwritable(&cause))?;
+        let live = if before.config_map.as_deref() == Some(name) {
+            found.live
+        } else {
+            self.read_to_write(name).await?
+        };
+        Ok((found.content, live))
+    }
+}
+
+/// What each came to, without what is in it.
+pub(super) fn came_to(
+    attempts: &BTreeMap<String, Attempt>,
+) -> BTreeMap<String, Result<(), ErrorCode>> {
+    let came_to = |attempt: &Attempt| match attempt {
+        Attempt::Answered(_) | Attempt::Held(_) => Ok(()),
+        Attempt::Failed(error) => Err(error.code),
+    };
+    attempts
+        .iter()
+        .map(|(region, attempt)| (region.clone(), came_to(attempt)))
+        .collect()
+}

@@ -1,0 +1,69 @@
+//! What a look needs done: the cluster, AWS and the clock, as it sees them.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::api::{AttemptError, BedrockModelMapStatus};
+use crate::core::catalog::Snapshot;
+use crate::core::events::Event;
+use crate::core::ownership::Target;
+use crate::core::urgency::Urgency;
+
+/// What a look has done for it. A look is over as soon as something gives [`World::Error`]; the
+/// next one begins with what is there then.
+pub trait World: Sync {
+    /// Why the Kubernetes API did not do what it was asked.
+    type Error: Display + Send;
+
+    /// The ConfigMap of that name in the resource's namespace, whoever's it is.
+    fn read(
+        &self,
+        config_map: &str,
+    ) -> impl Future<Output = Result<Option<ConfigMap>, Self::Error>> + Send;
+
+    /// Makes the ConfigMap what the target says, as [`crate::core::ownership::decide`] decides; `seen` is
+    /// the ConfigMap as it was just read. Returns whether it was written.
+    fn apply(
+        &self,
+        target: &Target,
+        seen: Option<ConfigMap>,
+    ) -> impl Future<Output = Result<bool, AttemptError>> + Send;
+
+    /// Deletes the ConfigMap, if it is this resource's and has not changed since it was seen.
+    /// Returns whether it was deleted.
+    fn remove(&self, seen: &ObjectMeta) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+
+    /// Writes the resource's status, if it differs, and then the Events.
+    fn report(
+        &self,
+        status: &BedrockModelMapStatus,
+        events: Vec<Event>,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// What the region answers, asked at `not_before` or later.
+    fn ask(
+        &self,
+        region: &str,
+        not_before: Timestamp,
+        urgency: Urgency,
+    ) -> impl Future<Output = Result<Arc<Snapshot>, AttemptError>> + Send;
+
+    /// The account's enabled regions, asked now.
+    fn ask_account(&self) -> impl Future<Output = Result<Vec<String>, AttemptError>> + Send;
+
+    /// What the region answered last, however long ago, as far as it is remembered.
+    fn last_answer(&self, region: &str) -> Option<Arc<Snapshot>>;
+
+    /// Whether the ConfigMap is known to be as it was last written or verified.
+    fn is_as_left(&self, config_map: &str) -> bool;
+
+    /// The ConfigMaps with this resource's labels, as far as they are known.
+    fn labelled(&self) -> Vec<ObjectMeta>;
+
+    /// The time.
+    fn now(&self) -> Timestamp;
+}
