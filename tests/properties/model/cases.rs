@@ -157,3 +157,38 @@ fn a_merged_mapping_that_cannot_be_put_back_is_reported() {
     operated.looks(None, 1);
     assert_eq!(operated.cluster.status().mapping.unwrap().error, None);
 }
+
+#[test]
+fn only_the_same_shrunk_answer_is_believed() {
+    let mut operated = published();
+    // (models that are there, what becomes of the region)
+    let answers = [
+        (0b001, RegionState::Stale),
+        (0b010, RegionState::Stale),
+        (0b010, RegionState::Fresh),
+    ];
+    for (models, state) in answers {
+        operated.cluster.outside().regions[0].models = models;
+        operated.passes_until_due();
+        operated.looks(None, 1);
+        assert_eq!(operated.state(0), state, "{models:b}");
+    }
+}
+
+#[test]
+fn without_names_a_region_that_is_asked_alone_is_not_unsupported() {
+    let mut operated = calm();
+    operated.fail(1);
+    operated.looks(None, 1);
+    let (first, now) = (operated.state(0), operated.state(1));
+    assert_eq!([first, now], [RegionState::Fresh, RegionState::Failed]);
+    // Its time comes long before that of the other, which answered when there were names.
+    for region in &mut operated.cluster.outside().regions {
+        region.fails = Some((ErrorCode::NameNotResolved, None));
+    }
+    for _ in 0..3 {
+        operated.passes_until_due();
+        operated.looks(None, 1);
+        assert_eq!(operated.state(1), RegionState::Failed);
+    }
+}
