@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bedrock_model_map::api::{BedrockModelMap, ErrorCode, RegionState};
 use bedrock_simulator::{Fault, FaultRule};
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::ResourceExt as _;
-use kube::api::PostParams;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::api::{DeleteParams, PostParams};
+use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
 use crate::oracle;
@@ -317,4 +317,23 @@ async fn policy_can_be_changed() {
             assert_eq!(now.owner_references().is_empty(), !owned, "{policy} {name}");
         }
     }
+}
+
+#[tokio::test]
+async fn nothing_holds_up_the_end_of_a_namespace() {
+    let stage = published(json!({"regions": ["us-west-1"]})).await;
+    let spec = json!({"regions": ["us-west-1"], "deletionPolicy": "Retain"});
+    stage.create("retained", spec).await;
+    stage.sound("retained").await;
+    let namespaces = Api::<Namespace>::all(stage.cluster.client().await);
+    let name = stage.namespace.name.as_str();
+    let delete = DeleteParams::default();
+    namespaces.delete(name, &delete).await.unwrap();
+    eventually_within(GARBAGE_COLLECTED, async || {
+        let left = namespaces.get_opt(name).await.unwrap();
+        left.map_or(Ok(()), |_| Err("it is still there"))
+    })
+    .await;
+    // It has nothing to look after any more, and goes on.
+    assert!(stage.operator.ended().is_none());
 }
