@@ -1,5 +1,8 @@
 //! The cluster as the commands that read from it find it.
 
+use std::env;
+
+use hyper_util::client::proxy::matcher::Matcher;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
@@ -37,7 +40,7 @@ impl ClusterArgs {
                 .map_err(|e| e.to_string())
             }
         };
-        let config = config.map_err(NoCluster)?;
+        let config = proxied_as_wanted(config.map_err(NoCluster)?);
         let namespace = self
             .namespace
             .clone()
@@ -45,4 +48,23 @@ impl ClusterArgs {
         let client = Client::try_from(config).map_err(|e| NoCluster(e.to_string()))?;
         Ok((client, namespace))
     }
+}
+
+/// Goes by the proxy that kubeconfig or environment name, as `kubectl` does: not on loopback, and
+/// not to what `NO_PROXY` names, which kube compares with the proxy's own address.
+pub(super) fn proxied_as_wanted(mut config: Config) -> Config {
+    if let Some(proxy) = &config.proxy_url {
+        let named = env::var("NO_PROXY").or_else(|_| env::var("no_proxy"));
+        let matcher = Matcher::builder()
+            .all(proxy.to_string())
+            .no(format!(
+                "localhost,127.0.0.0/8,::1,{}",
+                named.unwrap_or_default()
+            ))
+            .build();
+        if matcher.intercept(&config.cluster_url).is_none() {
+            config.proxy_url = None;
+        }
+    }
+    config
 }

@@ -14,6 +14,7 @@ use kube::Config;
 use kube::config::InferConfigError;
 
 use self::leadership::Leadership;
+use super::cluster::proxied_as_wanted;
 use super::output::Outcome;
 use crate::api::MANAGER;
 use crate::aws::{Aws, Limits, Snapshots};
@@ -157,7 +158,7 @@ impl Run {
     async fn operate(self) -> Result<(), RunError> {
         let stop = shutdown::requested().map_err(RunError::Signals)?.shared();
         let server = AdminServer::bind(self.bind_address).await?;
-        let config = Config::infer().await.map_err(RunError::NoCluster)?;
+        let config = proxied_as_wanted(Config::infer().await.map_err(RunError::NoCluster)?);
         let limits = Limits {
             region_timeout: Duration::from_secs(self.region_timeout_seconds),
             concurrent_regions: usize::from(self.concurrent_regions),

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use crate::cluster::Stage;
 use crate::oracle::mapping_of;
+use crate::proxy;
 use crate::support::{ask, assert_same, path, program};
 
 const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
@@ -28,6 +29,7 @@ async fn a_published_mapping_is_had_from_the_cluster() {
         .failed(1, "there is no BedrockModelMap default/all");
 
     published_as_discovered(&stage).await;
+    proxy::reaches_the_cluster(&stage).await;
     refreshed_on_demand(&stage).await;
     watched(&stage).await;
     refusals(&stage).await;

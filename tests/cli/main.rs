@@ -9,6 +9,7 @@ mod get;
 mod mounts;
 mod oracle;
 mod packaging;
+mod proxy;
 mod resolve;
 mod support;
 mod terminal;
