@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, FutureExt as _, Shared};
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use super::client::Aws;
 use super::observer::{Observer, SnapshotSource};
 use super::rate::{Pace, Rates, USUAL_REQUESTS};
 use super::turnstile::{Need, Turnstile};
-use crate::api::{AttemptError, ErrorCode, MAX_REFRESH_INTERVAL};
+use crate::api::{AttemptError, ErrorCode};
 use crate::core::catalog::Snapshot;
 use crate::core::identity::{Caller, Identity};
 use crate::core::region_state::error;
@@ -20,6 +20,10 @@ use crate::core::urgency::Urgency;
 
 /// Answers kept in memory, by the size they had on the wire: 35 regions have some 3 MB.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The longest refresh interval. Of an older answer nobody has use: its region was asked again, or is no longer asked
+/// for.
+const MAX_AGE: Duration = Duration::from_hours(30 * 24);
 
 type Fetched = Result<Arc<Snapshot>, AttemptError>;
 
@@ -85,8 +89,7 @@ impl Snapshots {
             known: Cache::builder()
                 .weigher(weigh)
                 .max_capacity(MAX_BYTES)
-                // Of an older one nobody has use: its region was asked again, or is no longer asked for.
-                .time_to_live(MAX_REFRESH_INTERVAL)
+                .time_to_live(MAX_AGE)
                 .build(),
             under_way: Mutex::default(),
         }
