@@ -1,5 +1,6 @@
 //! The chart as rendered, without a cluster.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -93,6 +94,8 @@ fn values_that_make_no_sense_are_refused() {
         ),
         ("leaderElection.leaseDurationSeconds=0", "leaseDuration"),
         ("concurrentRegions=0", "concurrentRegions"),
+        ("requestsPerSecond=0", "requestsPerSecond"),
+        ("requestsPerSecond=4294967296", "requestsPerSecond"),
         ("log.format=xml", "format"),
         ("proxy.https=proxy:3128", "https"),
         ("serviceAccount.create=false", "serviceAccount.name"),
@@ -128,6 +131,33 @@ fn every_flag_and_variable_is_known_to_the_operator() {
         .unwrap_err();
         assert!(ended.contains("no cluster"), "{case}: {ended}");
     }
+}
+
+/// Options of `run` that the chart leaves as they are.
+const WITHOUT_VALUE: [&str; 2] = [
+    // Ports, probes and the NetworkPolicy go with its default.
+    "bind-address",
+    // It is the release's, where the operator has the right to Leases.
+    "leader-election-namespace",
+];
+
+#[test]
+fn every_option_of_the_operator_has_a_value() {
+    let operator = Path::new(env!("CARGO_BIN_EXE_bedrock-model-map"));
+    let help = run(operator, &["run", "--help"], "").unwrap();
+    // What an option does is indented further.
+    let options = help
+        .lines()
+        .filter_map(|line| line.strip_prefix("      --")?.split_whitespace().next());
+    let mut without_value: BTreeSet<&str> = options.collect();
+    for case in CASES {
+        let objects = objects(&chart(&["--values", &values(case)]).unwrap());
+        for argument in &texts(&container(&objects)["args"])[1..] {
+            let (flag, _) = argument.split_once('=').unwrap();
+            without_value.remove(flag.trim_start_matches("--"));
+        }
+    }
+    assert_eq!(without_value, BTreeSet::from(WITHOUT_VALUE));
 }
 
 #[test]
