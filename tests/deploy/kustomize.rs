@@ -53,7 +53,7 @@ fn bases_and_chart_make_the_same_objects() {
         &["default", "prometheus"],
         &[
             "--set",
-            "metrics.podMonitor.enabled=true,metrics.prometheusRule.enabled=true",
+            "metrics.podMonitor.enabled=true,metrics.prometheusRule.enabled=true,metrics.dashboard.enabled=true",
         ],
         &["Namespace /bedrock-model-map"],
     );
