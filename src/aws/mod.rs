@@ -14,5 +14,5 @@ mod snapshots;
 mod turnstile;
 
 pub use client::{Aws, Limits};
-pub use observer::{Observer, SnapshotSource};
+pub use observer::{HeldBackBy, Observer, SnapshotSource};
 pub use snapshots::Snapshots;

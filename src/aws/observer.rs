@@ -8,6 +8,9 @@ pub trait Observer: fmt::Debug + Send + Sync {
     /// An HTTP request was sent, and came to this: `OK`, AWS's word for the error, or one of few others.
     fn requested(&self, _region: &str, _operation: &str, _code: &'static str, _took: Duration) {}
 
+    /// Requests to a region were held back for so long.
+    fn held_back(&self, _region: &str, _by: HeldBackBy, _took: Duration) {}
+
     /// A region's answer was handed out.
     fn handed_out(&self, _source: SnapshotSource) {}
 
@@ -16,6 +19,15 @@ pub trait Observer: fmt::Debug + Send + Sync {
 
     /// A fetch of a region has ended.
     fn fetch_ended(&self) {}
+}
+
+/// What requests to a region wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldBackBy {
+    /// The identity's rate in the region.
+    Rate,
+    /// As many regions are asked as may be at once.
+    Place,
 }
 
 /// Where a region's answer came from.

@@ -8,6 +8,7 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use moka::sync::Cache;
 
+use super::observer::{HeldBackBy, Observer};
 use super::snapshots::Key;
 use super::turnstile::{Need, Turnstile};
 
@@ -21,6 +22,7 @@ const MAX_BUCKETS: u64 = 65_536;
 /// A token bucket for every identity and region.
 pub(super) struct Rates {
     quota: Quota,
+    observer: Arc<dyn Observer>,
     buckets: Cache<Key, Arc<Bucket>>,
 }
 
@@ -29,14 +31,17 @@ pub(super) struct Bucket {
     /// Who takes tokens next.
     line: Arc<Turnstile>,
     limiter: DefaultDirectRateLimiter,
+    region: String,
+    observer: Arc<dyn Observer>,
 }
 
 impl Rates {
-    pub(super) fn new(requests_per_second: NonZeroU32) -> Self {
+    pub(super) fn new(requests_per_second: NonZeroU32, observer: Arc<dyn Observer>) -> Self {
         let burst = NonZeroU32::new(USUAL_REQUESTS)
             .map_or(requests_per_second, |usual| usual.max(requests_per_second));
         Self {
             quota: Quota::per_second(requests_per_second).allow_burst(burst),
+            observer,
             buckets: Cache::builder()
                 .time_to_idle(IDLE)
                 .max_capacity(MAX_BUCKETS)
@@ -49,6 +54,8 @@ impl Rates {
             Arc::new(Bucket {
                 line: Turnstile::new(1),
                 limiter: RateLimiter::direct(self.quota),
+                region: key.region().to_owned(),
+                observer: Arc::clone(&self.observer),
             })
         };
         self.buckets.get_with_by_ref(key, new)
@@ -56,8 +63,9 @@ impl Rates {
 }
 
 impl Bucket {
-    /// Waits until so many requests may be made.
-    pub(super) async fn take(&self, requests: u32, need: &Need) {
+    /// Waits until so many requests may be made. Returns how long that took.
+    pub(super) async fn take(&self, requests: u32, need: &Need) -> Duration {
+        let begun = Instant::now();
         let _turn = self.line.pass(need).await;
         for _ in 0..requests {
             while let Err(early) = self.limiter.check() {
@@ -65,6 +73,10 @@ impl Bucket {
                 tokio::time::sleep(wait).await;
             }
         }
+        let took = begun.elapsed();
+        self.observer
+            .held_back(&self.region, HeldBackBy::Rate, took);
+        took
     }
 }
 
@@ -77,9 +89,7 @@ pub(super) struct Pace {
 impl Pace {
     /// Waits until one more request may be made. Returns how long that took.
     pub(super) async fn one_more(&self) -> Duration {
-        let begun = Instant::now();
-        self.bucket.take(1, &self.need).await;
-        begun.elapsed()
+        self.bucket.take(1, &self.need).await
     }
 }
 
@@ -88,12 +98,13 @@ mod tests {
     use futures::FutureExt as _;
 
     use super::*;
+    use crate::aws::observer::Nobody;
     use crate::core::identity::Identity;
     use crate::core::urgency::Urgency;
 
     #[tokio::test]
     async fn each_region_has_a_bucket_of_its_own() {
-        let rates = Rates::new(NonZeroU32::MIN);
+        let rates = Rates::new(NonZeroU32::MIN, Arc::new(Nobody));
         let need = Need::new(Urgency::Routine);
         let bucket = |region| rates.bucket(&Key::new(Identity::Own, region));
         for region in ["us-east-1", "us-west-1"] {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use moka::sync::Cache;
 
 use super::client::Aws;
-use super::observer::{Observer, SnapshotSource};
+use super::observer::{HeldBackBy, Observer, SnapshotSource};
 use super::rate::{Pace, Rates, USUAL_REQUESTS};
 use super::turnstile::{Need, Turnstile};
 use crate::api::{AttemptError, ErrorCode};
@@ -65,6 +65,10 @@ impl Key {
             region: region.to_owned(),
         }
     }
+
+    pub(super) fn region(&self) -> &str {
+        &self.region
+    }
 }
 
 /// Answers by identity and region, and the fetches under way.
@@ -84,7 +88,7 @@ impl Snapshots {
             |_: &Key, snapshot: &Arc<Snapshot>| u32::try_from(snapshot.bytes).unwrap_or(u32::MAX);
         Self {
             places: Turnstile::new(aws.limits().concurrent_regions),
-            rates: Rates::new(aws.limits().requests_per_second),
+            rates: Rates::new(aws.limits().requests_per_second, Arc::clone(aws.observer())),
             aws: Arc::new(aws),
             known: Cache::builder()
                 .weigher(weigh)
@@ -170,7 +174,10 @@ impl Snapshots {
             aws.identify(&caller).await?;
             let within = aws.limits().region_timeout.saturating_sub(begun.elapsed());
             bucket.take(USUAL_REQUESTS, &need).await;
+            let begun = Instant::now();
             let _place = places.pass(&need).await;
+            aws.observer()
+                .held_back(&region, HeldBackBy::Place, begun.elapsed());
             let pace = Pace { bucket, need };
             let discovered = aws.discover(&caller, &region, within, &pace).await;
             discovered.map(Arc::new)

@@ -15,7 +15,7 @@ use prometheus_client::metrics::MetricType;
 use super::ledger::{Ledger, Verified};
 use super::watch::Stores;
 use crate::api::{BedrockModelMap, BedrockModelMapStatus, RegionState, RegionStatus, Summary};
-use crate::aws::{Observer, SnapshotSource};
+use crate::aws::{HeldBackBy, Observer, SnapshotSource};
 use crate::core::lifecycle::Ends;
 use crate::core::render::MAX_CONFIG_MAP_BYTES;
 use crate::core::settings::refresh_interval;
@@ -32,6 +32,14 @@ pub(super) struct ResourceCollector {
 impl Observer for Metrics {
     fn requested(&self, region: &str, operation: &str, code: &'static str, took: Duration) {
         self.requested(region, operation, code, took);
+    }
+
+    fn held_back(&self, region: &str, by: HeldBackBy, took: Duration) {
+        let reason = match by {
+            HeldBackBy::Rate => "Rate",
+            HeldBackBy::Place => "Place",
+        };
+        self.held_back(region, reason, took);
     }
 
     fn handed_out(&self, source: SnapshotSource) {
@@ -219,6 +227,14 @@ const OF_REGIONS: &[OfRegion] = &[
         name: "region_consecutive_failures",
         help: "How many attempts in a row failed",
         value: |_, region| Some(float(region.consecutive_failures)),
+    },
+    OfRegion {
+        name: "region_retry_after_seconds",
+        help: "How long AWS asked to wait at the last attempt (Retry-After), where it did",
+        value: |_, region| {
+            let wait = region.error.as_ref()?.retry_after_seconds?;
+            Some(float(wait))
+        },
     },
     OfRegion {
         name: "region_models",

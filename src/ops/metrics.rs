@@ -36,6 +36,8 @@ const OTHER_REGIONS: &str = "other";
 const RECONCILE_BUCKETS: [f64; 9] = [0.005, 0.02, 0.1, 0.5, 1.0, 2.5, 5.0, 20.0, 60.0];
 /// Seconds that a refresh takes.
 const REFRESH_BUCKETS: [f64; 8] = [0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0];
+/// Seconds that requests to AWS are held back: not at all, or as long as it takes.
+const WAIT_BUCKETS: [f64; 7] = [0.01, 0.1, 0.5, 2.5, 10.0, 60.0, 300.0];
 /// Seconds that a request to AWS takes: an attempt has 6.
 const REQUEST_BUCKETS: [f64; 7] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 6.0];
 
@@ -69,6 +71,12 @@ struct Operation {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Wait {
+    region: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Source {
     source: &'static str,
 }
@@ -97,6 +105,7 @@ struct Shared {
     region_answers: Family<Answer, Counter>,
     requests: Family<Request, Counter>,
     request_seconds: Timed<Operation>,
+    waits: Timed<Wait>,
     snapshots: Family<Source, Counter>,
     fetches: Gauge,
     writes: Family<Action, Counter>,
@@ -152,6 +161,7 @@ impl Metrics {
             region_answers: Family::default(),
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(|| Histogram::new(REQUEST_BUCKETS)),
+            waits: Family::new_with_constructor(|| Histogram::new(WAIT_BUCKETS)),
             snapshots: Family::default(),
             fetches: Gauge::default(),
             writes: Family::default(),
@@ -201,6 +211,11 @@ impl Metrics {
             "aws_request_duration_seconds",
             "How long HTTP requests to AWS took",
             shared.request_seconds.clone(),
+        );
+        registry.register(
+            "aws_wait_duration_seconds",
+            "How long requests to Bedrock were held back, by what for: the Rate of the identity in the region, or a Place among the regions asked at once",
+            shared.waits.clone(),
         );
         registry.register(
             "snapshots",
@@ -307,6 +322,13 @@ impl Metrics {
         let operation = Operation { region, operation };
         let seconds = self.shared.request_seconds.get_or_create(&operation);
         seconds.observe(took.as_secs_f64());
+    }
+
+    /// Requests to a region were held back.
+    pub fn held_back(&self, region: &str, reason: &'static str, took: Duration) {
+        let region = self.region(region);
+        let waits = self.shared.waits.get_or_create(&Wait { region, reason });
+        waits.observe(took.as_secs_f64());
     }
 
     /// A region's answer was handed out.

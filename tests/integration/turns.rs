@@ -71,4 +71,15 @@ async fn slow_pace_is_no_failure() {
     let resource = stage.sound("claude").await;
     assert_eq!(condition(&resource, "Degraded")[0], "False");
     assert!(stage.simulator.total() > 7, "{}", stage.simulator.total());
+    // That they were held back is told: once for the first three, and once for each page that followed.
+    let (_, metrics) = stage.operator.http_get("/metrics").await;
+    let waits = |part: &str| {
+        let of_rate = format!("bedrock_model_map_aws_wait_duration_seconds_{part}");
+        let mut lines = metrics.lines().filter(|l| l.contains(r#"reason="Rate""#));
+        let line = lines.find(|line| line.starts_with(&of_rate));
+        let value = line.and_then(|line| line.rsplit(' ').next());
+        value.expect(&metrics).parse::<usize>().unwrap()
+    };
+    assert_eq!(waits("count{"), stage.simulator.total() - 2);
+    assert!(waits(r#"bucket{le="0.01""#) < waits("count{"), "{metrics}");
 }

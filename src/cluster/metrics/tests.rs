@@ -9,7 +9,7 @@ const DOCUMENTATION: &str = include_str!("../../../docs/metrics.md");
 /// One that shows everything: a region that fails, a model that ends, a merged mapping.
 fn resource(name: &str) -> BedrockModelMap {
     let timestamp = "2026-11-01T00:00:00Z";
-    let error = json!({"code": "Timeout", "message": "no answer"});
+    let error = json!({"code": "Throttled", "message": "slow down", "retryAfterSeconds": 30});
     serde_json::from_value(json!({
         "apiVersion": "bedrock.modelmap.dev/v1alpha1",
         "kind": "BedrockModelMap",
@@ -109,7 +109,7 @@ fn resource_stands_as_its_status_says() {
         ("next_refresh_timestamp_seconds", "", "1793494800.0"),
         ("regions", r#",state="Fresh""#, "1.0"),
         ("regions", r#",state="Failed""#, "0.0"),
-        ("errors", r#",code="Timeout""#, "1.0"),
+        ("errors", r#",code="Throttled""#, "1.0"),
         ("errors", r#",code="TargetConflict""#, "1.0"),
         ("models", "", "20.0"),
         ("legacy_models", "", "2.0"),
@@ -129,6 +129,11 @@ fn resource_stands_as_its_status_says() {
             "region_consecutive_failures",
             r#",region="us-east-1""#,
             "3.0",
+        ),
+        (
+            "region_retry_after_seconds",
+            r#",region="us-east-1""#,
+            "30.0",
         ),
         ("region_legacy_models", r#",region="eu-west-1""#, "1.0"),
         ("region_bytes", r#",region="us-east-1""#, "2000.0"),
@@ -224,6 +229,7 @@ fn documentation_names_every_metric() {
     metrics.refreshed("Due", Duration::ZERO);
     metrics.region_asked("us-east-1", "OK");
     metrics.requested("us-east-1", "ListFoundationModels", "OK", Duration::ZERO);
+    Observer::held_back(metrics, "us-east-1", HeldBackBy::Rate, Duration::ZERO);
     Observer::handed_out(metrics, SnapshotSource::Known);
     metrics.wrote(Write::Create, 1);
     let table = table(&scene.text());
