@@ -122,7 +122,7 @@ const OF_RESOURCES: &[OfResource] = &[
     },
     OfResource {
         name: "next_refresh_timestamp_seconds",
-        help: "When a region is asked next; not of suspended resources",
+        help: "When a region is asked next; not of resources that are suspended or refused",
         series: |resource| {
             let next = resource.status.next_refresh_time.as_ref();
             time(next.filter(|_| !resource.suspended))

@@ -141,5 +141,7 @@ async fn role_that_is_not_permitted() {
         .await;
     let resource = stage.sound("claude").await;
     assert_eq!(condition(&resource, "Stalled")[1], "RoleNotAllowed");
+    // No refresh is overdue then, however long that lasts.
+    assert_eq!(resource.status.unwrap().next_refresh_time, None);
     assert_eq!(stage.versions("claude").await, before);
 }

@@ -156,6 +156,8 @@ impl<W: World> Look<'_, W> {
         let mut status = self.resource.status.clone().unwrap_or_default();
         let generation = self.resource.metadata.generation;
         status.observed_generation = generation;
+        // Nothing is asked until the spec is another one.
+        status.next_refresh_time = None;
         status.conditions = conditions::refused(&status, error, generation, self.now);
         let named = self.resource.spec.regions.is_some();
         self.report(&status, &Changes::default(), named).await?;
