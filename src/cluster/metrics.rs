@@ -17,6 +17,7 @@ use super::watch::Stores;
 use crate::api::{BedrockModelMap, BedrockModelMapStatus, RegionState, RegionStatus, Summary};
 use crate::aws::{HeldBackBy, Observer, SnapshotSource};
 use crate::core::lifecycle::Ends;
+use crate::core::plan::is_due;
 use crate::core::render::MAX_CONFIG_MAP_BYTES;
 use crate::core::settings::refresh_interval;
 use crate::ops::metrics::Metrics;
@@ -337,10 +338,16 @@ impl Resource {
 
 impl Collector for ResourceCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut resources: Vec<Resource> = self
-            .resources
-            .state()
-            .iter()
+        let (watched, now) = (self.resources.state(), Timestamp::now());
+        let due = watched.iter().filter(|resource| is_due(resource, now));
+        gauge(
+            &mut encoder,
+            "resources_due",
+            "Resources of which a refresh is due, those looked at now included",
+            [(Vec::new(), count(due.count()))],
+        )?;
+        let resources = watched.iter();
+        let mut resources: Vec<Resource> = resources
             .map(|resource| Resource::of(resource, &self.ledger))
             .collect();
         resources.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::conditions::was_refused;
 use super::schedule::{Attempts, PUBLICATION_RETRY, Rhythm, after, before};
 use super::urgency::Urgency;
-use crate::api::{BedrockModelMapStatus, ErrorCode, RegionStatus};
+use crate::api::{
+    ANNOTATION_REQUESTED_AT, BedrockModelMap, BedrockModelMapStatus, ErrorCode, RegionStatus,
+};
 
 /// Snapshots younger than this part of the refresh interval serve instead of a new fetch.
 const SHARED_PART_OF_INTERVAL: u32 = 10;
@@ -134,20 +137,14 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         rhythm,
         ..
     } = *inputs;
-    let request = inputs.requested_at.filter(|token| !token.is_empty());
     let account_due = inputs.named_regions.is_none()
         && status
             .account_regions
             .as_ref()
             .is_none_or(|account| Attempts::on_account(account).is_due(&rhythm, now));
-    let reason = if status.observed_generation.is_none() {
-        Reason::First
-    } else if status.observed_generation != inputs.generation {
-        Reason::NewGeneration
-    } else if let Some(token) =
-        request.filter(|t| Some(*t) != status.last_handled_refresh_request.as_deref())
-    {
-        Reason::Requested(token.to_owned())
+    let wanted = wanted(inputs.generation, inputs.requested_at, status);
+    let reason = if let Some(reason) = wanted {
+        reason
     } else if next_due(inputs) <= now || inputs.mapping_is_lost || has_unpublished_mapping(status) {
         Reason::Due
     } else {
@@ -166,6 +163,48 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         reason,
         not_before,
     })
+}
+
+/// What a user wants, if the status does not speak of it yet.
+fn wanted(
+    generation: Option<i64>,
+    requested_at: Option<&str>,
+    status: &BedrockModelMapStatus,
+) -> Option<Reason> {
+    let handled = status.last_handled_refresh_request.as_deref();
+    let token = requested_at.filter(|token| !token.is_empty() && Some(*token) != handled);
+    if status.observed_generation.is_none() {
+        Some(Reason::First)
+    } else if status.observed_generation != generation {
+        Some(Reason::NewGeneration)
+    } else {
+        token.map(|token| Reason::Requested(token.to_owned()))
+    }
+}
+
+/// Whether a refresh is still to be done, as far as the resource tells by itself.
+pub fn is_due(resource: &BedrockModelMap, now: Timestamp) -> bool {
+    let metadata = &resource.metadata;
+    if resource.spec.suspend || metadata.deletion_timestamp.is_some() {
+        return false;
+    }
+    let nothing_yet = BedrockModelMapStatus::default();
+    let status = resource.status.as_ref().unwrap_or(&nothing_yet);
+    let annotations = metadata.annotations.as_ref();
+    let requested_at = annotations.and_then(|a| a.get(ANNOTATION_REQUESTED_AT));
+    match wanted(
+        metadata.generation,
+        requested_at.map(String::as_str),
+        status,
+    ) {
+        // Not of a spec that is refused.
+        Some(Reason::Requested(_)) => !was_refused(status),
+        Some(_) => true,
+        None => status
+            .next_refresh_time
+            .as_ref()
+            .is_some_and(|next| next.0 <= now),
+    }
 }
 
 /// When the resource is to be looked at next: when something is due, or the merged mapping can be

@@ -66,6 +66,7 @@ async fn metrics_tell_how_resources_stand_and_what_was_done() {
             r#"refresh_duration_seconds_count{reason="First"} 1"#.to_owned(),
             "leader 1".to_owned(),
             "region_fetches_active 0".to_owned(),
+            "resources_due 0.0".to_owned(),
         ],
     )
     .await;

@@ -146,6 +146,15 @@ fn resource_stands_as_its_status_says() {
 }
 
 #[test]
+fn resources_due_are_counted() {
+    let mut suspended = resource("suspended");
+    suspended.spec.suspend = true;
+    let resources = [resource("one"), resource("two"), suspended];
+    let scene = resources.into_iter().fold(Scene::new(true), Scene::with);
+    scene.has("bedrock_model_map_resources_due 2.0");
+}
+
+#[test]
 fn deleted_resource_leaves_no_series() {
     let mut scene = Scene::new(true).with(resource("claude"));
     scene

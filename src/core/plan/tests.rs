@@ -1,6 +1,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
 use super::*;
@@ -602,4 +603,48 @@ fn how_urgently_a_region_is_wanted() {
         };
         assert_eq!(refresh.urgency(known), expected, "{:?}", refresh.reason);
     }
+}
+
+#[test]
+fn what_is_due_shows_in_the_resource() {
+    let resource = |suspend: bool, generation: i64, token: &str, next: Option<i64>| {
+        let next = next.map(|seconds| at(seconds).to_string());
+        let resource = json!({
+            "apiVersion": "bedrock.modelmap.dev/v1alpha1",
+            "kind": "BedrockModelMap",
+            "metadata": {"name": "claude", "generation": generation,
+                         "annotations": {"bedrock.modelmap.dev/requestedAt": token}},
+            "spec": {"suspend": suspend},
+            "status": {"observedGeneration": 3, "lastHandledRefreshRequest": "old",
+                       "nextRefreshTime": next},
+        });
+        serde_json::from_value::<BedrockModelMap>(resource).unwrap()
+    };
+    let cases = [
+        ("settled", resource(false, 3, "old", Some(60)), false),
+        ("edited", resource(false, 4, "old", Some(60)), true),
+        ("asked for", resource(false, 3, "new", Some(60)), true),
+        (
+            "its time has come",
+            resource(false, 3, "old", Some(0)),
+            true,
+        ),
+        ("no time is known", resource(false, 3, "old", None), false),
+        ("suspended", resource(true, 4, "new", Some(0)), false),
+    ];
+    for (case, resource, expected) in cases {
+        assert_eq!(is_due(&resource, at(0)), expected, "{case}");
+    }
+
+    let mut asked_for = resource(false, 3, "new", Some(0));
+    let mut deleted = asked_for.clone();
+    deleted.metadata.deletion_timestamp = Some(Time(at(0)));
+    assert!(!is_due(&deleted, at(0)));
+    let refused = json!([{"type": "Stalled", "status": "True", "reason": "RoleNotAllowed",
+                          "message": "", "lastTransitionTime": at(0).to_string()}]);
+    let status = asked_for.status.as_mut().unwrap();
+    status.conditions = serde_json::from_value(refused).unwrap();
+    assert!(!is_due(&asked_for, at(0)));
+    asked_for.status = None;
+    assert!(is_due(&asked_for, at(0)));
 }
