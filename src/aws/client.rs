@@ -72,19 +72,24 @@ impl Aws {
         if let Ok(name) = AppName::new(env!("CARGO_PKG_NAME")) {
             loader = loader.app_name(name);
         }
-        let config = loader.load().await;
+        Self::of(loader.load().await, limits, Arc::new(Nobody))
+    }
+
+    fn of(config: SdkConfig, limits: Limits, observer: Arc<dyn Observer>) -> Self {
+        let timeout = limits.region_timeout;
+        let credentials = CredentialStore::new(config.clone(), timeout, Arc::clone(&observer));
         Self {
-            credentials: Arc::new(CredentialStore::new(config.clone(), limits.region_timeout)),
+            credentials: Arc::new(credentials),
             config,
             limits,
-            observer: Arc::new(Nobody),
+            observer,
         }
     }
 
     /// Tells the observer what is asked.
     #[must_use]
     pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
-        Self { observer, ..self }
+        Self::of(self.config, self.limits, observer)
     }
 
     pub(super) fn observer(&self) -> &Arc<dyn Observer> {

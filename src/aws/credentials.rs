@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use aws_config::sts::AssumeRoleProvider;
+use aws_config::identity::IdentityCache;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
@@ -12,7 +12,10 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use moka::Expiry;
 use moka::future::Cache;
 
-use super::no_credentials::{NoCredentials, not_assumed, not_found, too_late};
+use super::classify::Call;
+use super::meter::Meter;
+use super::no_credentials::{ASSUME_ROLE, NoCredentials, not_assumed, not_found, too_late};
+use super::observer::Observer;
 use crate::api::{AttemptError, ErrorCode};
 use crate::core::identity::{Caller, Role, sts_region};
 
@@ -29,14 +32,16 @@ pub(super) struct CredentialStore {
     config: SdkConfig,
     /// How long it may take to fetch some.
     timeout: Duration,
+    observer: Arc<dyn Observer>,
     kept: Cache<Caller, Credentials>,
 }
 
 impl CredentialStore {
-    pub(super) fn new(config: SdkConfig, timeout: Duration) -> Self {
+    pub(super) fn new(config: SdkConfig, timeout: Duration, observer: Arc<dyn Observer>) -> Self {
         Self {
             config,
             timeout,
+            observer,
             kept: Cache::builder()
                 .max_capacity(MAX_KEPT)
                 .expire_after(UntilRenewal)
@@ -92,18 +97,17 @@ impl CredentialStore {
     async fn assume(&self, role: &Role, session: &str) -> Result<Credentials, AttemptError> {
         let own = self.own().await?;
         let region = sts_region(role.arn.partition(), self.home_region());
-        let mut builder = AssumeRoleProvider::builder(role.arn.as_str())
-            .configure(&self.config)
-            .region(Region::new(region.clone()))
-            .session_name(session);
-        if let Some(external_id) = &role.external_id {
-            builder = builder.external_id(external_id.reveal());
-        }
-        let provider = builder.build_from_provider(own).await;
-        let assumed = tokio::time::timeout(self.timeout, provider.provide_credentials()).await;
+        let request = self.sts(own, &region).assume_role();
+        let external_id = role.external_id.as_ref();
+        let request = request
+            .role_arn(role.arn.as_str())
+            .role_session_name(session)
+            .set_external_id(external_id.map(|id| id.reveal().to_owned()));
+        let assumed = tokio::time::timeout(self.timeout, request.send()).await;
         let assumed = assumed
-            .map_err(|_| too_late(&format!("sts:AssumeRole in {region}"), self.timeout))?
-            .map_err(|error| not_assumed(&error, role, session, &region));
+            .map_err(|_| too_late(&format!("{ASSUME_ROLE} in {region}"), self.timeout))?
+            .map_err(|error| not_assumed(&error, role, session, &region))
+            .and_then(|answer| of_session(answer.credentials, &region));
         let own_refused = |error: &AttemptError| error.code == ErrorCode::InvalidCredentials;
         if assumed.as_ref().is_err_and(own_refused) {
             self.forget(&Caller::Own).await;
@@ -111,9 +115,43 @@ impl CredentialStore {
         assumed
     }
 
+    fn sts(&self, own: Credentials, region: &str) -> aws_sdk_sts::Client {
+        let config = self.config.clone().into_builder();
+        let config = config
+            .region(Region::new(region.to_owned()))
+            .credentials_provider(SharedCredentialsProvider::new(own))
+            .identity_cache(IdentityCache::no_cache())
+            .build();
+        let config = aws_sdk_sts::config::Builder::from(&config)
+            .interceptor(Meter(Arc::clone(&self.observer)))
+            .build();
+        aws_sdk_sts::Client::from_conf(config)
+    }
+
     fn home_region(&self) -> Option<&str> {
         self.config.region().map(AsRef::as_ref)
     }
+}
+
+/// The credentials that STS gave.
+fn of_session(
+    given: Option<aws_sdk_sts::types::Credentials>,
+    region: &str,
+) -> Result<Credentials, AttemptError> {
+    let call = Call {
+        action: ASSUME_ROLE,
+        region,
+    };
+    let given = given.ok_or_else(|| call.malformed("it has no credentials"))?;
+    let expires_at = SystemTime::try_from(given.expiration);
+    let expires_at = expires_at.map_err(|error| call.malformed(&error.to_string()))?;
+    Ok(Credentials::new(
+        given.access_key_id,
+        given.secret_access_key,
+        Some(given.session_token),
+        Some(expires_at),
+        "AssumeRole",
+    ))
 }
 
 /// A caller's credentials, as each request wants them: renewed also between two pages of an answer.

@@ -4,27 +4,35 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use aws_config::Region;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
+    BeforeTransmitInterceptorContextRef, Error, FinalizerInterceptorContextRef, Output,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata, OrchestratorError};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
 
 use super::observer::Observer;
 
 /// The words of AWS that are told apart. Others count by their HTTP status' class.
-const ERROR_TYPES: [&str; 12] = [
+const ERROR_TYPES: [&str; 18] = [
+    "AccessDenied",
     "AccessDeniedException",
+    "ExpiredToken",
     "ExpiredTokenException",
     "IncompleteSignature",
     "InternalServerException",
+    "InvalidClientTokenId",
     "InvalidSignatureException",
     "MissingAuthenticationTokenException",
+    "RegionDisabledException",
     "RequestExpired",
     "ServiceUnavailableException",
+    "SignatureDoesNotMatch",
+    "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
     "UnrecognizedClientException",
@@ -95,7 +103,7 @@ impl Intercept for Meter {
         if let Some(request) = cfg.get_mut_from_interceptor_state::<OnItsWay>() {
             request.code = match context.response() {
                 Some(_) if succeeded => "OK",
-                Some(response) => code(response),
+                Some(response) => code(response, outcome.and_then(word_of_sts)),
                 None if timed_out => "Timeout",
                 None => "NoResponse",
             };
@@ -106,10 +114,17 @@ impl Intercept for Meter {
     }
 }
 
-fn code(response: &HttpResponse) -> &'static str {
+/// STS says in the body of its answer what others say in a header.
+fn word_of_sts<'a>(outcome: Result<&'a Output, &'a OrchestratorError<Error>>) -> Option<&'a str> {
+    let error = outcome.err()?.as_operation_error()?;
+    error.downcast_ref::<AssumeRoleError>()?.code()
+}
+
+fn code(response: &HttpResponse, word_of_sts: Option<&str>) -> &'static str {
     let named = response.headers().get("x-amzn-errortype");
     // `ns#ThrottlingException:http://…`
     let named = named.and_then(|name| name.split(':').next()?.rsplit('#').next());
+    let named = named.or(word_of_sts);
     let known = named.and_then(|name| ERROR_TYPES.into_iter().find(|known| *known == name));
     known.unwrap_or(match response.status().as_u16() {
         200..300 => "MalformedAnswer",
@@ -145,7 +160,7 @@ mod tests {
             if let Some(named) = named {
                 response.headers_mut().insert("x-amzn-errortype", named);
             }
-            assert_eq!(code(&response), expected, "{status} {named:?}");
+            assert_eq!(code(&response, None), expected, "{status} {named:?}");
         }
     }
 }

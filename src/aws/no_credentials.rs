@@ -15,6 +15,8 @@ use crate::api::{AttemptError, ErrorCode};
 use crate::core::identity::Role;
 use crate::core::region_state::error;
 
+pub(super) const ASSUME_ROLE: &str = "sts:AssumeRole";
+
 /// The reason, on its way through the SDK.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.message)]
@@ -56,17 +58,14 @@ pub(super) fn not_found(cause: &CredentialsError, home_region: &str) -> AttemptE
 
 /// A role is not to be had.
 pub(super) fn not_assumed(
-    cause: &CredentialsError,
+    by_sts: &SdkError<AssumeRoleError, HttpResponse>,
     role: &Role,
     session: &str,
     region: &str,
 ) -> AttemptError {
     let call = Call {
-        action: "sts:AssumeRole",
+        action: ASSUME_ROLE,
         region,
-    };
-    let Some(by_sts) = in_chain::<SdkError<AssumeRoleError, HttpResponse>>(cause) else {
-        return call.malformed(&detail(cause));
     };
     let error = of_sts(call, by_sts);
     let arn = &role.arn;

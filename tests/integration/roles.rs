@@ -64,6 +64,18 @@ fn is_of_sts(request: &RecordedRequest) -> bool {
     }
 }
 
+/// Each request to STS is counted, by what came of it.
+async fn assert_counted(stage: &Stage, code: &str) {
+    let (_, metrics) = stage.operator.http_get("/metrics").await;
+    let received = stage.simulator.count("us-east-1", Operation::AssumeRole);
+    let of = format!(r#"{{region="us-east-1",operation="AssumeRole",code="{code}"}}"#);
+    let line = format!("bedrock_model_map_aws_requests_total{of} {received}");
+    assert!(
+        metrics.lines().any(|l| l == line),
+        "no {line} in\n{metrics}"
+    );
+}
+
 /// The requests to STS, and those to the others.
 fn asked(stage: &Stage) -> (Vec<RecordedRequest>, Vec<RecordedRequest>) {
     stage.simulator.requests().into_iter().partition(is_of_sts)
@@ -101,6 +113,7 @@ async fn role_is_assumed_for_everything_that_is_asked() {
         "{others:?}"
     );
     assert!(others.iter().any(|r| r.operation == Operation::ListRegions));
+    assert_counted(&stage, "OK").await;
     assert!(!stage.operator.log().contains("their-word"));
 }
 
@@ -158,6 +171,7 @@ async fn sts_that_denies() {
     assert_eq!(condition(&resource, "Ready")[0], "False");
     let (_, others) = asked(&stage);
     assert_eq!(others, []);
+    assert_counted(&stage, "AccessDenied").await;
 
     let external_id = json!({"spec": {"aws": {"externalId": "their-word"}}});
     stage.patch("claude", external_id).await;
