@@ -247,7 +247,7 @@ async fn operator_needs_each_of_its_rights_and_no_other() {
 async fn no_secret_is_logged() {
     let cluster = &with_definition().await;
     let mut objects = namespaced("talkative");
-    let filter = "--log-filter=debug";
+    let filter = "--log-filter=trace";
     for object in &mut objects {
         if object["kind"] == "Deployment" {
             let container = &mut object["spec"]["template"]["spec"]["containers"][0];
@@ -261,7 +261,7 @@ async fn no_secret_is_logged() {
     let stage = Stage::with(cluster, "talkative", &objects).await;
     stage.whole_work().await;
     let log = stage.operator.log();
-    assert!(log.contains("DEBUG"), "{log}");
+    assert!(log.contains("TRACE"), "{log}");
     for secret in stage.operator.secrets() {
         assert!(!log.contains(secret), "logged: {secret}");
     }

@@ -1,10 +1,13 @@
 //! What the operator logs, and what it never does.
 
+use bedrock_simulator::{Role, SECRETS};
 use serde_json::{Value, json};
 
-use crate::support::{KEYS, Stage, catalog_of, condition};
+use crate::support::{Cast, Credentials, KEYS, Scene, Stage, catalog_of, condition};
 
 const REGIONS: [&str; 2] = ["ap-east-2", "us-west-1"];
+const READER: &str = "arn:aws:iam::123456789012:role/reader";
+const OTHER: &str = "arn:aws:iam::123456789012:role/other";
 
 #[tokio::test]
 async fn refresh_is_one_line_with_its_counts() {
@@ -42,22 +45,49 @@ async fn refresh_is_one_line_with_its_counts() {
 
 #[tokio::test]
 async fn secrets_are_never_logged() {
-    let arguments = ["--log-filter", "debug,bedrock_model_map=trace,hyper=info"];
-    let stage = Stage::with(catalog_of(&REGIONS), &arguments).await;
-    stage.create("claude", json!({ "regions": REGIONS })).await;
-    stage.sound("claude").await;
+    let scene = Scene::of(catalog_of(&REGIONS)).await;
     let external_id = "external-id-that-is-nobodys-concern";
-    let aws =
-        json!({"roleArn": "arn:aws:iam::123456789012:role/reader", "externalId": external_id});
-    stage
-        .create("other", json!({"regions": REGIONS, "aws": aws}))
-        .await;
-    let resource = stage.settled("other").await;
-    assert_eq!(condition(&resource, "Stalled")[1], "RoleNotAllowed");
+    let reader = Role::new(READER).external_id(external_id);
+    scene.simulator.identities().add(reader);
+    let allowed = format!("{}={READER}", scene.namespace.name);
+    let stage = scene.play(&Cast {
+        credentials: Credentials::Given,
+        kubeconfig: None,
+        environment: &[],
+        arguments: &["--log-filter", "trace", "--allow-role", &allowed],
+    });
+    let create = async |name: &str, aws: Value| {
+        let spec = json!({"regions": REGIONS, "aws": aws});
+        stage.create(name, spec).await;
+        stage.sound(name).await
+    };
+    create("own", Value::Null).await;
+    let assumed = create(
+        "assumed",
+        json!({"roleArn": READER, "externalId": external_id}),
+    )
+    .await;
+    assert_eq!(condition(&assumed, "Ready")[0], "True");
+    // What STS and the operator refuse is explained.
+    let wrong_id = "another-external-id-that-is-nobodys-concern";
+    for (name, role, reason) in [
+        ("refused", READER, "AccessDenied"),
+        ("not-allowed", OTHER, "RoleNotAllowed"),
+    ] {
+        let resource = create(name, json!({"roleArn": role, "externalId": wrong_id})).await;
+        assert_eq!(condition(&resource, "Stalled")[1], reason);
+    }
     let log = stage.operator.log();
-    assert!(log.contains("\"level\":\"DEBUG\""));
+    assert!(log.contains("\"level\":\"TRACE\""));
     let [_, secret_key] = KEYS;
-    for secret in [secret_key, external_id] {
+    let [assumed_key, session_token] = SECRETS;
+    for secret in [
+        secret_key,
+        assumed_key,
+        session_token,
+        external_id,
+        wrong_id,
+    ] {
         let line = log.lines().find(|line| line.contains(secret));
         assert!(line.is_none(), "{line:?}");
     }

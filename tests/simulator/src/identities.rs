@@ -5,6 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// The secret access key and the session token of all credentials given.
+pub const SECRETS: [&str; 2] = ["simulated-secret-key", "simulated-session-token"];
+
 /// A role that the simulator gives credentials of, and to whom.
 #[derive(Clone, Debug)]
 pub struct Role {

@@ -43,7 +43,7 @@ pub use catalog::{Catalog, RegionOptStatus};
 pub use delay::{Delay, InvalidDelay};
 pub use fault::{Fault, FaultRule};
 pub use fault_plan::Faults;
-pub use identities::{Identities, Role, Session};
+pub use identities::{Identities, Role, SECRETS, Session};
 pub use operation::Operation;
 pub use request_log::RecordedRequest;
 pub use simulator::Simulator;

@@ -15,7 +15,7 @@ use crate::aws_error::AwsError;
 use crate::call::credential_scope;
 use crate::delivery::deliver;
 use crate::fault::Fault;
-use crate::identities::{Issued, Session, Standing};
+use crate::identities::{Issued, SECRETS, Session, Standing};
 use crate::operation::Operation;
 use crate::request_log::RecordedRequest;
 use crate::server::ConnectionReset;
@@ -101,10 +101,11 @@ pub(crate) async fn container(
     };
     match answer(&world, &request, &reset, give).await {
         Ok(Answer::Credentials(issued, faults)) => {
+            let [secret, token] = SECRETS;
             let body = json!({
                 "AccessKeyId": issued.access_key_id,
-                "SecretAccessKey": "simulated-secret",
-                "Token": "simulated-token",
+                "SecretAccessKey": secret,
+                "Token": token,
                 "Expiration": issued.expires_at.strftime("%FT%TZ").to_string(),
             });
             deliver(body.to_string().into_bytes(), &faults)
@@ -154,6 +155,7 @@ fn document(operation: Operation, issued: &Issued) -> String {
         assumed_role_arn,
         expires_at,
     } = issued;
+    let [secret, token] = SECRETS;
     let expiration = expires_at.strftime("%FT%T.%3fZ");
     format!(
         "<{operation}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
@@ -161,8 +163,8 @@ fn document(operation: Operation, issued: &Issued) -> String {
          <AssumedRoleUser><Arn>{assumed_role_arn}</Arn>\
          <AssumedRoleId>AROA3XFRBF535PLBIFPI4:session</AssumedRoleId></AssumedRoleUser>\
          <Credentials><AccessKeyId>{access_key_id}</AccessKeyId>\
-         <SecretAccessKey>simulated-secret</SecretAccessKey>\
-         <SessionToken>simulated-token</SessionToken>\
+         <SecretAccessKey>{secret}</SecretAccessKey>\
+         <SessionToken>{token}</SessionToken>\
          <Expiration>{expiration}</Expiration></Credentials>\
          </{operation}Result>\
          <ResponseMetadata><RequestId>c6104cbe-af31-11e0-8154-cbc7ccf896c7</RequestId></ResponseMetadata>\
