@@ -28,7 +28,7 @@ demo: build ## Run the operator against a local control plane and a simulated Be
 test: fetch-control-plane ## Run all tests
 	$(CARGO) test --workspace --locked
 
-test-deploy: fetch-control-plane ## Check chart, Kustomize bases and image (builds helm and other tools with Go, once)
+test-deploy: fetch-control-plane ## Check chart, Kustomize bases, image and documents (builds helm and other tools with Go, once)
 	@tests/deploy/tools.sh >/dev/null
 	$(CARGO) test -p bedrock-model-map --test deploy --locked
 

@@ -1,5 +1,5 @@
 //! What a platform team installs: the chart, the Kustomize bases and the image, checked by the tools of the field
-//! and by a real API server.
+//! and by a real API server; and that the documents say what is true and works.
 //!
 //! Not part of `cargo test` without arguments, because the tools are built first: `make test-deploy`.
 
@@ -8,10 +8,13 @@
 
 mod chart;
 mod cluster;
+mod commands;
 mod documents;
 mod install;
 mod kustomize;
 mod manifests;
+mod markdown;
 mod release;
 mod rights;
+mod shell;
 mod tools;
