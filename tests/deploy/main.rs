@@ -17,4 +17,5 @@ mod markdown;
 mod release;
 mod rights;
 mod shell;
+mod snippets;
 mod tools;

@@ -1,0 +1,100 @@
+//! JSON and YAML in the documents can be read, and YAML is taken by what it is for.
+
+use std::fs;
+
+use control_plane::{ControlPlane, binaries};
+use serde_json::{Value, json};
+
+use crate::cluster::Cluster;
+use crate::manifests::{chart, objects, only};
+use crate::markdown::{Block, documents};
+use crate::tools::{ROOT, run};
+
+fn blocks(language: &str) -> Vec<Block> {
+    let all = documents().into_iter().flat_map(|document| document.blocks);
+    let found: Vec<Block> = all.filter(|block| block.language == language).collect();
+    assert!(found.len() > 3, "{found:?}");
+    found
+}
+
+#[test]
+fn json_of_the_documents_can_be_read() {
+    for Block { place, text, .. } in blocks("json") {
+        let read = serde_json::from_str::<Value>(&text);
+        assert!(read.is_ok(), "{place}: {read:?}");
+    }
+}
+
+#[tokio::test]
+async fn yaml_of_the_documents_is_taken() {
+    let control_plane = ControlPlane::start().await.unwrap();
+    let cluster = Cluster::of(&control_plane);
+    let definition = fs::read_to_string(format!("{ROOT}/crds/bedrockmodelmaps.yaml")).unwrap();
+    cluster.apply(&definition).await;
+    let name = "crd/bedrockmodelmaps.bedrock.modelmap.dev";
+    cluster
+        .kubectl(&["wait", "--for=condition=Established", name])
+        .await;
+    for Block { place, text, .. } in blocks("yaml") {
+        let value: Value =
+            serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{place}: {error}"));
+        let taken = if value["patches"].is_array() {
+            overlay(&control_plane, value)
+        } else if value["volumes"].is_array() {
+            cluster.dry_run(&pod(value).to_string()).await
+        } else if value["spec"].is_object() {
+            cluster.dry_run(&resource(&value).to_string()).await
+        } else {
+            // The chart's schema knows all values.
+            values(&control_plane, &value)
+        };
+        taken.unwrap_or_else(|refused| panic!("{place}: {refused}"));
+    }
+}
+
+/// A Pod of which the document shows a part.
+fn pod(mut spec: Value) -> Value {
+    for container in spec["containers"].as_array_mut().unwrap() {
+        container["image"] = json!("example.com/app");
+    }
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "app"}, "spec": spec})
+}
+
+/// A resource of which the document shows a part.
+fn resource(part: &Value) -> Value {
+    json!({
+        "apiVersion": "bedrock.modelmap.dev/v1alpha1",
+        "kind": "BedrockModelMap",
+        "metadata": {"name": "claude"},
+        "spec": part["spec"],
+    })
+}
+
+fn values(control_plane: &ControlPlane, values: &Value) -> Result<String, String> {
+    let file = control_plane.folder().join("values.yaml");
+    fs::write(&file, values.to_string()).unwrap();
+    chart(&["--values", file.to_str().unwrap()])
+}
+
+/// A Kustomize overlay of this version, whose patches must change something.
+fn overlay(control_plane: &ControlPlane, mut overlay: Value) -> Result<String, String> {
+    let published = concat!(
+        "https://github.com/bedrock-model-map/bedrock-model-map//config/default?ref=v",
+        env!("CARGO_PKG_VERSION")
+    );
+    assert_eq!(overlay["resources"], json!([published]));
+    let folder = control_plane.folder().join("overlay");
+    fs::create_dir(&folder).unwrap();
+    let here = folder.join("config");
+    std::os::unix::fs::symlink(format!("{ROOT}/config"), &here).unwrap();
+    overlay["resources"] = json!(["config/default"]);
+    fs::write(folder.join("kustomization.yaml"), overlay.to_string()).unwrap();
+    let kubectl = binaries::locate().unwrap().kubectl;
+    let made = run(&kubectl, &["kustomize", folder.to_str().unwrap()], "")?;
+    let account = only(&objects(&made), "ServiceAccount").clone();
+    assert!(
+        account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"].is_string(),
+        "{account}"
+    );
+    Ok(made)
+}
