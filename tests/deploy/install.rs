@@ -1,13 +1,13 @@
 //! The chart and the Kustomize bases on a real API server.
 
 use std::fs;
-use std::path::Path;
 
 use control_plane::ControlPlane;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, bedrock, eventually};
 use crate::manifests::{NAME, chart, kustomize, objects, only};
+use crate::shell::Shell;
 use crate::tools::{CHART, ROOT, tool};
 
 /// A namespace in which only Pods of Pod Security "restricted" are created.
@@ -131,7 +131,7 @@ async fn users_write_resources_and_no_status() {
 async fn what_stays(cluster: &Cluster<'_>) -> Vec<String> {
     let names = [
         ("crd", "", "bedrockmodelmaps.bedrock.modelmap.dev"),
-        ("bmm", "default", "two-regions"),
+        ("bmm", "default", "bedrock"),
         ("configmap", "default", "bedrock-us-east-1"),
         ("configmap", "default", "bedrock-eu-central-1"),
         ("configmap", "default", "bedrock-mapping"),
@@ -151,6 +151,13 @@ async fn what_stays(cluster: &Cluster<'_>) -> Vec<String> {
     found
 }
 
+/// The commands in the chart's notes that lead to the first map.
+fn first_map(notes: &str) -> String {
+    let (_, second) = notes.split_once("2. The first map:").unwrap();
+    let (commands, _) = second.split_once("\nIf it does not become ready").unwrap();
+    commands.replace("\n   ", "\n")
+}
+
 #[tokio::test]
 async fn release_comes_works_changes_and_goes() {
     let control_plane = ControlPlane::start().await.unwrap();
@@ -158,7 +165,6 @@ async fn release_comes_works_changes_and_goes() {
     restricted_namespace(&cluster, NAME).await;
     let release = ["install", NAME, CHART, "--namespace", NAME];
     let notes = cluster.helm(&release);
-    assert!(notes.contains("kind: BedrockModelMap"), "{notes}");
     let established = [
         "wait",
         "--for=condition=Established",
@@ -171,15 +177,11 @@ async fn release_comes_works_changes_and_goes() {
     let operator = cluster
         .operator(&objects(&chart(&[]).unwrap()), &simulator)
         .await;
-    let sample = Path::new(ROOT).join("config/samples/two-regions.yaml");
-    cluster.apply(&fs::read_to_string(sample).unwrap()).await;
-    let ready = [
-        "wait",
-        "--for=condition=Ready",
-        "bmm/two-regions",
-        "--timeout=3m",
-    ];
-    cluster.kubectl(&ready).await;
+    let listed = Shell::new(&control_plane, &simulator)
+        .run(&first_map(&notes))
+        .await;
+    let listed = listed.unwrap();
+    assert!(listed.contains("bedrock-eu-central-1"), "{listed}");
     let log = operator.log();
     assert!(!log.contains("cannot"), "{log}");
     let published = what_stays(&cluster).await;
