@@ -131,10 +131,10 @@ async fn users_write_resources_and_no_status() {
 async fn what_stays(cluster: &Cluster<'_>) -> Vec<String> {
     let names = [
         ("crd", "", "bedrockmodelmaps.bedrock.modelmap.dev"),
-        ("bmm", "default", "bedrock"),
-        ("configmap", "default", "bedrock-us-east-1"),
-        ("configmap", "default", "bedrock-eu-central-1"),
-        ("configmap", "default", "bedrock-mapping"),
+        ("bmm", "default", "models"),
+        ("configmap", "default", "models-us-east-1"),
+        ("configmap", "default", "models-eu-central-1"),
+        ("configmap", "default", "models-mapping"),
     ];
     let mut found = Vec::new();
     for (kind, namespace, name) in names {
@@ -181,7 +181,7 @@ async fn release_comes_works_changes_and_goes() {
         .run(&first_map(&notes))
         .await;
     let listed = listed.unwrap();
-    assert!(listed.contains("bedrock-eu-central-1"), "{listed}");
+    assert!(listed.contains("models-eu-central-1"), "{listed}");
     let log = operator.log();
     assert!(!log.contains("cannot"), "{log}");
     let published = what_stays(&cluster).await;
