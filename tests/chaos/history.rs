@@ -1,5 +1,6 @@
 //! A history: disturbances, and the state in the end.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
 
@@ -244,13 +245,35 @@ impl History {
         1
     }
 
+    /// Starts replicas again that have lost the lease; nothing else may end one.
+    pub fn start_again_what_ended(&self) {
+        for replica in [Some(&self.stage.operator), self.second.as_ref()] {
+            let Some((replica, status)) = replica.and_then(|r| Some((r, r.ended()?))) else {
+                continue;
+            };
+            let lost_lease = self.second.is_some() && status.code() == Some(1);
+            assert!(lost_lease, "the operator has ended: {status}");
+            replica.start_anew();
+        }
+    }
+
+    async fn as_a_kubelet(&self) -> Infallible {
+        loop {
+            self.start_again_what_ended();
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Ends the faults, and checks what is there then. Returns how long it took until it was.
     async fn converges(&mut self, refreshes: usize) -> Duration {
         let began = Instant::now();
         self.stage.simulator.faults().clear();
         reachable(&self.stage).await;
         self.stage.request_refresh(NAME, "the end").await;
-        let resource = self.stage.sound(NAME).await;
+        let resource = tokio::select! {
+            resource = self.stage.sound(NAME) => resource,
+            never = self.as_a_kubelet() => match never {},
+        };
         let took = began.elapsed();
         let (asked, due) = self.calls(refreshes);
         // Who is cut short asks again: once for each disturbance, at most.

@@ -201,6 +201,8 @@ async fn two_replicas_paused_and_killed() {
         history.moment(300).await;
         let first = history.random.below(2) == 0;
         let (paused, killed) = (history.random.below(2) == 0, history.random.below(3) == 0);
+        // Longer than the lease in some histories, shorter in others.
+        let pause = Duration::from_millis(1_000 + history.random.below(6_000));
         let second = history.second.as_ref().unwrap();
         let replica = if first {
             &history.stage.operator
@@ -208,20 +210,16 @@ async fn two_replicas_paused_and_killed() {
             second
         };
         if paused {
-            replica.pause();
-            // Longer than the lease in some histories, shorter in others.
-            sleep(Duration::from_millis(1_000 + history.random.below(6_000))).await;
-            let second = history.second.as_ref().unwrap();
-            let replica = if first {
-                &history.stage.operator
-            } else {
-                second
-            };
-            replica.resume();
+            // One that has lost the lease ends.
+            if replica.pause() {
+                sleep(pause).await;
+                replica.resume();
+            }
         } else if killed {
             replica.kill();
             replica.start_anew();
         }
+        history.start_again_what_ended();
         asked
     })
     .await;

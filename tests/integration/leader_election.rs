@@ -136,7 +136,7 @@ async fn woken_leader_writes_nothing_more() {
     let models = published_models(&stage, "claude").await;
     let other = Replica::standing_by(&stage, "woken", DURATION, other_catalog()).await;
 
-    stage.operator.pause();
+    assert!(stage.operator.pause());
     stage.refresh("claude", "of the second").await;
     assert_eq!(published_models(&stage, "claude").await, models - 1);
     // Something that whoever leads puts back at once, and now nobody does.

@@ -106,26 +106,26 @@ impl Operator {
 
     /// Asks it to end.
     pub fn terminate(&self) {
-        self.signal("-TERM");
+        assert!(self.signal("-TERM"));
     }
 
-    /// Stops it where it is, until it is resumed.
-    pub fn pause(&self) {
-        self.signal("-STOP");
+    /// Stops it where it is, until it is resumed. Returns whether it was there.
+    #[must_use]
+    pub fn pause(&self) -> bool {
+        self.signal("-STOP")
     }
 
     /// Lets it go on.
     pub fn resume(&self) {
-        self.signal("-CONT");
+        assert!(self.signal("-CONT"));
     }
 
-    fn signal(&self, signal: &str) {
+    fn signal(&self, signal: &str) -> bool {
         let pid = fs::read_to_string(&self.pid_file).unwrap();
         let sent = std::process::Command::new("kill")
             .args([signal, pid.trim()])
-            .status()
-            .unwrap();
-        assert!(sent.success());
+            .status();
+        sent.unwrap().success()
     }
 
     /// Until a line of the log has all of these.
