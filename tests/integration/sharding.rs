@@ -1,7 +1,9 @@
 //! Operators that look after different resources.
 
+use std::time::Duration;
+
 use bedrock_model_map::api::BedrockModelMap;
-use bedrock_simulator::{Catalog, Simulator};
+use bedrock_simulator::{Catalog, Fault, FaultRule, Simulator};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
@@ -159,6 +161,40 @@ async fn shards_leave_each_others_resources_alone() {
     expected.remove("mine-mapping");
     assert_eq!(stage.versions("mine").await, expected);
     assert_eq!(condition(&stage.get("mine").await, "Ready")[0], "True");
+}
+
+#[tokio::test]
+async fn resource_that_leaves_during_a_look_is_written_no_more() {
+    let selector = ["--watch-label-selector=shard=one"];
+    let stage = Stage::with(catalog_of(&[REGION]), &selector).await;
+    // Long enough for the watch to tell that it leaves.
+    let slow = FaultRule::new(Fault::latency(Duration::from_secs(4)));
+    stage.simulator.faults().add(slow);
+    let mut leaving = BedrockModelMap::new("leaving", serde_json::from_value(spec()).unwrap());
+    leaving.metadata.labels = Some([("shard".to_owned(), "one".to_owned())].into());
+    let api = stage.namespace.api();
+    api.create(&PostParams::default(), &leaving).await.unwrap();
+    eventually(async || {
+        (stage.simulator.total() > 0)
+            .then_some(())
+            .ok_or("not asked")
+    })
+    .await;
+    label(&stage, "leaving", "two").await;
+    let over = async || {
+        let (_, metrics) = stage.operator.http_get("/metrics").await;
+        let over = metrics.contains("bedrock_model_map_reconciles_active 0");
+        over.then_some(()).ok_or("it looks still")
+    };
+    eventually(over).await;
+    assert_eq!(
+        stage.simulator.total(),
+        3,
+        "the region was not asked to the end"
+    );
+    assert!(stage.config_maps("leaving").await.is_empty());
+    let status = stage.status("leaving").await;
+    assert!(status.regions.is_empty(), "{status:#?}");
 }
 
 #[tokio::test]
