@@ -34,6 +34,23 @@ fn workflows_are_clean() {
     run(&tool("actionlint"), &paths, "").unwrap();
 }
 
+/// A tag can be moved to other code, a commit cannot.
+#[test]
+fn actions_are_pinned() {
+    let workflows = fs::read_dir(Path::new(ROOT).join(".github/workflows")).unwrap();
+    let texts = workflows.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    let text = texts.collect::<String>();
+    let used = text.lines().filter_map(|line| line.split_once("uses: "));
+    let used: Vec<&str> = used.map(|(_, action)| action).collect();
+    assert!(used.len() > 5, "{used:?}");
+    for action in used {
+        let (_, pin) = action.split_once('@').unwrap();
+        let (commit, version) = pin.split_once(" # v").unwrap_or((pin, ""));
+        let is_commit = commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit());
+        assert!(is_commit && !version.is_empty(), "{action}");
+    }
+}
+
 #[test]
 fn versions_agree() {
     let version = env!("CARGO_PKG_VERSION");
