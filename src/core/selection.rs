@@ -80,12 +80,16 @@ fn same_name(a: &str, b: &str) -> bool {
     a.to_lowercase() == b.to_lowercase()
 }
 
-/// Only `*` and `?` have a meaning; everything else stands for itself.
+/// Only `*` and `?` have a meaning; everything else stands for itself. Several `*` in a row are one:
+/// globset takes `**` between slashes for folders, of which there may be none.
 pub(super) fn glob_set(globs: &[String]) -> Result<GlobSet, globset::Error> {
     let mut set = GlobSetBuilder::new();
     for glob in globs {
         let mut pattern = String::with_capacity(glob.len());
         for c in glob.chars() {
+            if c == '*' && pattern.ends_with('*') {
+                continue;
+            }
             if matches!(c, '[' | ']' | '{' | '}' | '!' | '\\' | ',') {
                 pattern.push('\\');
             }
@@ -141,6 +145,10 @@ mod tests {
             (json!({"include": ["anthropic.claude-??-haiku-*"]}), false),
             (json!({"include": ["claude"]}), false),
             (json!({"include": ["ANTHROPIC.*"]}), false),
+            (json!({"include": ["**"]}), true),
+            (json!({"include": ["anthropic.**haiku***"]}), true),
+            (json!({"include": ["**/anthropic.*"]}), false),
+            (json!({"include": ["anthropic.*/**"]}), false),
             (json!({"include": ["anthropic[.]*"]}), false),
             (json!({"include": ["{anthropic,amazon}.*"]}), false),
             (json!({"exclude": ["*:200k"]}), false),
