@@ -72,14 +72,15 @@ impl Settings {
     }
 }
 
-/// The length of a Go duration such as `1h30m`; None for what is none, or negative.
+/// The length of a Go duration such as `1h30m`; None for what is none, or has a sign.
 pub fn go_duration(text: &str) -> Option<Duration> {
-    // The parser panics on what overflows a duration, which takes a longer run of digits.
-    let overflows = text
-        .split(|c: char| !c.is_ascii_digit())
-        .any(|run| run.len() > 9);
-    let parsed: kube::core::Duration = (!overflows).then(|| text.parse().ok()).flatten()?;
-    (!parsed.is_negative()).then(|| parsed.into())
+    // The parser panics on a sign within, and on what overflows a duration, which takes a longer run of digits.
+    let is_safe = text.chars().all(|c| c.is_alphanumeric() || c == '.')
+        && text
+            .split(|c: char| !c.is_ascii_digit())
+            .all(|run| run.len() <= 9);
+    let parsed: kube::core::Duration = is_safe.then(|| text.parse().ok()).flatten()?;
+    Some(parsed.into())
 }
 
 fn identity(spec: &BedrockModelMapSpec) -> Result<Identity, InvalidIdentity> {
@@ -130,6 +131,8 @@ mod tests {
             ("59s", None),
             ("721h", None),
             ("-6h", None),
+            ("6h-1m", None),
+            ("1m-6h", None),
             ("6", None),
             ("six hours", None),
             ("99999999999999999999h", None),
