@@ -173,7 +173,7 @@ async fn discovery() {
         .find(|a| a.contains("us-east-1,") || a.contains(",us-east-1"))
         .unwrap();
     let regions: Vec<&str> = regions.split(',').collect();
-    let snapshots = Snapshots::new(Aws::load(Limits::default()).await);
+    let snapshots = Snapshots::new(Aws::load(Limits::default()).await.unwrap());
     let mut alone = Vec::new();
     for region in &regions {
         let started = Instant::now();

@@ -57,10 +57,18 @@ pub struct Aws {
     credentials: Arc<CredentialStore>,
 }
 
+/// There is no certificate authority to trust: whoever answers cannot be told from AWS.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "AWS cannot be asked: no certificate authority is known{0}; install the system's (package ca-certificates), or name a file with them in SSL_CERT_FILE"
+)]
+pub struct NoCertificates(String);
+
 impl Aws {
     /// Reads the SDK's standard configuration (environment, profile, web identity, container
-    /// credentials). Does not fail: credentials are looked for at the first call.
-    pub async fn load(limits: Limits) -> Self {
+    /// credentials). Credentials are looked for at the first call.
+    pub async fn load(limits: Limits) -> Result<Self, NoCertificates> {
+        check_certificates()?;
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
@@ -72,7 +80,7 @@ impl Aws {
         if let Ok(name) = AppName::new(env!("CARGO_PKG_NAME")) {
             loader = loader.app_name(name);
         }
-        Self::of(loader.load().await, limits, Arc::new(Nobody))
+        Ok(Self::of(loader.load().await, limits, Arc::new(Nobody)))
     }
 
     fn of(config: SdkConfig, limits: Limits, observer: Arc<dyn Observer>) -> Self {
@@ -147,4 +155,14 @@ impl Aws {
             .identity_cache(IdentityCache::no_cache())
             .build()
     }
+}
+
+/// The SDK panics where there is none.
+fn check_certificates() -> Result<(), NoCertificates> {
+    let found = rustls_native_certs::load_native_certs();
+    if !found.certs.is_empty() {
+        return Ok(());
+    }
+    let why = found.errors.iter().map(|error| format!(" ({error})"));
+    Err(NoCertificates(why.collect()))
 }

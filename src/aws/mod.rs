@@ -13,6 +13,6 @@ mod raw_answer;
 mod snapshots;
 mod turnstile;
 
-pub use client::{Aws, Limits};
+pub use client::{Aws, Limits, NoCertificates};
 pub use observer::{HeldBackBy, Observer, SnapshotSource};
 pub use snapshots::Snapshots;

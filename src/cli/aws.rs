@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::MANAGER;
-use crate::aws::{Aws, Limits, Snapshots};
+use crate::aws::{Aws, Limits, NoCertificates, Snapshots};
 use crate::core::identity::{Caller, ExternalId, Role, RoleArn};
 
 #[derive(Debug, clap::Args)]
@@ -48,13 +48,13 @@ impl AwsArgs {
         }
     }
 
-    pub(super) async fn snapshots(&self) -> Snapshots {
+    pub(super) async fn snapshots(&self) -> Result<Snapshots, NoCertificates> {
         let limits = Limits {
             region_timeout: Duration::from_secs(self.region_timeout_seconds),
             concurrent_regions: usize::from(self.concurrent_regions),
             requests_per_second: self.requests_per_second,
         };
-        Snapshots::new(Aws::load(limits).await)
+        Ok(Snapshots::new(Aws::load(limits).await?))
     }
 }
 

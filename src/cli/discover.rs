@@ -10,6 +10,7 @@ use super::output::{Outcome, note};
 use super::page::About;
 use super::progress::Progress;
 use super::selectors::Selectors;
+use crate::aws::NoCertificates;
 use crate::core::render::{RenderError, region_files};
 use crate::core::selection::Selection;
 use crate::discovery::{Discovery, discover};
@@ -43,6 +44,8 @@ pub(super) enum DiscoverError {
     Runtime(#[source] io::Error),
     #[error("{0}")]
     Glob(#[from] globset::Error),
+    #[error("{0}")]
+    NoCertificates(#[from] NoCertificates),
     #[error("{0}")]
     Regions(String),
     #[error("no region answered")]
@@ -81,7 +84,7 @@ impl Discover {
 
     async fn ask(&self, selection: &Selection) -> Result<Discovery, DiscoverError> {
         let named = (!self.regions.is_empty()).then_some(self.regions.as_slice());
-        let snapshots = self.aws.snapshots().await;
+        let snapshots = self.aws.snapshots().await?;
         let progress = Progress::waiting("asking AWS".to_owned());
         let discovery = discover(&snapshots, &self.aws.caller(), named, selection, |p| {
             progress.discovered(p);

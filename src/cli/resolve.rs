@@ -11,6 +11,7 @@ use super::cluster::{ClusterArgs, NoCluster};
 use super::mapping;
 use super::output::{Outcome, PrintError, note, print, print_yaml, printable};
 use crate::api::{ErrorCode, InferenceProfilesSpec, ModelsSpec, RegionState};
+use crate::aws::NoCertificates;
 use crate::core::resolve::{Resolution, Unresolved, resolve};
 use crate::core::selection::Selection;
 use crate::discovery::discover;
@@ -80,6 +81,8 @@ pub(super) enum ResolveError {
     #[error("nothing is published of {region}: {why}")]
     NotPublished { region: String, why: String },
     #[error("{0}")]
+    NoCertificates(#[from] NoCertificates),
+    #[error("{0}")]
     Live(String),
     #[error("{0}")]
     Unresolved(#[from] Unresolved),
@@ -146,7 +149,7 @@ impl Resolve {
     async fn ask_bedrock(&self) -> Result<Published, ResolveError> {
         let everything = Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default())?;
         let caller = self.aws.caller();
-        let snapshots = self.aws.snapshots().await;
+        let snapshots = self.aws.snapshots().await?;
         let region = std::slice::from_ref(&self.region);
         let discovery = discover(&snapshots, &caller, Some(region), &everything, |_| {})
             .await

@@ -17,7 +17,7 @@ use self::leadership::Leadership;
 use super::cluster::proxied_as_wanted;
 use super::output::Outcome;
 use crate::api::MANAGER;
-use crate::aws::{Aws, Limits, Snapshots};
+use crate::aws::{Aws, Limits, NoCertificates, Snapshots};
 use crate::cluster::{self, Lost, SelectorError};
 use crate::core::role_rules::RoleRule;
 use crate::ops::admin::{self, AdminServer, BindError, Health};
@@ -123,6 +123,8 @@ pub(super) enum RunError {
     Signals(#[source] io::Error),
     #[error("no cluster: {0}; set KUBECONFIG, or run inside a cluster with a service account")]
     NoCluster(#[source] InferConfigError),
+    #[error("{0}")]
+    NoCertificates(#[from] NoCertificates),
     #[error("no client for the cluster: {0}")]
     NoClient(#[source] kube::Error),
     #[error("{0}")]
@@ -165,7 +167,7 @@ impl Run {
             requests_per_second: self.requests_per_second,
         };
         let metrics = Metrics::new(self.region_metrics);
-        let aws = Aws::load(limits).await;
+        let aws = Aws::load(limits).await?;
         let aws = aws.observed_by(Arc::new(metrics.clone()));
         let snapshots = Snapshots::new(aws);
         let options = cluster::Options {

@@ -318,3 +318,19 @@ async fn hostile_names_move_no_cursor() {
         assert!(!shown.contains(['\u{1b}', '\u{7}']), "{shown:?}");
     }
 }
+
+/// As in an image without them.
+#[tokio::test]
+async fn without_certificate_authorities_it_is_said_what_is_missing() {
+    let simulator = bedrock().await;
+    let url = simulator.url();
+    let [endpoint, id, secret] = aws(&url);
+    let none = [
+        ("SSL_CERT_FILE", "/nonexistent"),
+        ("SSL_CERT_DIR", "/nonexistent"),
+    ];
+    let variables = [endpoint, id, secret, none[0], none[1]];
+    let done = run(&variables, &["discover", "--region", "us-east-1"]).await;
+    done.failed(1, "no certificate authority is known");
+    done.failed(1, "ca-certificates");
+}
