@@ -41,6 +41,7 @@ mod witness;
 use std::time::Duration;
 
 use bedrock_simulator::{Fault, FaultRule};
+use control_plane::ControlPlane;
 use tokio::time::sleep;
 
 use history::{Form, History};
@@ -72,31 +73,39 @@ async fn killed_at_any_moment_of_a_refresh() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn api_server_stopped_and_started() {
-    let _turn = TURN.lock().await;
-    let form = Form::of("SIGKILL of the API server, and its restart", 1, 1, 5, 2);
-    form.run(History::start, async |history: &mut History| {
-        let asked = history.disturb_and_refresh().await;
-        history.moment(400).await;
-        let control_plane = history.stage.cluster.control_plane;
-        control_plane.stop_api_server();
-        history.moment(2_000).await;
-        control_plane.start_api_server().await.unwrap();
-        asked
-    })
+    outage(
+        "SIGKILL of the API server, and its restart",
+        ControlPlane::stop_api_server,
+        ControlPlane::start_api_server,
+    )
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn etcd_stopped_and_started() {
+    outage(
+        "SIGKILL of etcd, and its restart",
+        ControlPlane::stop_etcd,
+        ControlPlane::start_etcd,
+    )
+    .await;
+}
+
+/// A part of the control plane is gone for a while during refreshes.
+async fn outage(
+    what: &'static str,
+    stop: impl Fn(&ControlPlane),
+    start: impl AsyncFn(&'static ControlPlane) -> Result<(), control_plane::Error>,
+) {
     let _turn = TURN.lock().await;
-    let form = Form::of("SIGKILL of etcd, and its restart", 1, 1, 5, 2);
+    let form = Form::of(what, 1, 1, 5, 2);
     form.run(History::start, async |history: &mut History| {
         let asked = history.disturb_and_refresh().await;
         history.moment(400).await;
         let control_plane = history.stage.cluster.control_plane;
-        control_plane.stop_etcd();
+        stop(control_plane);
         history.moment(2_000).await;
-        control_plane.start_etcd().await.unwrap();
+        start(control_plane).await.unwrap();
         asked
     })
     .await;

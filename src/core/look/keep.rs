@@ -53,7 +53,7 @@ impl<W: World> Refresher<'_, W> {
         let Some(before) = status.config_map.clone() else {
             return Ok(status);
         };
-        let Found { content, mut live } = self.last_good.find(region, &status).await?;
+        let Found { content, live } = self.last_good.find(region, &status).await?;
         let content = if let Some(content) = content {
             content
         } else if let Some((content, since)) = self.last_good.told_by(live.as_ref()) {
@@ -80,7 +80,7 @@ impl<W: World> Refresher<'_, W> {
                 Err(error) => round.complaints.push((region.to_owned(), error)),
             }
         }
-        let kept = self.publish(&before, region, &content, &status, live.take());
+        let kept = self.publish(&before, region, &content, &status, live);
         match kept.await {
             Ok(written) => round.written += usize::from(written),
             Err(error) => round.complaints.push((region.to_owned(), error)),
