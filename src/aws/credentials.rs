@@ -13,6 +13,7 @@ use moka::Expiry;
 use moka::future::Cache;
 
 use super::classify::Call;
+use super::client::SIGV4;
 use super::meter::Meter;
 use super::no_credentials::{ASSUME_ROLE, NoCredentials, not_assumed, not_found, too_late};
 use super::observer::Observer;
@@ -123,6 +124,7 @@ impl CredentialStore {
             .identity_cache(IdentityCache::no_cache())
             .build();
         let config = aws_sdk_sts::config::Builder::from(&config)
+            .auth_scheme_preference([SIGV4])
             .interceptor(Meter(Arc::clone(&self.observer)))
             .build();
         aws_sdk_sts::Client::from_conf(config)

@@ -50,10 +50,21 @@ pub(super) fn not_found(cause: &CredentialsError, home_region: &str) -> AttemptE
         );
         return error(ErrorCode::Unreachable, message);
     }
+    let key = if has_bedrock_api_key() {
+        BEDROCK_API_KEY_UNUSED
+    } else {
+        ""
+    };
     let message = format!(
-        "no AWS credentials could be had; give the operator an identity (IRSA, Pod Identity or the SDK's environment variables): {detail}"
+        "no AWS credentials could be had; give the operator an identity (IRSA, Pod Identity or the SDK's environment variables): {detail}{key}"
     );
     error(ErrorCode::InvalidCredentials, message)
+}
+
+const BEDROCK_API_KEY_UNUSED: &str = "; the Bedrock API key in AWS_BEARER_TOKEN_BEDROCK is not used: it is no AWS identity, so that neither STS nor the Account service accepts it";
+
+fn has_bedrock_api_key() -> bool {
+    std::env::var_os("AWS_BEARER_TOKEN_BEDROCK").is_some_and(|key| !key.is_empty())
 }
 
 /// A role is not to be had.

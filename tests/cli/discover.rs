@@ -334,3 +334,24 @@ async fn without_certificate_authorities_it_is_said_what_is_missing() {
     done.failed(1, "no certificate authority is known");
     done.failed(1, "ca-certificates");
 }
+
+/// The SDK for Bedrock prefers such a key to any other identity.
+#[tokio::test]
+async fn bedrock_api_key_does_not_replace_the_credentials() {
+    let simulator = bedrock().await;
+    let url = simulator.url();
+    let key = ("AWS_BEARER_TOKEN_BEDROCK", "key-of-another-account");
+    let arguments = ["discover", "--region", "eu-west-1", "-o", "json"];
+    let variables: Vec<_> = aws(&url).into_iter().chain([key]).collect();
+    let done = run(&variables, &arguments).await;
+    let expected = mapping_of(&simulator.catalog(), &["eu-west-1"]);
+    assert_same(&done.well(), &expected);
+
+    let done = run(&[("AWS_ENDPOINT_URL", &url), key], &arguments).await;
+    done.failed(1, "no AWS credentials");
+    done.failed(
+        1,
+        "the Bedrock API key in AWS_BEARER_TOKEN_BEDROCK is not used",
+    );
+    assert!(!done.stderr.contains(key.1), "{done}");
+}
