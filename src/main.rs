@@ -4,6 +4,9 @@ use std::process::ExitCode;
 
 use bedrock_model_map::cli::Cli;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     Cli::of_process().execute()
 }

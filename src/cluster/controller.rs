@@ -22,7 +22,7 @@ use tracing::Instrument as _;
 
 use super::events::EventWriter;
 use super::metrics::ResourceCollector;
-use super::reconcile::{Context, ReconcileError, reconcile, retry};
+use super::reconcile::{Context, ReconcileError, RenderBudget, reconcile, retry};
 use super::watch::{Scope, Watch};
 use crate::api::{BedrockModelMap, KIND, LABEL_NAME};
 use crate::aws::Snapshots;
@@ -105,6 +105,7 @@ pub async fn run(
     let watches: Vec<Watch> = watches.collect();
     let context = Arc::new(Context {
         events: EventWriter::new(client.clone()),
+        render_budget: RenderBudget::default(),
         client,
         snapshots,
         roles: options.roles.clone(),

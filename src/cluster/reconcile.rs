@@ -11,6 +11,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Client, ResourceExt as _};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument as _;
 
 use super::call::CallError;
@@ -25,7 +26,7 @@ use crate::aws::Snapshots;
 use crate::core::catalog::Snapshot;
 use crate::core::events::Event;
 use crate::core::identity::Caller;
-use crate::core::look::{Look, Looked, Next, World};
+use crate::core::look::{Look, Looked, Next, Work, World};
 use crate::core::ownership::{Owner, Target};
 use crate::core::region_state::error;
 use crate::core::role_rules::RoleRules;
@@ -38,6 +39,33 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// The longest wait after reconciliations that failed.
 const LONGEST_RETRY: Duration = Duration::from_mins(1);
 
+/// Permits of [`RenderBudget`]. One stands for a region's content as it is rendered, compared and
+/// written: some 3 MB for us-east-1, parsed, as text and on its way to the API server.
+const RENDER_PERMITS: u32 = 16;
+/// What the merged mapping of all regions takes: two are made at once.
+const MAPPING_PERMITS: u32 = 8;
+/// What a status with the ids of all models and profiles takes.
+const STATUS_PERMITS: u32 = 2;
+
+/// Bounds what all reconciliations together have in memory at once. It is acquired after AWS has
+/// answered, so that a region that hangs holds none of it.
+#[derive(Clone, Debug)]
+pub(super) struct RenderBudget(Arc<Semaphore>);
+
+impl Default for RenderBudget {
+    fn default() -> Self {
+        let permits = usize::try_from(RENDER_PERMITS).unwrap_or(usize::MAX);
+        Self(Arc::new(Semaphore::new(permits)))
+    }
+}
+
+impl RenderBudget {
+    /// None: never, as the semaphore is not closed.
+    async fn acquire(&self, permits: u32) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0).acquire_many_owned(permits).await.ok()
+    }
+}
+
 /// What every reconciliation works with.
 pub(super) struct Context {
     pub(super) client: Client,
@@ -46,6 +74,7 @@ pub(super) struct Context {
     pub(super) ledger: Arc<Ledger>,
     pub(super) metrics: Metrics,
     pub(super) events: EventWriter,
+    pub(super) render_budget: RenderBudget,
     /// Metadata of the `ConfigMaps` that carry our labels, as the watch shows them.
     pub(super) config_maps: Stores<PartialObjectMeta<ConfigMap>>,
     /// The resources that are looked after, as the watch shows them.
@@ -176,6 +205,15 @@ impl RealWorld<'_> {
 
 impl World for RealWorld<'_> {
     type Error = CallError;
+    type RenderPermit = Option<OwnedSemaphorePermit>;
+
+    async fn render_permit(&self, work: Work) -> Option<OwnedSemaphorePermit> {
+        let permits = match work {
+            Work::Region => 1,
+            Work::Mapping => MAPPING_PERMITS,
+        };
+        self.context.render_budget.acquire(permits).await
+    }
 
     async fn read(&self, config_map: &str) -> Result<Option<ConfigMap>, CallError> {
         self.publisher.read(config_map).await
@@ -214,6 +252,7 @@ impl World for RealWorld<'_> {
         if !self.is_looked_after() {
             return Ok(());
         }
+        let _permit = self.context.render_budget.acquire(STATUS_PERMITS).await;
         let client = self.context.client.clone();
         let Context {
             ledger, metrics, ..

@@ -111,28 +111,41 @@ impl Lifecycle {
 
 /// What changed from one mapping to another, each given as the models of its regions.
 pub fn changes(before: &BTreeMap<&str, &Models>, after: &BTreeMap<&str, &Models>) -> Changes {
-    let mut found: BTreeMap<What, BTreeSet<String>> = BTreeMap::new();
     let regions: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
-    for region in regions {
-        for what in of_region(before.get(region).copied(), after.get(region).copied()) {
-            found.entry(what).or_default().insert(region.to_owned());
-        }
-    }
-    let items = found.into_iter();
-    Changes {
-        items: items
-            .map(|(what, regions)| Change { what, regions })
-            .collect(),
-    }
+    let changed = |region| region_changes(before.get(region).copied(), after.get(region).copied());
+    regions
+        .into_iter()
+        .flat_map(|region| changed(region).into_iter().map(move |what| (region, what)))
+        .collect()
 }
 
-fn of_region(before: Option<&Models>, after: Option<&Models>) -> Vec<What> {
+/// What changed in one region; None: it is not published.
+pub fn region_changes(before: Option<&Models>, after: Option<&Models>) -> Vec<What> {
     match (before, after) {
         (Some(before), Some(after)) if before == after => Vec::new(),
         (Some(before), Some(after)) => of_models(before, after),
         (Some(_), None) => vec![What::RegionRemoved],
         (None, Some(_)) => vec![What::RegionAdded],
         (None, None) => Vec::new(),
+    }
+}
+
+/// Joins equal changes of several regions into one.
+impl<'a> FromIterator<(&'a str, What)> for Changes {
+    fn from_iter<I: IntoIterator<Item = (&'a str, What)>>(changes: I) -> Self {
+        let mut regions_of: BTreeMap<What, BTreeSet<String>> = BTreeMap::new();
+        for (region, what) in changes {
+            regions_of
+                .entry(what)
+                .or_default()
+                .insert(region.to_owned());
+        }
+        let items = regions_of.into_iter();
+        Self {
+            items: items
+                .map(|(what, regions)| Change { what, regions })
+                .collect(),
+        }
     }
 }
 

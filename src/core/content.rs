@@ -152,19 +152,19 @@ pub struct RegionFreshness {
     pub stale_since: Option<Timestamp>,
 }
 
-/// `{"models": {region: {modelId: model}}}`, put together from the regions' own bytes.
+/// `{"models": {region: {modelId: model}}}`, put together from each region's `models.json`.
 pub fn mapping_json<'a>(
-    regions: impl Iterator<Item = (&'a str, &'a RegionContent)>,
+    regions: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Result<String, ContentError> {
     let regions: BTreeMap<_, _> = regions.collect();
     let mut mapping = String::from(r#"{"models":{"#);
-    for (index, (region, content)) in regions.iter().enumerate() {
+    for (index, (region, models_json)) in regions.iter().enumerate() {
         if index > 0 {
             mapping.push(',');
         }
         mapping.push_str(&json(MAPPING_JSON, region)?);
         mapping.push(':');
-        mapping.push_str(&content.models_json);
+        mapping.push_str(models_json);
     }
     mapping.push_str("}}");
     Ok(mapping)

@@ -114,15 +114,15 @@ pub struct Mapping {
     pub compressed: bool,
 }
 
-/// The files of the merged ConfigMap, of each published region's content and status.
+/// The files of the merged ConfigMap, of each published region's `models.json` and status.
 pub fn mapping_files<'a>(
-    regions: impl Iterator<Item = (&'a str, &'a RegionContent, &'a RegionStatus)> + Clone,
+    regions: impl Iterator<Item = (&'a str, &'a str, &'a RegionStatus)> + Clone,
     compression: Compression,
 ) -> Result<Mapping, RenderError> {
     let mapping = mapping_json(
         regions
             .clone()
-            .map(|(region, content, _)| (region, content)),
+            .map(|(region, models_json, _)| (region, models_json)),
     )?;
     let sha256 = sha256(mapping.as_bytes());
     let total = |count: fn(&RegionStatus) -> i64| regions.clone().map(|(_, _, s)| count(s)).sum();

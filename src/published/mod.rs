@@ -91,7 +91,9 @@ impl Published {
     /// The bytes of `mapping.json` with these regions.
     pub fn mapping_json(&self) -> Result<String, ContentError> {
         let regions = self.regions.iter();
-        content::mapping_json(regions.map(|(region, p)| (region.as_str(), &p.content)))
+        content::mapping_json(
+            regions.map(|(region, p)| (region.as_str(), p.content.models_json.as_str())),
+        )
     }
 }
 

@@ -171,7 +171,7 @@ fn the_status_of_a_fresh_a_stale_and_a_failed_region() {
     }
     let published = contents
         .iter()
-        .map(|(region, content)| (*region, content, &regions[*region]));
+        .map(|(region, content)| (*region, content.models_json.as_str(), &regions[*region]));
     let mapping = mapping_files(published, Compression::Auto).unwrap();
 
     let mut status = BedrockModelMapStatus {

@@ -135,7 +135,7 @@ proptest! {
     ) {
         let regions = [("us-east-1", one), ("eu-west-1", other)]
             .map(|(region, lists)| (region, RegionContent::of(lists.catalog()).unwrap()));
-        let mapping = mapping_json(regions.iter().map(|(region, content)| (*region, content)));
+        let mapping = mapping_json(regions.iter().map(|(region, content)| (*region, content.models_json.as_str())));
         let mut mapping: BTreeMap<String, BTreeMap<String, Value>> =
             serde_json::from_str(&mapping.unwrap()).unwrap();
         let mut mapping = mapping.remove("models").unwrap();

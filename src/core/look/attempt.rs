@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::World;
 use super::refresh::{Refresher, unwritable};
+use super::{Work, World};
 use crate::api::{AttemptError, ErrorCode, RegionStatus};
 use crate::core::association::associate;
+use crate::core::changes::{What, region_changes};
 use crate::core::content::RegionContent;
 use crate::core::plan::Refresh;
 use crate::core::region_state::{Answer, Publication, answered, error, stamp};
@@ -22,12 +23,15 @@ pub(super) enum Attempt {
     Failed(AttemptError),
 }
 
-/// An answer that is published, or has nothing in it.
+/// An answer that is published, or has nothing in it. It outlives the region's attempt until all
+/// regions have answered: so it keeps the bytes for the merged mapping, and not the parsed models,
+/// which take ten times as much memory.
 pub(super) struct Answered {
     pub(super) status: RegionStatus,
-    pub(super) content: RegionContent,
-    /// What was published before, if it was something else and is still to be had.
-    pub(super) before: Option<RegionContent>,
+    /// `models.json`, if there is any model.
+    pub(super) models_json: Option<String>,
+    /// What changed in what is published.
+    pub(super) changes: Vec<What>,
     pub(super) written: bool,
 }
 
@@ -44,6 +48,7 @@ impl<W: World> Refresher<'_, W> {
             .world
             .ask(region, not_before, refresh.urgency(before))
             .await?;
+        let _permit = self.world.render_permit(Work::Region).await;
         let catalog = associate(&snapshot, &self.settings.selection);
         let answer = Answer::of(catalog, snapshot.taken_at)
             .map_err(|cause| error(ErrorCode::PayloadTooLarge, cause.to_string()))?;
@@ -53,8 +58,11 @@ impl<W: World> Refresher<'_, W> {
             Publication::Keep => Attempt::Held(status),
             Publication::Remove => Attempt::Answered(Answered {
                 status,
-                content: answer.content,
-                before: None,
+                models_json: None,
+                changes: match before {
+                    Some(before) if before.config_map.is_some() => vec![What::RegionRemoved],
+                    Some(_) | None => Vec::new(),
+                },
                 written: false,
             }),
             Publication::Publish => {
@@ -72,10 +80,16 @@ impl<W: World> Refresher<'_, W> {
                 let written = self.publish(&name, region, &content, &status, live);
                 let written = written.await?;
                 status.mapping = Some(content.profile_ids());
+                let changes = match replaced {
+                    Some(replaced) => region_changes(Some(&replaced.models), Some(&content.models)),
+                    // The same as before, or what was before is not to be had.
+                    None if before.is_some_and(|b| b.config_map.is_some()) => Vec::new(),
+                    None => vec![What::RegionAdded],
+                };
                 Attempt::Answered(Answered {
                     status,
-                    content,
-                    before: replaced,
+                    models_json: Some(content.models_json),
+                    changes,
                     written,
                 })
             }

@@ -1,8 +1,8 @@
 //! A region that gave no answer to publish: what it had published stays.
 
-use super::World;
 use super::last_good::Found;
 use super::refresh::{Refresher, Round};
+use super::{Work, World};
 use crate::api::{AttemptError, RegionState, RegionStatus};
 use crate::core::others::Others;
 use crate::core::region_state::{
@@ -36,6 +36,7 @@ impl<W: World> Refresher<'_, W> {
     /// or a resource of the same name is gone and had retained it.
     async fn untold(&self, region: &str) -> Result<Option<RegionStatus>, W::Error> {
         let name = self.settings.region_config_map(region);
+        let _permit = self.world.render_permit(Work::Region).await;
         let live = self.world.read(&name).await?;
         let told = self.last_good.told_by(live.as_ref());
         Ok(told.map(|(content, since)| found_published(None, &name, &content, since)))
@@ -53,6 +54,7 @@ impl<W: World> Refresher<'_, W> {
         let Some(before) = status.config_map.clone() else {
             return Ok(status);
         };
+        let _permit = self.world.render_permit(Work::Region).await;
         let Found { content, live } = self.last_good.find(region, &status).await?;
         let content = if let Some(content) = content {
             content
@@ -73,7 +75,9 @@ impl<W: World> Refresher<'_, W> {
             match moved {
                 Ok(written) => {
                     round.written += usize::from(written);
-                    round.contents.insert(region.to_owned(), content);
+                    round
+                        .models_json
+                        .insert(region.to_owned(), content.models_json);
                     status.config_map = Some(wanted);
                     return Ok(status);
                 }
@@ -85,7 +89,9 @@ impl<W: World> Refresher<'_, W> {
             Ok(written) => round.written += usize::from(written),
             Err(error) => round.complaints.push((region.to_owned(), error)),
         }
-        round.contents.insert(region.to_owned(), content);
+        round
+            .models_json
+            .insert(region.to_owned(), content.models_json);
         Ok(status)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 
 use super::World;
@@ -16,13 +16,16 @@ use crate::core::content::{
 use crate::core::ownership::Owner;
 use crate::core::settings::Settings;
 
+/// The `models.json` of each region, as the merged mapping has it.
+type MergedModels = BTreeMap<String, Box<RawValue>>;
+
 /// Looks for what one resource has published.
 pub(super) struct LastGood<'a, W> {
     world: &'a W,
     owner: &'a Owner,
     settings: &'a Settings,
     status: &'a BedrockModelMapStatus,
-    merged: OnceCell<BTreeMap<String, Value>>,
+    merged: OnceCell<MergedModels>,
 }
 
 /// What was found of a region.
@@ -74,8 +77,7 @@ impl<'a, W: World> LastGood<'a, W> {
             let merged = self.merged.get_or_try_init(|| self.read_merged()).await?;
             content = merged
                 .get(region)
-                .and_then(|models| serde_json::to_string(models).ok())
-                .and_then(|json| RegionContent::read(&json, sha256));
+                .and_then(|models| RegionContent::read(models.get(), sha256));
         }
         Ok(Found { content, live })
     }
@@ -109,7 +111,7 @@ impl<'a, W: World> LastGood<'a, W> {
         RegionContent::of(associate(&snapshot, &self.settings.selection)).ok()
     }
 
-    async fn read_merged(&self) -> Result<BTreeMap<String, Value>, W::Error> {
+    async fn read_merged(&self) -> Result<MergedModels, W::Error> {
         let Some(name) = self
             .status
             .mapping
@@ -132,7 +134,7 @@ impl<'a, W: World> LastGood<'a, W> {
             .collect();
         // What cannot be read is as good as missing: it will be written anew.
         let json = read_mapping_json(&data, &binary).ok().flatten();
-        let mapping: Option<BTreeMap<String, BTreeMap<String, Value>>> =
+        let mapping: Option<BTreeMap<String, MergedModels>> =
             json.and_then(|json| serde_json::from_str(&json).ok());
         Ok(mapping
             .and_then(|mut m| m.remove("models"))

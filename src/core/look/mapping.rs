@@ -1,9 +1,8 @@
 //! The merged mapping of one resource: put together from what its regions have published.
 
-use super::World;
 use super::refresh::{Refresher, Round};
+use super::{Work, World};
 use crate::api::{AttemptError, ErrorCode, MappingStatus, RegionState, RegionStatus};
-use crate::core::content::RegionContent;
 use crate::core::lifecycle::Ends;
 use crate::core::ownership::{Content, Target};
 use crate::core::region_state::error;
@@ -22,9 +21,10 @@ impl<W: World> Refresher<'_, W> {
         if !round.regions.values().any(answered) {
             return Ok(());
         }
+        let _permit = self.world.render_permit(Work::Mapping).await;
         let published = round.regions.iter().filter(|(_, r)| r.config_map.is_some());
         for (region, status) in published.clone() {
-            if round.contents.contains_key(region) {
+            if round.models_json.contains_key(region) {
                 continue;
             }
             let Some(content) = self.last_good.find(region, status).await?.content else {
@@ -33,11 +33,14 @@ impl<W: World> Refresher<'_, W> {
                 round.mapping.clone_from(before);
                 return Ok(());
             };
-            round.contents.insert(region.clone(), content);
+            round
+                .models_json
+                .insert(region.clone(), content.models_json);
         }
-        let contents = &round.contents;
-        let regions = published
-            .filter_map(|(region, status)| Some((region.as_str(), contents.get(region)?, status)));
+        let models_json = &round.models_json;
+        let regions = published.filter_map(|(region, status)| {
+            Some((region.as_str(), models_json.get(region)?.as_str(), status))
+        });
         let name = self.settings.mapping_config_map();
         let result = self.publish_mapping(&name, regions).await;
         round.mapping = Some(match result {
@@ -56,7 +59,7 @@ impl<W: World> Refresher<'_, W> {
     async fn publish_mapping<'r>(
         &self,
         name: &str,
-        regions: impl Iterator<Item = (&'r str, &'r RegionContent, &'r RegionStatus)> + Clone,
+        regions: impl Iterator<Item = (&'r str, &'r str, &'r RegionStatus)> + Clone,
     ) -> Result<(MappingStatus, bool), AttemptError> {
         let compression = self.resource.spec.output.compression;
         let mapping = mapping_files(regions, compression)

@@ -29,7 +29,7 @@ mod mapping;
 mod refresh;
 mod world;
 
-pub use world::World;
+pub use world::{Work, World};
 
 /// The shortest wait for the next look: a time that has just come is not looked at twice.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
@@ -195,6 +195,7 @@ impl<W: World> Look<'_, W> {
             if self.world.is_as_left(name) {
                 continue;
             }
+            let _permit = self.world.render_permit(Work::Region).await;
             let found = refresher.last_good.find(region, region_status).await?;
             let Some(content) = found.content else {
                 lost.regions.insert(region.clone());

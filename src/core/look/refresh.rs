@@ -17,7 +17,7 @@ use crate::api::{
     LABEL_REGION, MappingStatus, RegionStatus,
 };
 use crate::core::account_state;
-use crate::core::changes::{Changes, changes};
+use crate::core::changes::{Changes, What};
 use crate::core::content::RegionContent;
 use crate::core::lifecycle::Ends;
 use crate::core::others::Others;
@@ -26,7 +26,6 @@ use crate::core::plan::{Inputs, Reason, Refresh, regions_to_ask};
 use crate::core::region_name::is_region;
 use crate::core::region_state::{Asked, error};
 use crate::core::render::region_files;
-use crate::core::resolve::Models;
 use crate::core::settings::Settings;
 
 /// What a refresh works with.
@@ -44,8 +43,8 @@ pub(super) struct Refresher<'a, W> {
 pub(super) struct Round {
     /// The regions, those not asked included.
     pub(super) regions: BTreeMap<String, RegionStatus>,
-    /// What is published of regions, as far as it is known already.
-    pub(super) contents: BTreeMap<String, RegionContent>,
+    /// The published `models.json` of regions, as far as it is known already.
+    pub(super) models_json: BTreeMap<String, String>,
     /// The question to the account, if there was one.
     account: Option<AccountRegionsStatus>,
     /// The merged mapping.
@@ -80,7 +79,9 @@ impl<W: World> Refresher<'_, W> {
             let status = match attempt {
                 Attempt::Answered(answered) => {
                     round.written += usize::from(answered.written);
-                    round.contents.insert(region.clone(), answered.content);
+                    round
+                        .models_json
+                        .extend(answered.models_json.map(|json| (region.clone(), json)));
                     answered.status
                 }
                 Attempt::Held(status) => self.keep(&region, status, &mut round).await?,
@@ -162,34 +163,18 @@ impl<W: World> Refresher<'_, W> {
     /// What changes in what is published, in the regions that answer and in those no longer looked
     /// after.
     fn changes(&self, attempts: &BTreeMap<String, Attempt>, known: &[String]) -> Changes {
-        let nothing = Models::new();
-        let mut before: BTreeMap<&str, &Models> = self
-            .status
-            .regions
-            .iter()
+        let gone = self.status.regions.iter();
+        let gone = gone
             .filter(|(region, status)| status.config_map.is_some() && !known.contains(region))
-            .map(|(region, _)| (region.as_str(), &nothing))
-            .collect();
-        let mut after = BTreeMap::new();
-        for (region, attempt) in attempts {
-            let Attempt::Answered(answered) = attempt else {
-                continue;
+            .map(|(region, _)| (region.as_str(), What::RegionRemoved));
+        let answered = attempts.iter().flat_map(|(region, attempt)| {
+            let changes = match attempt {
+                Attempt::Answered(answered) => answered.changes.as_slice(),
+                Attempt::Held(_) | Attempt::Failed(_) => &[],
             };
-            let status = self.status.regions.get(region);
-            let was_published = status.is_some_and(|status| status.config_map.is_some());
-            let is_published = answered.status.config_map.is_some();
-            match (was_published, is_published, &answered.before) {
-                (true, true, Some(replaced)) => {
-                    before.insert(region, &replaced.models);
-                    after.insert(region.as_str(), &answered.content.models);
-                }
-                (true, false, _) => drop(before.insert(region, &nothing)),
-                (false, true, _) => drop(after.insert(region.as_str(), &answered.content.models)),
-                // The same as before, or what was before is not to be had.
-                (true, true, None) | (false, false, _) => {}
-            }
-        }
-        changes(&before, &after)
+            changes.iter().map(|what| (region.as_str(), what.clone()))
+        });
+        gone.chain(answered).collect()
     }
 
     /// The ConfigMap as it is, to be written next.
@@ -228,7 +213,7 @@ impl Round {
     pub(super) fn of(regions: BTreeMap<String, RegionStatus>) -> Self {
         Self {
             regions,
-            contents: BTreeMap::new(),
+            models_json: BTreeMap::new(),
             account: None,
             mapping: None,
             changes: Changes::default(),

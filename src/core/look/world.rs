@@ -13,6 +13,15 @@ use crate::core::events::Event;
 use crate::core::ownership::Target;
 use crate::core::urgency::Urgency;
 
+/// What is in memory while a [`World::RenderPermit`] is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// The content of one region.
+    Region,
+    /// The bytes of the merged mapping, and those of its regions.
+    Mapping,
+}
+
 /// What a look has done for it. A look is over as soon as something gives [`World::Error`]; the
 /// next one begins with what is there then.
 pub trait World: Sync {
@@ -63,6 +72,13 @@ pub trait World: Sync {
 
     /// The ConfigMaps with this resource's labels, as far as they are known.
     fn labelled(&self) -> Vec<ObjectMeta>;
+
+    /// Held while content is rendered, compared or written.
+    type RenderPermit: Send;
+
+    /// Waits until so much content may be in memory; what waits is served in order. A holder must
+    /// not acquire a second permit.
+    fn render_permit(&self, work: Work) -> impl Future<Output = Self::RenderPermit> + Send;
 
     /// The time.
     fn now(&self) -> Timestamp;

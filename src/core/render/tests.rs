@@ -36,7 +36,7 @@ fn mapping(
     let fresh = status(&json!({}));
     let regions = regions
         .iter()
-        .map(|(name, content)| (*name, *content, &fresh));
+        .map(|(name, content)| (*name, content.models_json.as_str(), &fresh));
     mapping_files(regions, compression)
 }
 
@@ -135,7 +135,9 @@ fn the_mapping_is_what_serde_makes_of_the_nested_maps() {
     for regions in cases {
         let nested: BTreeMap<_, _> = regions.iter().map(|(name, c)| (*name, &c.models)).collect();
         let expected = serde_json::to_string(&json!({"models": nested})).unwrap();
-        assert_eq!(mapping_json(regions.iter().copied()).unwrap(), expected);
+        let regions = regions.iter();
+        let regions = regions.map(|(name, content)| (*name, content.models_json.as_str()));
+        assert_eq!(mapping_json(regions).unwrap(), expected);
     }
 }
 
@@ -145,8 +147,8 @@ fn the_files_of_the_mapping() {
     let fresh = status(&json!({}));
     let stale = status(&json!({"state": "Stale", "staleSince": "2026-11-23T16:00:00Z"}));
     let regions = [
-        ("us-east-1", &content, &fresh),
-        ("eu-west-1", &content, &stale),
+        ("us-east-1", content.models_json.as_str(), &fresh),
+        ("eu-west-1", content.models_json.as_str(), &stale),
     ];
     let metadata = r#"{"associations":10,"models":6,"profiles":4,"regions":{"eu-west-1":{"discoveredAt":"2026-11-23T10:00:00Z","staleSince":"2026-11-23T16:00:00Z","state":"Stale"},"us-east-1":{"discoveredAt":"2026-11-23T10:00:00Z","state":"Fresh"}},"schemaVersion":1}"#;
     let json = r#"{"models":{"eu-west-1":{"a":{}},"us-east-1":{"a":{}}}}"#;

@@ -14,7 +14,7 @@ use bedrock_model_map::api::{
 };
 use bedrock_model_map::core::catalog::Snapshot;
 use bedrock_model_map::core::events::Event;
-use bedrock_model_map::core::look::{Look, Looked, World};
+use bedrock_model_map::core::look::{Look, Looked, Work, World};
 use bedrock_model_map::core::ownership::{Action, Owner, Target, decide};
 use bedrock_model_map::core::region_state::error;
 use bedrock_model_map::core::settings::Settings;
@@ -24,12 +24,17 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::outside::{Api, Outside};
 use crate::answers::Lists;
 
 pub const NAME: &str = "claude";
 pub const NAMESPACE: &str = "team";
 pub const UID: &str = "00000000-0000-4000-8000-000000000001";
+
+/// More than any look takes to end.
+const MAX_POLLS: u32 = 1_000_000;
 
 /// What one look did.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +83,7 @@ struct State {
 pub struct Cluster {
     state: Mutex<State>,
     outside: Outside,
+    rendering: Arc<Semaphore>,
 }
 
 /// How a look ended.
@@ -94,6 +100,7 @@ impl Cluster {
         Self {
             state: Mutex::default(),
             outside,
+            rendering: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -165,7 +172,10 @@ impl Cluster {
             };
             let mut future = pin!(look.look());
             let mut context = Context::from_waker(Waker::noop());
+            let mut polls = 0;
             loop {
+                polls += 1;
+                assert!(polls < MAX_POLLS, "the look makes no progress");
                 match future.as_mut().poll(&mut context) {
                     Poll::Ready(Ok(looked)) => break Ended::Whole(Box::new(looked)),
                     Poll::Ready(Err(_)) => break Ended::Broken,
@@ -280,6 +290,12 @@ impl State {
 
 impl World for Cluster {
     type Error = String;
+    type RenderPermit = OwnedSemaphorePermit;
+
+    /// One at a time: who holds one and acquires another waits for ever.
+    async fn render_permit(&self, _: Work) -> OwnedSemaphorePermit {
+        Arc::clone(&self.rendering).acquire_owned().await.unwrap()
+    }
 
     async fn read(&self, config_map: &str) -> Result<Option<ConfigMap>, String> {
         self.turn().await;
