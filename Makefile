@@ -78,7 +78,7 @@ generate: build ## Write what is generated from the code
 	$(BIN)/bedrock-model-map crd > $(CRD).new && mv $(CRD).new $(CRD) || { rm -f $(CRD).new; exit 1; }
 	cp $(CRD) $(RULES) $(DASHBOARD) $(CHART)/files/
 	scripts/prometheus-rule.sh > $(dir $(RULES))prometheus_rule.yaml
-	UPDATE_GOLDEN=1 $(CARGO) test -q -p bedrock-model-map --test golden --locked reference
+	UPDATE_SNAPSHOTS=1 $(CARGO) test -q -p bedrock-model-map --test snapshots --locked reference
 
 generate-chart: ## Write the chart's README (builds the tools of test-deploy, once)
 	"$$(tests/deploy/tools.sh)/helm-docs" --chart-search-root $(CHART) --log-level warning
@@ -90,7 +90,7 @@ verify-generated: build ## Check that what is generated is as the code has it
 		{ echo "the chart has another $${file##*/}: run \`make generate\`" >&2; exit 1; }; done
 	@scripts/prometheus-rule.sh | diff -u $(dir $(RULES))prometheus_rule.yaml - || \
 		{ echo 'the PrometheusRule is not that of $(RULES): run `make generate`' >&2; exit 1; }
-	$(CARGO) test -q -p bedrock-model-map --test golden --locked reference
+	$(CARGO) test -q -p bedrock-model-map --test snapshots --locked reference
 
 deny: ## Check licences, bans and sources of the dependencies (needs cargo-deny)
 	$(CARGO) deny --locked check licenses bans sources
@@ -112,7 +112,7 @@ fuzz: ## Fuzz what comes from outside, FUZZ_SECONDS for each target (5 minutes)
 	done
 
 comparison: build ## Measure other ways to find the id to pass, into docs/comparison.md (needs PyPI)
-	tests/python.sh tests/comparison/requirements.txt tests/comparison/compare.py $(BIN) docs/comparison.md
+	tools/python.sh tools/comparison/requirements.txt tools/comparison/compare.py $(BIN) docs/comparison.md
 
 fetch-control-plane: build ## Get etcd and Kubernetes, built with Go once per machine (7 to 12 minutes)
 	$(BIN)/control-plane fetch

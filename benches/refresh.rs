@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 use bedrock_model_map::api::{
     ANNOTATION_REQUESTED_AT, BedrockModelMap, BedrockModelMapSpec, crd_yaml,
 };
-use bedrock_model_map::aws::{Aws, Limits, Snapshots};
-use bedrock_model_map::core::association::associate;
-use bedrock_model_map::core::catalog::{FoundationModel, InferenceProfile, Snapshot};
-use bedrock_model_map::core::selection::Selection;
-use bedrock_model_map::identity::Caller;
-use bedrock_model_map::urgency::Urgency;
+use bedrock_model_map::aws::identity::Caller;
+use bedrock_model_map::aws::priority::Priority;
+use bedrock_model_map::aws::{Aws, Limits, SnapshotCache};
+use bedrock_model_map::bedrock::association::associate;
+use bedrock_model_map::bedrock::catalog::{FoundationModel, InferenceProfile, Snapshot};
+use bedrock_model_map::bedrock::selection::Selection;
 use bedrock_simulator::{Catalog, Delay, Fault, FaultRule, Simulator};
 use control_plane::ControlPlane;
 use jiff::Timestamp;
@@ -173,12 +173,12 @@ async fn discovery() {
         .find(|a| a.contains("us-east-1,") || a.contains(",us-east-1"))
         .unwrap();
     let regions: Vec<&str> = regions.split(',').collect();
-    let snapshots = Snapshots::new(Aws::load(Limits::default()).await.unwrap());
+    let snapshots = SnapshotCache::new(Aws::load(Limits::default()).await.unwrap());
     let mut alone = Vec::new();
     for region in &regions {
         let started = Instant::now();
         snapshots
-            .get(&Caller::Own, region, Timestamp::now(), Urgency::Routine)
+            .get(&Caller::Own, region, Timestamp::now(), Priority::Routine)
             .await
             .unwrap();
         alone.push(started.elapsed());
@@ -197,7 +197,7 @@ async fn discovery() {
         futures::future::join_all(
             regions
                 .iter()
-                .map(|r| snapshots.get(&Caller::Own, r, now, Urgency::Routine)),
+                .map(|r| snapshots.get(&Caller::Own, r, now, Priority::Routine)),
         )
         .await;
         times.push(started.elapsed());
@@ -211,7 +211,7 @@ async fn discovery() {
 }
 
 async fn python(regions: &[String], simulator: &Simulator) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/run.sh");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/oracle/run.sh");
     let mut command = Command::new(script);
     command
         .arg("--regions")

@@ -7,22 +7,22 @@ use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 
 use crate::api::{AttemptError, ErrorCode, RegionState, RegionStatus};
-use crate::aws::Snapshots;
-use crate::core::association::associate;
-use crate::core::identity::Caller;
-use crate::core::others::Others;
-use crate::core::region_state::{
-    Answer, Asked, answered, disabled_or_invalid_credentials, error, failed,
+use crate::aws::SnapshotCache;
+use crate::aws::identity::Caller;
+use crate::aws::priority::Priority;
+use crate::bedrock::association::associate;
+use crate::bedrock::selection::Selection;
+use crate::reader::{ModelMap, RegionModels};
+use crate::reconcile::status::peers::PeerEvidence;
+use crate::reconcile::status::region::{
+    DiscoveredRegion, QueryContext, answered, disabled_or_invalid_credentials, failed,
 };
-use crate::core::selection::Selection;
-use crate::core::urgency::Urgency;
-use crate::published::{Published, PublishedRegion};
 
 /// What the regions answered.
 #[derive(Clone, Debug)]
 pub struct Discovery {
     /// What an operator would publish now.
-    pub published: Published,
+    pub published: ModelMap,
     /// What it would say of each region, those without models included.
     pub regions: BTreeMap<String, RegionStatus>,
     /// Whether the regions were named, rather than those of the account.
@@ -62,7 +62,7 @@ impl Discovery {
 
 /// Asks the regions, all at once: those named, or all that are enabled for the account.
 pub async fn discover(
-    snapshots: &Snapshots,
+    snapshots: &SnapshotCache,
     caller: &Caller,
     named: Option<&[String]>,
     selection: &Selection,
@@ -96,25 +96,25 @@ pub async fn discover(
 }
 
 async fn ask(
-    snapshots: &Snapshots,
+    snapshots: &SnapshotCache,
     caller: &Caller,
     region: &str,
     selection: &Selection,
     now: Timestamp,
-) -> Result<Answer, AttemptError> {
+) -> Result<DiscoveredRegion, AttemptError> {
     let snapshot = snapshots
-        .get(caller, region, now, Urgency::Requested)
+        .get(caller, region, now, Priority::Requested)
         .await?;
-    Answer::of(associate(&snapshot, selection), snapshot.taken_at)
-        .map_err(|cause| error(ErrorCode::PayloadTooLarge, cause.to_string()))
+    DiscoveredRegion::of(associate(&snapshot, selection), snapshot.taken_at)
+        .map_err(|cause| AttemptError::new(ErrorCode::PayloadTooLarge, cause.to_string()))
 }
 
 fn told(
-    attempts: BTreeMap<String, Result<Answer, AttemptError>>,
+    attempts: BTreeMap<String, Result<DiscoveredRegion, AttemptError>>,
     named: bool,
     now: Timestamp,
 ) -> Discovery {
-    let came_to: BTreeMap<String, Result<(), ErrorCode>> = attempts
+    let error_codes: BTreeMap<String, Result<(), ErrorCode>> = attempts
         .iter()
         .map(|(region, attempt)| {
             (
@@ -124,7 +124,7 @@ fn told(
         })
         .collect();
     let mut discovery = Discovery {
-        published: Published::default(),
+        published: ModelMap::default(),
         regions: BTreeMap::new(),
         named,
         asked_at: now,
@@ -132,14 +132,14 @@ fn told(
     for (region, attempt) in attempts {
         let status = match attempt {
             Ok(answer) => {
-                let asked = Asked {
+                let asked = QueryContext {
                     generation: None,
                     guard_shrinking: false,
                     at: now,
                 };
                 let (status, _) = answered(None, &answer, &region, asked);
                 if status.state == RegionState::Fresh {
-                    let published = PublishedRegion {
+                    let published = RegionModels {
                         content: answer.content,
                         state: status.state,
                         stale_since: None,
@@ -152,7 +152,7 @@ fn told(
                 status
             }
             Err(error) => {
-                let others = Others::of(&region, error.code, &came_to, &BTreeMap::new());
+                let others = PeerEvidence::of(&region, error.code, &error_codes, &BTreeMap::new());
                 failed(
                     None,
                     disabled_or_invalid_credentials(error, others),

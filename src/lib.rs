@@ -2,11 +2,11 @@
 //! which inference profile each is invoked.
 //!
 //! As a library the crate reads what the operator publishes. Without any feature that is a mounted
-//! ConfigMap ([`published::MountedMap`]), and the decisions as functions over plain values
-//! ([`association`], [`invocation`], [`resolve`]): nothing of Kubernetes or AWS is compiled.
+//! ConfigMap ([`reader::MountedMap`]), and the decisions as functions over plain values
+//! ([`bedrock`]): nothing of Kubernetes or AWS is compiled.
 //!
 //! ```
-//! use bedrock_model_map::published::MountedMap;
+//! use bedrock_model_map::reader::MountedMap;
 //!
 //! # let folder = tempfile::tempdir()?;
 //! # let mount = folder.path();
@@ -20,7 +20,7 @@
 //!
 //! | feature | gives |
 //! |---|---|
-//! | `cluster` | `published::get_model_profile_mapping`: what a `BedrockModelMap` has published |
+//! | `cluster` | `reader::get_model_profile_mapping`: what a `BedrockModelMap` has published |
 //! | `aws` | `discovery::discover`: asks Amazon Bedrock |
 //! | `operator` (default) | the program |
 //!
@@ -31,22 +31,31 @@
 pub mod api;
 #[cfg(feature = "aws")]
 pub mod aws;
+// With fewer features some of it has no caller.
+#[cfg_attr(not(feature = "operator"), allow(dead_code))]
+pub mod bedrock;
 #[cfg(feature = "operator")]
 pub mod cli;
-#[cfg(feature = "operator")]
-mod cluster;
 #[cfg(feature = "internals")]
-pub mod core;
-// With fewer features some of it has no caller.
+pub mod digest;
 #[cfg(not(feature = "internals"))]
-#[cfg_attr(not(feature = "operator"), allow(dead_code))]
-mod core;
+mod digest;
 #[cfg(feature = "aws")]
 pub mod discovery;
 #[cfg(feature = "operator")]
+mod kubernetes;
+#[cfg(all(feature = "operator", feature = "internals"))]
+pub mod leader;
+#[cfg(all(feature = "operator", not(feature = "internals")))]
+mod leader;
+#[cfg(feature = "operator")]
 mod ops;
-pub mod published;
-
-pub use crate::core::{association, catalog, invocation, resolve, selection};
-#[cfg(feature = "aws")]
-pub use crate::core::{identity, urgency};
+#[cfg(feature = "internals")]
+pub mod publication;
+#[cfg(not(feature = "internals"))]
+mod publication;
+pub mod reader;
+#[cfg(all(feature = "aws", feature = "internals"))]
+pub mod reconcile;
+#[cfg(all(feature = "aws", not(feature = "internals")))]
+mod reconcile;

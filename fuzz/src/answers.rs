@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use bedrock_model_map::api::{InferenceProfilesSpec, ModelsSpec};
-use bedrock_model_map::core::answer::{models, profiles_page};
-use bedrock_model_map::core::association::associate;
-use bedrock_model_map::core::catalog::Snapshot;
-use bedrock_model_map::core::content::{RegionContent, mapping_json};
-use bedrock_model_map::core::selection::Selection;
+use bedrock_model_map::bedrock::association::associate;
+use bedrock_model_map::bedrock::catalog::Snapshot;
+use bedrock_model_map::bedrock::response::{models, profiles_page};
+use bedrock_model_map::bedrock::selection::Selection;
+use bedrock_model_map::publication::content::{RegionContent, mapping_json};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bedrock_model_map::core::settings::go_duration;
+use bedrock_model_map::reconcile::validate::go_duration;
 
 /// The input: text.
 pub fn holds(input: &[u8]) {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use bedrock_model_map::core::content::{RegionContent, sha256};
-use bedrock_model_map::published::read_files;
+use bedrock_model_map::digest::sha256_hex;
+use bedrock_model_map::publication::content::RegionContent;
+use bedrock_model_map::reader::read_files;
 
 const NAMES: [&str; 4] = [
     "metadata.json",
@@ -53,12 +54,12 @@ pub fn holds(input: &[u8]) {
 
 /// Content is known by its hash only.
 fn is_what_it_was_or_nothing(models: &str) {
-    let hash = sha256(models.as_bytes());
+    let hash = sha256_hex(models.as_bytes());
     if let Some(content) = RegionContent::read(models, &hash) {
         assert_eq!(content.models_json, models);
         content.facts();
         content.profile_ids();
     }
-    let other = sha256(b"another");
+    let other = sha256_hex(b"another");
     assert!(hash == other || RegionContent::read(models, &other).is_none());
 }

@@ -1,9 +1,9 @@
 //! Globs and region names of a spec.
 
 use bedrock_model_map::api::{InferenceProfilesSpec, ModelsSpec};
-use bedrock_model_map::core::catalog::FoundationModel;
-use bedrock_model_map::core::region_name::is_region;
-use bedrock_model_map::core::selection::Selection;
+use bedrock_model_map::bedrock::catalog::FoundationModel;
+use bedrock_model_map::bedrock::region::is_region;
+use bedrock_model_map::bedrock::selection::Selection;
 use serde_json::json;
 
 /// The longest input: globs are compared with a naive matcher that takes its time.

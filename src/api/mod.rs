@@ -2,6 +2,8 @@
 //!
 //! The doc comments of the fields become the descriptions that `kubectl explain` prints.
 
+#[cfg(any(feature = "aws", feature = "cluster"))]
+pub mod conditions;
 mod filters;
 mod region_state;
 // With fewer features some of it has no caller.

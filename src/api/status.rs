@@ -218,6 +218,17 @@ pub struct AttemptError {
     pub retry_after_seconds: Option<i64>,
 }
 
+impl AttemptError {
+    /// An error for which the service named no time to wait.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            retry_after_seconds: None,
+        }
+    }
+}
+
 /// What went wrong, as one word: stable, for alerts and scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ErrorCode {

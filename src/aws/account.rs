@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use aws_sdk_account::types::RegionOptStatus;
 
-use super::classify::Call;
 use super::client::Aws;
+use super::error::ApiCall;
 use crate::api::{AttemptError, ErrorCode};
-use crate::core::identity::{Caller, sts_region};
-use crate::core::region_name::is_region;
+use crate::aws::identity::{Caller, sts_region};
+use crate::bedrock::region::is_region;
 
 const ACTION: &str = "account:ListRegions";
 /// Pages of the list: there are fewer than 50 regions, and 50 fit on a page.
@@ -20,11 +20,11 @@ impl Aws {
         &self,
         caller: &Caller,
     ) -> Result<Vec<String>, AttemptError> {
-        let call = Call {
+        let call = ApiCall {
             action: ACTION,
             region: endpoint_region(&self.region_of(caller))?,
         };
-        self.identify(caller).await?;
+        self.ensure_credentials(caller).await?;
         let client = self.account(caller, call.region);
         let timeout = self.limits().region_timeout;
         let answer = tokio::time::timeout(timeout, enabled_regions(&client, call)).await;
@@ -35,7 +35,7 @@ impl Aws {
             );
             Err(call.error(ErrorCode::Timeout, &what))
         });
-        self.heeded(caller, answer).await
+        self.invalidate_on_rejection(caller, answer).await
     }
 
     /// A region of the caller's partition; nothing if there is no telling.
@@ -49,7 +49,7 @@ impl Aws {
 
 /// Where the partition's Account service is.
 fn endpoint_region(home_region: &str) -> Result<&'static str, AttemptError> {
-    let call = Call {
+    let call = ApiCall {
         action: ACTION,
         region: home_region,
     };
@@ -72,7 +72,7 @@ fn endpoint_region(home_region: &str) -> Result<&'static str, AttemptError> {
 
 async fn enabled_regions(
     client: &aws_sdk_account::Client,
-    call: Call<'_>,
+    call: ApiCall<'_>,
 ) -> Result<Vec<String>, AttemptError> {
     let mut regions = BTreeSet::new();
     let mut next_token = None;

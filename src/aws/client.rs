@@ -11,10 +11,10 @@ use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_smithy_runtime_api::client::auth::AuthSchemeId;
 
 use super::credentials::CredentialStore;
-use super::meter::Meter;
-use super::observer::{Nobody, Observer};
+use super::metrics::{AwsMetrics, NoMetrics};
+use super::metrics_interceptor::MetricsInterceptor;
 use crate::api::{AttemptError, ErrorCode};
-use crate::core::identity::Caller;
+use crate::aws::identity::Caller;
 
 /// How long one attempt of a call may take; the SDK tries again up to twice, for what may pass.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);
@@ -60,7 +60,7 @@ impl Default for Limits {
 pub struct Aws {
     config: SdkConfig,
     limits: Limits,
-    observer: Arc<dyn Observer>,
+    observer: Arc<dyn AwsMetrics>,
     credentials: Arc<CredentialStore>,
 }
 
@@ -87,10 +87,10 @@ impl Aws {
         if let Ok(name) = AppName::new(env!("CARGO_PKG_NAME")) {
             loader = loader.app_name(name);
         }
-        Ok(Self::of(loader.load().await, limits, Arc::new(Nobody)))
+        Ok(Self::of(loader.load().await, limits, Arc::new(NoMetrics)))
     }
 
-    fn of(config: SdkConfig, limits: Limits, observer: Arc<dyn Observer>) -> Self {
+    fn of(config: SdkConfig, limits: Limits, observer: Arc<dyn AwsMetrics>) -> Self {
         let timeout = limits.region_timeout;
         let credentials = CredentialStore::new(config.clone(), timeout, Arc::clone(&observer));
         Self {
@@ -103,11 +103,11 @@ impl Aws {
 
     /// Tells the observer what is asked.
     #[must_use]
-    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+    pub fn with_metrics(self, observer: Arc<dyn AwsMetrics>) -> Self {
         Self::of(self.config, self.limits, observer)
     }
 
-    pub(super) fn observer(&self) -> &Arc<dyn Observer> {
+    pub(super) fn observer(&self) -> &Arc<dyn AwsMetrics> {
         &self.observer
     }
 
@@ -117,12 +117,12 @@ impl Aws {
     }
 
     /// Sees that the caller has credentials: why it has none is told by itself, and once for all that wait for them.
-    pub(super) async fn identify(&self, caller: &Caller) -> Result<(), AttemptError> {
+    pub(super) async fn ensure_credentials(&self, caller: &Caller) -> Result<(), AttemptError> {
         self.credentials.get(caller).await.map(|_| ())
     }
 
     /// Passes the answer on. Credentials that AWS did not accept are fetched anew the next time.
-    pub(super) async fn heeded<T>(
+    pub(super) async fn invalidate_on_rejection<T>(
         &self,
         caller: &Caller,
         answer: Result<T, AttemptError>,
@@ -142,7 +142,7 @@ impl Aws {
     pub(super) fn bedrock(&self, caller: &Caller, region: &str) -> aws_sdk_bedrock::Client {
         let config = aws_sdk_bedrock::config::Builder::from(&self.config_of(caller, region))
             .auth_scheme_preference([SIGV4])
-            .interceptor(Meter(Arc::clone(&self.observer)))
+            .interceptor(MetricsInterceptor(Arc::clone(&self.observer)))
             .build();
         aws_sdk_bedrock::Client::from_conf(config)
     }
@@ -150,7 +150,7 @@ impl Aws {
     pub(super) fn account(&self, caller: &Caller, region: &str) -> aws_sdk_account::Client {
         let config = aws_sdk_account::config::Builder::from(&self.config_of(caller, region))
             .auth_scheme_preference([SIGV4])
-            .interceptor(Meter(Arc::clone(&self.observer)))
+            .interceptor(MetricsInterceptor(Arc::clone(&self.observer)))
             .build();
         aws_sdk_account::Client::from_conf(config)
     }

@@ -12,13 +12,13 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use moka::Expiry;
 use moka::future::Cache;
 
-use super::classify::Call;
 use super::client::SIGV4;
-use super::meter::Meter;
-use super::no_credentials::{ASSUME_ROLE, NoCredentials, not_assumed, not_found, too_late};
-use super::observer::Observer;
+use super::credentials_error::{ASSUME_ROLE, not_assumed, not_found, too_late};
+use super::error::{ApiCall, CredentialsUnavailable};
+use super::metrics::AwsMetrics;
+use super::metrics_interceptor::MetricsInterceptor;
 use crate::api::{AttemptError, ErrorCode};
-use crate::core::identity::{Caller, Role, sts_region};
+use crate::aws::identity::{Caller, Role, sts_region};
 
 /// Callers whose credentials are kept; of more, those used least are fetched again.
 const MAX_KEPT: u64 = 1024;
@@ -33,12 +33,12 @@ pub(super) struct CredentialStore {
     config: SdkConfig,
     /// How long it may take to fetch some.
     timeout: Duration,
-    observer: Arc<dyn Observer>,
+    observer: Arc<dyn AwsMetrics>,
     kept: Cache<Caller, Credentials>,
 }
 
 impl CredentialStore {
-    pub(super) fn new(config: SdkConfig, timeout: Duration, observer: Arc<dyn Observer>) -> Self {
+    pub(super) fn new(config: SdkConfig, timeout: Duration, observer: Arc<dyn AwsMetrics>) -> Self {
         Self {
             config,
             timeout,
@@ -125,7 +125,7 @@ impl CredentialStore {
             .build();
         let config = aws_sdk_sts::config::Builder::from(&config)
             .auth_scheme_preference([SIGV4])
-            .interceptor(Meter(Arc::clone(&self.observer)))
+            .interceptor(MetricsInterceptor(Arc::clone(&self.observer)))
             .build();
         aws_sdk_sts::Client::from_conf(config)
     }
@@ -140,7 +140,7 @@ fn of_session(
     given: Option<aws_sdk_sts::types::Credentials>,
     region: &str,
 ) -> Result<Credentials, AttemptError> {
-    let call = Call {
+    let call = ApiCall {
         action: ASSUME_ROLE,
         region,
     };
@@ -176,7 +176,8 @@ impl ProvideCredentials for Provider {
     {
         future::ProvideCredentials::new(async {
             let credentials = self.store.get(&self.caller).await;
-            credentials.map_err(|error| CredentialsError::provider_error(NoCredentials(error)))
+            credentials
+                .map_err(|error| CredentialsError::provider_error(CredentialsUnavailable(error)))
         })
     }
 }

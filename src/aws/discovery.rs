@@ -11,14 +11,14 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 
-use super::classify::Call;
 use super::client::Aws;
-use super::rate::Pace;
-use super::raw_answer::RawAnswer;
+use super::error::ApiCall;
+use super::rate_limit::RequestBudget;
+use super::raw_response::RawResponse;
 use crate::api::{AttemptError, ErrorCode};
-use crate::core::answer;
-use crate::core::catalog::{FoundationModel, InferenceProfile, Snapshot};
-use crate::core::identity::Caller;
+use crate::aws::identity::Caller;
+use crate::bedrock::catalog::{FoundationModel, InferenceProfile, Snapshot};
+use crate::bedrock::response;
 
 /// Items of a page: as many as the API gives.
 const PAGE_SIZE: i32 = 1000;
@@ -39,12 +39,12 @@ impl Aws {
         caller: &Caller,
         region: &str,
         within: Duration,
-        pace: &Pace,
+        pace: &RequestBudget,
     ) -> Result<Snapshot, AttemptError> {
         let taken_at = Timestamp::now();
         let client = self.bedrock(caller, region);
-        let asking = |action| Asking {
-            call: Call { action, region },
+        let asking = |action| ListRequest {
+            call: ApiCall { action, region },
             client: &client,
             pace,
             deadline: Instant::now() + within,
@@ -55,7 +55,8 @@ impl Aws {
             asking(LIST_PROFILES).profiles(InferenceProfileType::SystemDefined),
             asking(LIST_PROFILES).profiles(InferenceProfileType::Application),
         );
-        let (models, system_defined, application) = self.heeded(caller, lists).await?;
+        let (models, system_defined, application) =
+            self.invalidate_on_rejection(caller, lists).await?;
         let mut profiles = system_defined.items;
         profiles.extend(application.items);
         Ok(Snapshot {
@@ -68,31 +69,31 @@ impl Aws {
 }
 
 /// One list being asked for.
-struct Asking<'a> {
-    call: Call<'a>,
+struct ListRequest<'a> {
+    call: ApiCall<'a>,
     client: &'a Client,
-    pace: &'a Pace,
+    pace: &'a RequestBudget,
     deadline: Instant,
     /// What the deadline came from, for people.
     timeout: Duration,
 }
 
 /// A list that was read to its end.
-struct Listed<T> {
+struct ListResponse<T> {
     items: Vec<T>,
     bytes: usize,
 }
 
-impl Asking<'_> {
+impl ListRequest<'_> {
     /// `ListFoundationModels` has no pages.
-    async fn models(self) -> Result<Listed<FoundationModel>, AttemptError> {
-        let raw = RawAnswer::default();
+    async fn models(self) -> Result<ListResponse<FoundationModel>, AttemptError> {
+        let raw = RawResponse::default();
         let request = self.client.list_foundation_models().customize();
         self.answered(request.interceptor(raw.clone()).send())
             .await?;
         let body = raw.take();
-        let items = answer::models(&body);
-        Ok(Listed {
+        let items = response::models(&body);
+        Ok(ListResponse {
             items: items.map_err(|error| self.call.malformed(&error.to_string()))?,
             bytes: body.len(),
         })
@@ -101,9 +102,9 @@ impl Asking<'_> {
     async fn profiles(
         mut self,
         profile_type: InferenceProfileType,
-    ) -> Result<Listed<InferenceProfile>, AttemptError> {
+    ) -> Result<ListResponse<InferenceProfile>, AttemptError> {
         let call = self.call;
-        let mut listed = Listed {
+        let mut listed = ListResponse {
             items: Vec::new(),
             bytes: 0,
         };
@@ -113,7 +114,7 @@ impl Asking<'_> {
             if next_token.is_some() {
                 self.deadline += self.pace.one_more().await;
             }
-            let raw = RawAnswer::default();
+            let raw = RawResponse::default();
             let request = self
                 .client
                 .list_inference_profiles()
@@ -124,7 +125,7 @@ impl Asking<'_> {
             self.answered(request.interceptor(raw.clone()).send())
                 .await?;
             let body = raw.take();
-            let page = answer::profiles_page(&body);
+            let page = response::profiles_page(&body);
             let page = page.map_err(|error| call.malformed(&error.to_string()))?;
             listed.bytes += body.len();
             listed.items.extend(page.profiles);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::MANAGER;
-use crate::aws::{Aws, Limits, NoCertificates, Snapshots};
-use crate::core::identity::{Caller, ExternalId, Role, RoleArn};
+use crate::aws::identity::{Caller, ExternalId, Role, RoleArn};
+use crate::aws::{Aws, Limits, NoCertificates, SnapshotCache};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct AwsArgs {
@@ -48,13 +48,13 @@ impl AwsArgs {
         }
     }
 
-    pub(super) async fn snapshots(&self) -> Result<Snapshots, NoCertificates> {
+    pub(super) async fn snapshots(&self) -> Result<SnapshotCache, NoCertificates> {
         let limits = Limits {
             region_timeout: Duration::from_secs(self.region_timeout_seconds),
             concurrent_regions: usize::from(self.concurrent_regions),
             requests_per_second: self.requests_per_second,
         };
-        Ok(Snapshots::new(Aws::load(limits).await?))
+        Ok(SnapshotCache::new(Aws::load(limits).await?))
     }
 }
 

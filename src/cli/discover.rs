@@ -11,9 +11,9 @@ use super::page::About;
 use super::progress::Progress;
 use super::selectors::Selectors;
 use crate::aws::NoCertificates;
-use crate::core::render::{RenderError, region_files};
-use crate::core::selection::Selection;
+use crate::bedrock::selection::Selection;
 use crate::discovery::{Discovery, discover};
+use crate::publication::render::{RenderError, region_files};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Discover {

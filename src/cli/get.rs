@@ -9,12 +9,12 @@ use super::mapping::{self, Format, ShowError};
 use super::output::{Outcome, note};
 use super::page::About;
 use super::progress::Progress;
-use super::watch::{Lines, Watch, WatchError};
+use super::watch::{Watch, WatchError, WatchOutput};
 use crate::api::{BedrockModelMapStatus, RegionState};
-use crate::core::changes::{Changes, changes};
-use crate::core::resolve::Unresolved;
-use crate::core::settings::go_duration;
-use crate::published::{GetError, ProfileMapping, Published, Refresh, get_model_profile_mapping};
+use crate::bedrock::diff::{Changes, changes};
+use crate::bedrock::resolve::ResolveError;
+use crate::reader::{GetError, ModelMap, ProfileMapping, RefreshMode, get_model_profile_mapping};
+use crate::reconcile::validate::go_duration;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Get {
@@ -62,7 +62,7 @@ pub(super) enum GetCommandError {
     #[error("{0}")]
     Get(#[from] GetError),
     #[error("{0}")]
-    Region(#[from] Unresolved),
+    Region(#[from] ResolveError),
     #[error("{0}")]
     Show(#[from] ShowError),
     #[error("--watch prints lines: for people, or with -o json")]
@@ -75,8 +75,8 @@ impl Get {
     pub(super) fn execute(self) -> Result<Outcome, GetCommandError> {
         if self.watch {
             let lines = match self.output {
-                Format::Table => Lines::Text,
-                Format::Json => Lines::Json,
+                Format::Table => WatchOutput::Text,
+                Format::Json => WatchOutput::Json,
                 Format::Yaml | Format::Html => return Err(GetCommandError::WatchFormat),
             };
             let Self {
@@ -125,30 +125,30 @@ impl Get {
         let get =
             |refresh| get_model_profile_mapping(client.clone(), &namespace, &self.name, refresh);
         if !self.refresh {
-            let mapping = get(Refresh::Published).await?;
+            let mapping = get(RefreshMode::None).await?;
             return Ok(Fetched {
                 mapping,
                 before: None,
             });
         }
         // What was wrong with it before is of no interest if the refresh puts it right.
-        let before = get(Refresh::Published).await.ok();
+        let before = get(RefreshMode::None).await.ok();
         let _progress = Progress::waiting(format!("refreshing BedrockModelMap {}", self.name));
         let timeout = self.timeout;
-        let mapping = get(Refresh::Forced { timeout }).await?;
+        let mapping = get(RefreshMode::Force { timeout }).await?;
         Ok(Fetched {
             mapping,
             before: before.map(|before| before.published),
         })
     }
 
-    fn narrowed(&self, mut published: Published) -> Result<Published, Unresolved> {
+    fn narrowed(&self, mut published: ModelMap) -> Result<ModelMap, ResolveError> {
         let unknown = self
             .regions
             .iter()
             .find(|region| !published.regions.contains_key(*region));
         if let Some(region) = unknown {
-            return Err(Unresolved::UnknownRegion {
+            return Err(ResolveError::UnknownRegion {
                 region: region.clone(),
                 known: published.regions.into_keys().collect(),
             });
@@ -182,11 +182,11 @@ impl Get {
 /// What is published, and what was before a refresh.
 struct Fetched {
     mapping: ProfileMapping,
-    before: Option<Published>,
+    before: Option<ModelMap>,
 }
 
 /// Keeps only these regions; all if none is named.
-pub(super) fn narrow(published: &mut Published, regions: &[String]) {
+pub(super) fn narrow(published: &mut ModelMap, regions: &[String]) {
     if !regions.is_empty() {
         let regions_of = &mut published.regions;
         regions_of.retain(|region, _| regions.contains(region));

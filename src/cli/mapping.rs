@@ -8,9 +8,9 @@ use terminal_size::terminal_size_of;
 use super::matrix::matrix;
 use super::output::{PrintError, print, print_yaml};
 use super::page::{self, About};
-use crate::core::content::ContentError;
-use crate::core::region_name::is_region;
-use crate::published::Published;
+use crate::bedrock::region::is_region;
+use crate::publication::content::ContentError;
+use crate::reader::ModelMap;
 
 /// How a mapping is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -33,7 +33,7 @@ pub(super) enum ShowError {
     Print(#[from] PrintError),
 }
 
-pub(super) fn show(published: &Published, about: &About, format: Format) -> Result<(), ShowError> {
+pub(super) fn show(published: &ModelMap, about: &About, format: Format) -> Result<(), ShowError> {
     match format {
         Format::Json => print(&published.mapping_json()?)?,
         Format::Yaml => {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use comfy_table::{Table, presets};
 
 use super::output::printable;
-use crate::core::resolve::Route;
-use crate::published::Published;
+use crate::bedrock::resolve::Route;
+use crate::reader::ModelMap;
 
 /// Between two columns.
 const GAP: usize = 2;
@@ -18,7 +18,7 @@ const ABSENT: &str = "-";
 ///
 /// Where all regions do not fit into the width, there are several tables one below the other, each
 /// with the models that its regions have.
-pub(super) fn matrix(published: &Published, width: Option<usize>) -> String {
+pub(super) fn matrix(published: &ModelMap, width: Option<usize>) -> String {
     let columns = columns(published);
     let Some((models, regions)) = columns.split_first() else {
         return String::new();
@@ -41,7 +41,7 @@ pub(super) fn matrix(published: &Published, width: Option<usize>) -> String {
 type Column = Vec<String>;
 
 /// The models' ids, and a column each region.
-fn columns(published: &Published) -> Vec<Column> {
+fn columns(published: &ModelMap) -> Vec<Column> {
     let regions = published.regions.iter();
     let regions: Vec<_> = regions
         .map(|(name, region)| (name, &region.content.models, region.content.facts()))
@@ -98,10 +98,10 @@ mod tests {
 
     use super::*;
     use crate::api::RegionState;
-    use crate::core::content::RegionContent;
-    use crate::published::PublishedRegion;
+    use crate::publication::content::RegionContent;
+    use crate::reader::RegionModels;
 
-    fn published() -> Published {
+    fn published() -> ModelMap {
         let on_demand = json!({"inferenceTypesSupported": ["ON_DEMAND"]});
         let bought = json!({"inferenceTypesSupported": ["PROVISIONED"]});
         let regions = [
@@ -109,7 +109,7 @@ mod tests {
             ("us-east-1", json!({"a.one": bought, "b.two": on_demand})),
         ];
         let regions = regions.into_iter().map(|(name, models)| {
-            let region = PublishedRegion {
+            let region = RegionModels {
                 content: RegionContent {
                     models_json: models.to_string(),
                     sha256: String::new(),
@@ -120,7 +120,7 @@ mod tests {
             };
             (name.to_owned(), region)
         });
-        Published {
+        ModelMap {
             regions: regions.collect(),
         }
     }
@@ -135,7 +135,7 @@ b.two  -          on demand
     fn models_are_down_and_regions_across() {
         assert_eq!(matrix(&published(), None), WHOLE);
         assert_eq!(matrix(&published(), Some(29)), WHOLE);
-        assert_eq!(matrix(&Published::default(), Some(29)), "MODEL\n");
+        assert_eq!(matrix(&ModelMap::default(), Some(29)), "MODEL\n");
     }
 
     #[test]

@@ -90,7 +90,7 @@ enum CommandError {
     #[error("{0}")]
     Get(#[from] get::GetCommandError),
     #[error("{0}")]
-    Resolve(#[from] resolve::ResolveError),
+    Resolve(#[from] resolve::ResolveCommandError),
 }
 
 impl Cli {

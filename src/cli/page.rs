@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use crate::published::Published;
+use crate::reader::ModelMap;
 
 pub(super) use data::About;
 
@@ -15,7 +15,7 @@ const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
 
 /// The page. A browser carries out the script whose hash it names, and no other.
-pub(super) fn html(published: &Published, about: &About) -> Result<String, serde_json::Error> {
+pub(super) fn html(published: &ModelMap, about: &About) -> Result<String, serde_json::Error> {
     let data = data::json(published, about)?;
     // What comes from outside last: it must not be taken for a place to fill.
     Ok(TEMPLATE
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn the_policy_names_the_hashes_of_what_is_in_the_file() {
-        let page = html(&Published::default(), &About::default()).unwrap();
+        let page = html(&ModelMap::default(), &About::default()).unwrap();
         for (element, text) in [("style", STYLE), ("script", SCRIPT)] {
             let whole = format!("<{element}>{text}</{element}>");
             assert_eq!(page.matches(&whole).count(), 1, "{element}");
@@ -68,7 +68,7 @@ mod tests {
             title: "{{script}}{{data}}".to_owned(),
             ..About::default()
         };
-        let page = html(&Published::default(), &about).unwrap();
+        let page = html(&ModelMap::default(), &about).unwrap();
         assert!(page.contains(r#""title":"{{script}}{{data}}""#));
     }
 }

@@ -12,11 +12,11 @@ use super::mapping;
 use super::output::{Outcome, PrintError, note, print, print_yaml, printable};
 use crate::api::{ErrorCode, InferenceProfilesSpec, ModelsSpec, RegionState};
 use crate::aws::NoCertificates;
-use crate::core::resolve::{Resolution, Unresolved, resolve};
-use crate::core::selection::Selection;
+use crate::bedrock::resolve::{Resolution, ResolveError, resolve};
+use crate::bedrock::selection::Selection;
 use crate::discovery::discover;
-use crate::published::{
-    GetError, MountError, MountedMap, Published, Refresh, get_model_profile_mapping,
+use crate::reader::{
+    GetError, ModelMap, MountError, MountedMap, RefreshMode, get_model_profile_mapping,
 };
 
 #[derive(Debug, clap::Args)]
@@ -67,7 +67,7 @@ enum Format {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ResolveError {
+pub(super) enum ResolveCommandError {
     #[error("the async runtime cannot be started: {0}")]
     Runtime(#[source] io::Error),
     #[error("{0}")]
@@ -85,7 +85,7 @@ pub(super) enum ResolveError {
     #[error("{0}")]
     Live(String),
     #[error("{0}")]
-    Unresolved(#[from] Unresolved),
+    ResolveError(#[from] ResolveError),
     #[error("{} models match, name one of them: {}", .0.len(), .0.join(", "))]
     Ambiguous(Vec<String>),
     #[error("{0}")]
@@ -93,10 +93,10 @@ pub(super) enum ResolveError {
 }
 
 impl Resolve {
-    pub(super) fn execute(self) -> Result<Outcome, ResolveError> {
+    pub(super) fn execute(self) -> Result<Outcome, ResolveCommandError> {
         let published = match &self.dir {
-            Some(dir) => Published::clone(&MountedMap::open(dir)?.current()),
-            None => block_on(self.ask()).map_err(ResolveError::Runtime)??,
+            Some(dir) => ModelMap::clone(&MountedMap::open(dir)?.current()),
+            None => block_on(self.ask()).map_err(ResolveCommandError::Runtime)??,
         };
         let found = resolve(&published.models(), &self.region, &self.model)?;
         let stale = published
@@ -123,15 +123,15 @@ impl Resolve {
         Ok(Outcome::Complete)
     }
 
-    async fn ask(&self) -> Result<Published, ResolveError> {
+    async fn ask(&self) -> Result<ModelMap, ResolveCommandError> {
         match &self.name {
             Some(name) => {
                 let (client, namespace) = self.cluster.connect().await?;
                 let mapping =
-                    get_model_profile_mapping(client, &namespace, name, Refresh::Published).await?;
+                    get_model_profile_mapping(client, &namespace, name, RefreshMode::None).await?;
                 match mapping.status.regions.get(&self.region) {
                     Some(status) if !mapping.published.regions.contains_key(&self.region) => {
-                        Err(ResolveError::NotPublished {
+                        Err(ResolveCommandError::NotPublished {
                             region: self.region.clone(),
                             why: status.error.as_ref().map_or_else(
                                 || "no model of it is selected".to_owned(),
@@ -146,19 +146,19 @@ impl Resolve {
         }
     }
 
-    async fn ask_bedrock(&self) -> Result<Published, ResolveError> {
+    async fn ask_bedrock(&self) -> Result<ModelMap, ResolveCommandError> {
         let everything = Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default())?;
         let caller = self.aws.caller();
         let snapshots = self.aws.snapshots().await?;
         let region = std::slice::from_ref(&self.region);
         let discovery = discover(&snapshots, &caller, Some(region), &everything, |_| {})
             .await
-            .map_err(|error| ResolveError::Live(error.message))?;
+            .map_err(|error| ResolveCommandError::Live(error.message))?;
         let failure = discovery.failures().next().map(|(_, error)| error.clone());
         let Some(failure) = failure else {
             if discovery.published.regions.is_empty() {
                 let message = format!("{} lists no models", self.region);
-                return Err(ResolveError::Live(message));
+                return Err(ResolveCommandError::Live(message));
             }
             return Ok(discovery.published);
         };
@@ -171,18 +171,20 @@ impl Resolve {
             && !known.contains(&self.region)
         {
             let region = self.region.clone();
-            return Err(Unresolved::UnknownRegion { region, known }.into());
+            return Err(ResolveError::UnknownRegion { region, known }.into());
         }
-        Err(ResolveError::Live(failure.message))
+        Err(ResolveCommandError::Live(failure.message))
     }
 }
 
-fn only_id(mut found: Vec<Resolution>) -> Result<String, ResolveError> {
+fn only_id(mut found: Vec<Resolution>) -> Result<String, ResolveCommandError> {
     match (found.pop(), found.is_empty()) {
         (Some(one), true) => Ok(one.id()?),
         (last, _) => {
             let all = found.into_iter().chain(last);
-            Err(ResolveError::Ambiguous(all.map(|r| r.model_id).collect()))
+            Err(ResolveCommandError::Ambiguous(
+                all.map(|r| r.model_id).collect(),
+            ))
         }
     }
 }

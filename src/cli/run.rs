@@ -17,9 +17,10 @@ use self::leadership::Leadership;
 use super::cluster::proxied_as_wanted;
 use super::output::Outcome;
 use crate::api::MANAGER;
-use crate::aws::{Aws, Limits, NoCertificates, Snapshots};
-use crate::cluster::{self, Lost, SelectorError};
-use crate::core::role_rules::RoleRule;
+use crate::aws::role_rules::RoleRule;
+use crate::aws::{Aws, Limits, NoCertificates, SnapshotCache};
+use crate::kubernetes::{self, SelectorError};
+use crate::leader::LeadershipLost;
 use crate::ops::admin::{self, AdminServer, BindError, Health};
 use crate::ops::metrics::{self, Metrics};
 use crate::ops::readiness::Readiness;
@@ -132,7 +133,7 @@ pub(super) enum RunError {
     #[error("{0}")]
     Selector(#[from] SelectorError),
     #[error("leads no longer: {0}; ends, so that a new start begins from what is there")]
-    LeaseLost(#[source] Lost),
+    LeaseLost(#[source] LeadershipLost),
     #[error("{0} ended by itself, which is a defect")]
     Ended(&'static str),
 }
@@ -168,9 +169,9 @@ impl Run {
         };
         let metrics = Metrics::new(self.region_metrics);
         let aws = Aws::load(limits).await?;
-        let aws = aws.observed_by(Arc::new(metrics.clone()));
-        let snapshots = Snapshots::new(aws);
-        let options = cluster::Options {
+        let aws = aws.with_metrics(Arc::new(metrics.clone()));
+        let snapshots = SnapshotCache::new(aws);
+        let options = kubernetes::Options {
             namespaces: chosen(self.watch_namespace),
             selector: self
                 .watch_label_selector
@@ -184,7 +185,7 @@ impl Run {
             watches,
             "{MANAGER} runs"
         );
-        cluster::check_selector(&config, &options).await?;
+        kubernetes::check_selector(&config, &options).await?;
         let health = Health {
             readiness: Readiness::awaiting("the start"),
             watchdog: Watchdog::default(),
@@ -194,7 +195,7 @@ impl Run {
         let server = tokio::spawn(server.serve(routes));
         let work = async |client| {
             let health = health.clone();
-            cluster::run(client, snapshots, options, health, metrics, stop.clone()).await;
+            kubernetes::run(client, snapshots, options, health, metrics, stop.clone()).await;
             match stop.peek() {
                 Some(()) => Ok(()),
                 None => Err(RunError::Ended("the watch of the cluster")),

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::api::{InferenceProfilesSpec, LifecycleStatus, ModelsSpec, ProfileType};
-use crate::core::selection::Selection;
+use crate::bedrock::selection::Selection;
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Filters")]

@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::cluster::{ClusterArgs, NoCluster};
 use super::get::narrow;
 use super::output::{PrintError, note, print_if_read, printable};
-use crate::core::changes::{Change, Changes, changes};
+use crate::bedrock::diff::{Change, Changes, changes};
 use crate::ops::shutdown;
-use crate::published::{GetError, MappingWatch, Refresh, get_model_profile_mapping};
+use crate::reader::{GetError, MappingWatch, RefreshMode, get_model_profile_mapping};
 
 /// How often in a row the API server refuses before it is taken for its last word: it does so for a
 /// moment when it starts.
@@ -21,12 +21,12 @@ pub(super) struct Watch {
     pub(super) name: String,
     pub(super) cluster: ClusterArgs,
     pub(super) regions: Vec<String>,
-    pub(super) lines: Lines,
+    pub(super) lines: WatchOutput,
 }
 
 /// How changes are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lines {
+pub(super) enum WatchOutput {
     /// A line each change.
     Text,
     /// A line each time something changes.
@@ -68,7 +68,7 @@ impl Watch {
         let (client, namespace) = self.cluster.connect().await?;
         let name = &self.name;
         let known =
-            get_model_profile_mapping(client.clone(), &namespace, name, Refresh::Published).await;
+            get_model_profile_mapping(client.clone(), &namespace, name, RefreshMode::None).await;
         let known = match known {
             Ok(known) => Some(known),
             Err(error @ GetError::NotReady { .. }) => {
@@ -80,7 +80,7 @@ impl Watch {
         let mut watch = MappingWatch::new(client, &namespace, name, known.as_ref());
         let mut before = known.map(|known| known.published).unwrap_or_default();
         narrow(&mut before, &self.regions);
-        let mut troubles = Troubles::default();
+        let mut troubles = ErrorReporter::default();
         note(&format!("watching BedrockModelMap {namespace}/{name}"));
         loop {
             let mut after = match watch.next().await {
@@ -90,7 +90,7 @@ impl Watch {
                     continue;
                 }
             };
-            troubles = Troubles::default();
+            troubles = ErrorReporter::default();
             narrow(&mut after, &self.regions);
             let changes = changes(&before.models(), &after.models());
             before = after;
@@ -107,8 +107,8 @@ impl Watch {
         }
         let time = Timestamp::now();
         let text = match self.lines {
-            Lines::Text => text(time, changes),
-            Lines::Json => {
+            WatchOutput::Text => text(time, changes),
+            WatchOutput::Json => {
                 let line = Line {
                     time,
                     namespace,
@@ -131,12 +131,12 @@ fn text(time: Timestamp, changes: &Changes) -> String {
 
 /// What went wrong since the last mapping was read. It goes on: what is told is told once.
 #[derive(Default)]
-struct Troubles {
+struct ErrorReporter {
     told: String,
     refusals: u32,
 }
 
-impl Troubles {
+impl ErrorReporter {
     fn met(&mut self, error: GetError) -> Result<(), GetError> {
         self.refusals = match error {
             GetError::Refused { .. } | GetError::NoKind => self.refusals + 1,
@@ -159,12 +159,12 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    use crate::core::changes::What;
+    use crate::bedrock::diff::ChangeKind;
 
     #[test]
     fn a_change_is_a_line_with_its_time_and_obeyed_by_no_terminal() {
         let change = Change {
-            what: What::ModelAdded {
+            what: ChangeKind::ModelAdded {
                 model: "evil\u{1b}[2J".to_owned(),
             },
             regions: BTreeSet::from(["us-east-1".to_owned()]),
@@ -183,7 +183,7 @@ mod tests {
             message: "no".to_owned(),
         };
         let gone = || GetError::NoResource("x".to_owned());
-        let mut troubles = Troubles::default();
+        let mut troubles = ErrorReporter::default();
         for _ in 1..REFUSALS {
             assert!(troubles.met(refused()).is_ok());
         }

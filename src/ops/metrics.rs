@@ -304,7 +304,7 @@ impl Metrics {
     }
 
     /// A region was asked for a resource.
-    pub fn region_asked(&self, region: &str, code: &'static str) {
+    pub fn region_queried(&self, region: &str, code: &'static str) {
         let region = self.region(region);
         let answers = &self.shared.region_answers;
         answers.get_or_create(&Answer { region, code }).inc();
@@ -325,14 +325,14 @@ impl Metrics {
     }
 
     /// Requests to a region were held back.
-    pub fn held_back(&self, region: &str, reason: &'static str, took: Duration) {
+    pub fn waited(&self, region: &str, reason: &'static str, took: Duration) {
         let region = self.region(region);
         let waits = self.shared.waits.get_or_create(&Wait { region, reason });
         waits.observe(took.as_secs_f64());
     }
 
     /// A region's answer was handed out.
-    pub fn handed_out(&self, source: &'static str) {
+    pub fn snapshot_served(&self, source: &'static str) {
         self.shared
             .snapshots
             .get_or_create(&Source { source })
@@ -408,7 +408,7 @@ mod tests {
     fn regions_are_bounded_and_can_be_left_out() {
         let metrics = Metrics::new(true);
         for n in 0..500 {
-            metrics.region_asked(&format!("xx-east-{n}"), "OK");
+            metrics.region_queried(&format!("xx-east-{n}"), "OK");
         }
         let text = metrics.text().unwrap();
         let series = text.matches("region_answers_total{").count();
@@ -417,7 +417,7 @@ mod tests {
         assert!(text.contains(rest), "{text}");
 
         let metrics = Metrics::new(false);
-        metrics.region_asked("us-east-1", "OK");
+        metrics.region_queried("us-east-1", "OK");
         metrics.requested("us-east-1", "ListFoundationModels", "OK", Duration::ZERO);
         assert!(!metrics.text().unwrap().contains("us-east-1"));
     }

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 /// What is expected to happen. Copies share it.
 #[derive(Clone, Debug, Default)]
 pub struct Watchdog {
-    kennel: Arc<Mutex<Kennel>>,
+    kennel: Arc<Mutex<Deadlines>>,
 }
 
 #[derive(Debug, Default)]
-struct Kennel {
+struct Deadlines {
     next: u64,
     expected: BTreeMap<u64, Expected>,
 }
@@ -28,14 +28,14 @@ struct Expected {
 
 /// Is expected until it is dropped.
 #[derive(Debug)]
-pub struct Expectation {
+pub struct Deadline {
     number: u64,
     watchdog: Watchdog,
 }
 
 impl Watchdog {
     /// Expects this to be done, or done again, within that time.
-    pub fn expect(&self, what: impl Into<String>, within: Duration) -> Expectation {
+    pub fn expect(&self, what: impl Into<String>, within: Duration) -> Deadline {
         let expected = Expected {
             what: what.into(),
             by: Instant::now() + within,
@@ -44,7 +44,7 @@ impl Watchdog {
         let number = kennel.next;
         kennel.next += 1;
         kennel.expected.insert(number, expected);
-        Expectation {
+        Deadline {
             number,
             watchdog: self.clone(),
         }
@@ -55,12 +55,12 @@ impl Watchdog {
         overdue(self.lock().expected.values(), Instant::now())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kennel> {
+    fn lock(&self) -> MutexGuard<'_, Deadlines> {
         self.kennel.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Expectation {
+impl Deadline {
     /// It was done; it is expected again within that time.
     pub fn again(&self, within: Duration) {
         if let Some(expected) = self.watchdog.lock().expected.get_mut(&self.number) {
@@ -69,7 +69,7 @@ impl Expectation {
     }
 }
 
-impl Drop for Expectation {
+impl Drop for Deadline {
     fn drop(&mut self) {
         self.watchdog.lock().expected.remove(&self.number);
     }

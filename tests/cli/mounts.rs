@@ -13,7 +13,7 @@ const REGION: &str = r#"{"schemaVersion":1,"region":"us-east-1","state":"Fresh",
 const MERGED: &str = r#"{"schemaVersion":1,"models":1,"profiles":0,"associations":0,"regions":{"us-east-1":{"state":"Stale","discoveredAt":"2026-11-01T00:00:00Z","staleSince":"2026-11-02T00:00:00Z"}}}"#;
 
 /// The files of a folder: name and content.
-type Files<'a> = &'a [(&'a str, &'a [u8])];
+type ConfigMapFiles<'a> = &'a [(&'a str, &'a [u8])];
 /// Puts something into a folder.
 type Make<'a> = &'a dyn Fn(&Path);
 
@@ -28,7 +28,7 @@ fn mapping() -> String {
     format!(r#"{{"models":{{"us-east-1":{MODELS}}}}}"#)
 }
 
-fn folder(files: Files) -> tempfile::TempDir {
+fn folder(files: ConfigMapFiles) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, content) in files {
         let path = folder.path().join(name);
@@ -56,7 +56,7 @@ async fn resolve(dir: &Path) -> crate::support::Done {
 async fn every_shape_of_a_mount_is_read() {
     let (mapping, gz) = (mapping(), gzip(mapping().as_bytes()));
     let (models, region, merged) = (MODELS.as_bytes(), REGION.as_bytes(), MERGED.as_bytes());
-    let cases: [Files; 5] = [
+    let cases: [ConfigMapFiles; 5] = [
         &[("models.json", models), ("metadata.json", region)],
         &[
             ("x/models.json", models),
@@ -103,7 +103,7 @@ async fn bad_mounts_are_told_and_answer_nothing() {
     let other = MERGED.replace("us-east-1", "us-east-2");
     let good_gz = gzip(mapping().as_bytes());
     let bomb = gzip(std::io::repeat(b' ').take(80 * 1024 * 1024));
-    let cases: [(Files, &str); 15] = [
+    let cases: [(ConfigMapFiles, &str); 15] = [
         (&[], "the folder is empty; is the ConfigMap mounted there?"),
         (&[("notes.txt", b"x")], "neither a region's files"),
         (&[("x/notes.txt", b"x")], "neither a region's files"),

@@ -8,7 +8,7 @@ use crate::manifests::{assert_same, chart, container, objects, only, texts};
 use crate::tools::{CHART, ROOT, run, tool};
 
 const HOW_TO_UPDATE: &str =
-    "if that is meant, run `UPDATE_GOLDEN=1 make test-deploy` and look at the diff";
+    "if that is meant, run `UPDATE_SNAPSHOTS=1 make test-deploy` and look at the diff";
 
 /// The sets of values of which the rendered chart is kept. `default.yaml` is empty.
 const CASES: [&str; 3] = ["default", "namespaced", "everything"];
@@ -39,7 +39,7 @@ fn rendered_chart_is_as_reviewed() {
         // Definition and dashboard are compared with their origins instead.
         let without = "crds.install=false,metrics.dashboard.enabled=false";
         let rendered = chart(&["--values", &values(case), "--set", without]).unwrap();
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
             fs::write(golden(case), rendered).unwrap();
             continue;
         }

@@ -7,7 +7,7 @@ use bedrock_model_map::api::{
     BedrockModelMapStatus, ErrorCode, MappingOmitted, MappingStatus, RegionState, RegionStatus,
     Summary,
 };
-use bedrock_model_map::core::settings::Settings;
+use bedrock_model_map::reconcile::validate::ValidatedSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, CustomResourceExt as _};
@@ -647,7 +647,7 @@ async fn good_specs_are_stored_as_written_and_valid_to_the_operator() {
             failures.push(format!("{what}: {spec} is stored as {stored}"));
         }
         let resource = typed.get(&name).await.unwrap();
-        if let Err(error) = Settings::of(&resource) {
+        if let Err(error) = ValidatedSpec::of(&resource) {
             failures.push(format!("{what}: not valid to the operator: {error}"));
         }
         let read = json!(resource.spec);

@@ -23,7 +23,7 @@ async fn seed_with_boto3_gets_what_is_published() {
     assert_eq!(regions.len(), 31);
     // The environment stays: it says where Python's packages come from and are kept.
     let output = Command::new("sh")
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/run.sh"))
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/oracle/run.sh"))
         .args(["--regions", &regions.join(",")])
         .env("AWS_ENDPOINT_URL", stage.simulator.url())
         .env("AWS_ACCESS_KEY_ID", "test")

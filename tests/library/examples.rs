@@ -9,7 +9,7 @@ use bedrock_simulator::{Catalog, Simulator};
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
-use crate::kubelet::{Files, Mount};
+use crate::kubelet::{ConfigMapFiles, Mount};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const MODEL: &str = "anthropic.claude-sonnet-4-5-20250929-v1:0";
@@ -74,12 +74,12 @@ async fn bedrock() -> Simulator {
 }
 
 /// What an operator would publish of the region and of all regions.
-struct Published {
+struct ModelMap {
     folder: TempDir,
     mapping: String,
 }
 
-impl Published {
+impl ModelMap {
     async fn by(simulator: &Simulator) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let arguments = [
@@ -113,7 +113,7 @@ impl Published {
             &files
                 .iter()
                 .map(|name| ((*name).to_owned(), read(name)))
-                .collect::<Files>(),
+                .collect::<ConfigMapFiles>(),
         )
     }
 
@@ -133,10 +133,10 @@ impl Published {
 }
 
 async fn converse(simulator: &Simulator, folder: &Path, model: &str) -> Output {
-    let tests = Path::new(ROOT).join("tests");
-    let mut command = program(tests.join("python.sh"), Some(simulator));
+    let tools = Path::new(ROOT).join("tools");
+    let mut command = program(tools.join("python.sh"), Some(simulator));
     command
-        .arg(tests.join("oracle/requirements.txt"))
+        .arg(tools.join("oracle/requirements.txt"))
         .arg(example("python/converse.py"))
         .arg("--dir")
         .arg(folder);
@@ -150,7 +150,7 @@ async fn converse(simulator: &Simulator, folder: &Path, model: &str) -> Output {
 #[tokio::test(flavor = "multi_thread")]
 async fn python_calls_a_model_by_the_id_of_its_profile() {
     let simulator = bedrock().await;
-    let published = Published::by(&simulator).await;
+    let published = ModelMap::by(&simulator).await;
     let merged = published.merged_folder();
     let mount = published.mount();
     for folder in [mount.path(), &published.region_folder(), merged.path()] {
@@ -173,10 +173,10 @@ async fn python_and_node_read_what_rust_reads() {
     const PYTHON: &str = "import json, sys; import bedrock_map as m; print(json.dumps({r: {i: f['invokeWith'] for i, f in v['invocation'].items()} for r, v in m.read(sys.argv[1]).items()}))";
     const NODE: &str = "import { read } from './bedrock-map.mjs'; console.log(JSON.stringify(Object.fromEntries([...read(process.argv[1])].map(([r, v]) => [r, Object.fromEntries(Object.entries(v.invocation).map(([i, f]) => [i, f.invokeWith]))]))))";
     let simulator = bedrock().await;
-    let published = Published::by(&simulator).await;
+    let published = ModelMap::by(&simulator).await;
     let (mount, merged) = (published.mount(), published.merged_folder());
     for folder in [mount.path(), merged.path()] {
-        let read = bedrock_model_map::published::MountedMap::open(folder).unwrap();
+        let read = bedrock_model_map::reader::MountedMap::open(folder).unwrap();
         let read = read.current();
         let ids = read.regions().map(|(name, region)| {
             let facts = region.invocations().into_iter();
@@ -205,7 +205,7 @@ async fn python_and_node_read_what_rust_reads() {
 #[tokio::test(flavor = "multi_thread")]
 async fn node_prints_the_id_to_pass() {
     let simulator = bedrock().await;
-    let published = Published::by(&simulator).await;
+    let published = ModelMap::by(&simulator).await;
     let mount = published.mount();
     let run = |region: &str| {
         let mut node = program("node", None);
@@ -222,7 +222,7 @@ async fn node_prints_the_id_to_pass() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_shell_runs_a_command_with_the_id() {
     let simulator = bedrock().await;
-    let published = Published::by(&simulator).await;
+    let published = ModelMap::by(&simulator).await;
     let mount = published.mount();
     let run = |model: &str| {
         let mut shell = program(example("shell/with-model-id.sh"), None);
@@ -246,7 +246,7 @@ impl Drop for Running {
     }
 }
 
-fn invocation(id: &str) -> Files {
+fn invocation(id: &str) -> ConfigMapFiles {
     let content = format!(r#"{{"{MODEL}":{{"invokeWith":"{id}"}}}}"#);
     vec![("invocation.json".to_owned(), content)]
 }

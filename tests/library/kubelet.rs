@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 /// Path below the folder, and content.
-pub type Files = Vec<(String, String)>;
+pub type ConfigMapFiles = Vec<(String, String)>;
 
 /// The folder of a mount. Its files change as kubelet's atomic writer changes them: all are written
 /// into a folder of their own, the link `..data` is turned over to it, the folder before removed.
@@ -18,7 +18,7 @@ pub struct Mount {
 }
 
 impl Mount {
-    pub fn of(files: &Files) -> Self {
+    pub fn of(files: &ConfigMapFiles) -> Self {
         let mount = Self {
             folder: tempfile::tempdir().unwrap(),
             writings: AtomicUsize::new(0),
@@ -39,7 +39,7 @@ impl Mount {
     }
 
     /// Files of the same names take the place of those there.
-    pub fn write(&self, files: &Files) {
+    pub fn write(&self, files: &ConfigMapFiles) {
         let number = self.writings.fetch_add(1, Ordering::Relaxed);
         let name = format!("..2026_11_23_02_00_00.{number:09}");
         fs::create_dir(self.path().join(&name)).unwrap();

@@ -6,16 +6,16 @@ use std::thread;
 use std::time::Duration;
 
 use bedrock_model_map::api::RegionState;
-use bedrock_model_map::published::{MountError, MountedMap, Published};
+use bedrock_model_map::reader::{ModelMap, MountError, MountedMap};
 
-use crate::kubelet::{Files, Mount};
+use crate::kubelet::{ConfigMapFiles, Mount};
 
 /// Longer than any change takes to be seen.
 const LONG: Duration = Duration::from_mins(1);
 const SWAPS: u32 = 400;
 
 /// The files of a region. Each of them tells the generation, and none by its size or by a count.
-fn region(name: &str, generation: u32) -> Files {
+fn region(name: &str, generation: u32) -> ConfigMapFiles {
     let filler = "x".repeat(100_000);
     let models = format!(
         r#"{{"g.{generation:04}":{{"inferenceTypesSupported":["ON_DEMAND"],"x":"{filler}"}}}}"#
@@ -35,7 +35,7 @@ fn region(name: &str, generation: u32) -> Files {
 }
 
 /// Two regions in one mount, as a projected volume of two ConfigMaps has them.
-fn two_regions(generation: u32) -> Files {
+fn two_regions(generation: u32) -> ConfigMapFiles {
     let regions = ["eu-central-1", "us-east-1"].into_iter();
     regions
         .flat_map(|name| {
@@ -47,7 +47,7 @@ fn two_regions(generation: u32) -> Files {
 
 /// The one generation that everything in it is of.
 #[track_caller]
-fn generation(published: &Published) -> u32 {
+fn generation(published: &ModelMap) -> u32 {
     let mut generations = published.regions().flat_map(|(_, region)| {
         let model = region.models().keys().next().unwrap();
         let second = region.stale_since().unwrap().as_second();
@@ -68,7 +68,7 @@ impl Drop for Done<'_> {
 }
 
 #[track_caller]
-fn read_while_it_is_swapped(files: impl Fn(u32) -> Files) {
+fn read_while_it_is_swapped(files: impl Fn(u32) -> ConfigMapFiles) {
     let mount = Mount::of(&files(0));
     let map = MountedMap::open(mount.path()).unwrap();
     let done = AtomicBool::new(false);

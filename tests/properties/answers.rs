@@ -1,9 +1,9 @@
 //! Random answers of Bedrock: what it answers, and what it had better not.
 
 use bedrock_model_map::api::{InferenceProfilesSpec, ModelsSpec};
-use bedrock_model_map::core::association::{RegionCatalog, associate};
-use bedrock_model_map::core::catalog::{FoundationModel, InferenceProfile, Snapshot};
-use bedrock_model_map::core::selection::Selection;
+use bedrock_model_map::bedrock::association::{RegionCatalog, associate};
+use bedrock_model_map::bedrock::catalog::{FoundationModel, InferenceProfile, Snapshot};
+use bedrock_model_map::bedrock::selection::Selection;
 use jiff::Timestamp;
 use proptest::collection::{btree_map, vec};
 use proptest::option;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bedrock_model_map::api::{InferenceProfilesSpec, ModelsSpec};
-use bedrock_model_map::core::association::associate;
-use bedrock_model_map::core::catalog::Snapshot;
-use bedrock_model_map::core::content::{RegionContent, mapping_json};
-use bedrock_model_map::core::selection::Selection;
+use bedrock_model_map::bedrock::association::associate;
+use bedrock_model_map::bedrock::catalog::Snapshot;
+use bedrock_model_map::bedrock::selection::Selection;
+use bedrock_model_map::publication::content::{RegionContent, mapping_json};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -46,7 +46,10 @@ fn selection() -> impl Strategy<Value = Selection> {
 
 #[test]
 fn the_real_regions_are_those_of_the_naive_twin() {
-    let catalogs = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/simulator/catalog");
+    let catalogs = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tools/bedrock-simulator/catalog"
+    );
     let mut regions = 0;
     for file in std::fs::read_dir(catalogs).unwrap() {
         let path = file.unwrap().path();

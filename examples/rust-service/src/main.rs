@@ -15,7 +15,7 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::get;
-use bedrock_model_map::published::MountedMap;
+use bedrock_model_map::reader::MountedMap;
 use tokio::net::TcpListener;
 
 #[tokio::main]

@@ -7,10 +7,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::api::RegionState;
+use crate::bedrock::invocation::{InvocationFacts, ProfileFacts};
+use crate::bedrock::resolve::Route;
 use crate::cli::output::printable;
-use crate::core::invocation::{InvocationFacts, ProfileFacts};
-use crate::core::resolve::Route;
-use crate::published::Published;
+use crate::reader::ModelMap;
 
 /// What is said of a mapping beside itself.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +73,7 @@ struct Answer<'p> {
 
 /// The data of the page: no character in it ends the element that holds it, and none of what is
 /// shown moves or turns around what stands beside it.
-pub(super) fn json(published: &Published, about: &About) -> Result<String, serde_json::Error> {
+pub(super) fn json(published: &ModelMap, about: &About) -> Result<String, serde_json::Error> {
     let facts: Vec<_> = published.regions.values().collect();
     let facts: Vec<_> = facts.iter().map(|r| r.content.facts()).collect();
     let mut answers = Answers::default();
@@ -208,12 +208,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::core::content::RegionContent;
-    use crate::published::PublishedRegion;
+    use crate::publication::content::RegionContent;
+    use crate::reader::RegionModels;
 
-    fn region(models: Value) -> PublishedRegion {
+    fn region(models: Value) -> RegionModels {
         let models_json = models.to_string();
-        PublishedRegion {
+        RegionModels {
             content: RegionContent {
                 sha256: String::new(),
                 models: serde_json::from_value(models).unwrap(),
@@ -224,16 +224,16 @@ mod tests {
         }
     }
 
-    fn published(regions: &[(&str, Value)]) -> Published {
+    fn published(regions: &[(&str, Value)]) -> ModelMap {
         let regions = regions.iter();
-        Published {
+        ModelMap {
             regions: regions
                 .map(|(name, models)| ((*name).to_owned(), region(models.clone())))
                 .collect(),
         }
     }
 
-    fn data(published: &Published) -> Value {
+    fn data(published: &ModelMap) -> Value {
         let json = json(published, &About::default()).unwrap();
         serde_json::from_str(&json).unwrap()
     }

@@ -6,8 +6,8 @@ use kube::{Client, Config};
 use tokio::sync::oneshot;
 
 use super::RunError;
-use crate::cluster::{Candidate, Fence, Place};
-use crate::core::election::{Permit, Terms};
+use crate::leader::election::{LeaseTimings, Permit};
+use crate::leader::{Candidate, Fence, LeaseRef};
 use crate::ops::admin::Health;
 
 #[derive(Debug, clap::Args)]
@@ -68,13 +68,13 @@ impl Leadership {
             let client = Fence::new(Permit::Always).client(config);
             return work(client.map_err(RunError::NoClient)?).await;
         }
-        let place = Place {
+        let place = LeaseRef {
             namespace: self
                 .leader_election_namespace
                 .unwrap_or_else(|| config.default_namespace.clone()),
             name: self.leader_election_id,
         };
-        let terms = Terms::new(self.lease_duration_seconds);
+        let terms = LeaseTimings::new(self.lease_duration_seconds);
         let fence = Fence::new(Permit::Never);
         // The lease has connections of its own: what the work waits for must not delay it.
         let plain = Client::try_from(config.clone()).map_err(RunError::NoClient)?;

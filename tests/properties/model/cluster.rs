@@ -12,14 +12,13 @@ use std::task::{Context, Poll, Waker};
 use bedrock_model_map::api::{
     AttemptError, BedrockModelMap, BedrockModelMapStatus, ErrorCode, LABEL_NAME,
 };
-use bedrock_model_map::core::catalog::Snapshot;
-use bedrock_model_map::core::events::Event;
-use bedrock_model_map::core::look::{Look, Looked, Work, World};
-use bedrock_model_map::core::ownership::{Action, Owner, Target, decide};
-use bedrock_model_map::core::region_state::error;
-use bedrock_model_map::core::settings::Settings;
-use bedrock_model_map::core::status_detail::completed;
-use bedrock_model_map::urgency::Urgency;
+use bedrock_model_map::aws::priority::Priority;
+use bedrock_model_map::bedrock::catalog::Snapshot;
+use bedrock_model_map::publication::ownership::{Action, DesiredConfigMap, Owner, decide};
+use bedrock_model_map::reconcile::status::detail::completed;
+use bedrock_model_map::reconcile::status::events::Event;
+use bedrock_model_map::reconcile::validate::ValidatedSpec;
+use bedrock_model_map::reconcile::{Effects, Outcome, Reconciler, Work};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -89,7 +88,7 @@ pub struct Cluster {
 /// How a look ended.
 #[derive(Debug)]
 pub enum Ended {
-    Whole(Box<Looked>),
+    Whole(Box<Outcome>),
     /// The Kubernetes API did not answer.
     Broken,
     Killed,
@@ -164,7 +163,7 @@ impl Cluster {
         regions.for_each(|region| region.mapping = None);
         let settings = self.settings(&resource);
         let ended = {
-            let look = Look {
+            let look = Reconciler {
                 resource: &resource,
                 settings: settings.as_ref(),
                 now: self.outside.now,
@@ -192,11 +191,11 @@ impl Cluster {
         (ended, std::mem::take(&mut state.traces))
     }
 
-    fn settings(&self, resource: &BedrockModelMap) -> Result<Settings, AttemptError> {
+    fn settings(&self, resource: &BedrockModelMap) -> Result<ValidatedSpec, AttemptError> {
         if self.outside.spec.refused {
-            return Err(error(ErrorCode::RoleNotAllowed, "no"));
+            return Err(AttemptError::new(ErrorCode::RoleNotAllowed, "no"));
         }
-        Ok(Settings::of(resource).unwrap())
+        Ok(ValidatedSpec::of(resource).unwrap())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -225,14 +224,20 @@ impl Cluster {
         .await;
     }
 
-    fn write(&self, target: &Target, mut seen: Option<ConfigMap>) -> Result<bool, AttemptError> {
+    fn write(
+        &self,
+        target: &DesiredConfigMap,
+        mut seen: Option<ConfigMap>,
+    ) -> Result<bool, AttemptError> {
         let owner = self.owner();
         let name = &target.name;
         let mut state = self.state();
         state.verified.remove(name);
         for _ in 0..3 {
             let wanted = match decide(&owner, target, seen.as_ref()) {
-                Action::Conflict => return Err(error(ErrorCode::TargetConflict, "foreign")),
+                Action::Conflict => {
+                    return Err(AttemptError::new(ErrorCode::TargetConflict, "foreign"));
+                }
                 Action::Nothing => {
                     state.verify(name);
                     return Ok(false);
@@ -242,7 +247,7 @@ impl Cluster {
                 }
             };
             if self.outside.api == Api::RefusesWrites {
-                return Err(error(ErrorCode::WriteFailed, "quota"));
+                return Err(AttemptError::new(ErrorCode::WriteFailed, "quota"));
             }
             if seen.is_none() && state.ambush.remove(name) {
                 state.put(name, super::outside::foreign(name));
@@ -257,7 +262,10 @@ impl Cluster {
             }
             seen = live.cloned();
         }
-        Err(error(ErrorCode::WriteFailed, "it changes all the time"))
+        Err(AttemptError::new(
+            ErrorCode::WriteFailed,
+            "it changes all the time",
+        ))
     }
 }
 
@@ -288,7 +296,7 @@ impl State {
     }
 }
 
-impl World for Cluster {
+impl Effects for Cluster {
     type Error = String;
     type RenderPermit = OwnedSemaphorePermit;
 
@@ -306,7 +314,11 @@ impl World for Cluster {
         Ok(self.state().config_maps.get(config_map).cloned())
     }
 
-    async fn apply(&self, target: &Target, seen: Option<ConfigMap>) -> Result<bool, AttemptError> {
+    async fn apply(
+        &self,
+        target: &DesiredConfigMap,
+        seen: Option<ConfigMap>,
+    ) -> Result<bool, AttemptError> {
         self.turn().await;
         self.write(target, seen)
     }
@@ -344,7 +356,7 @@ impl World for Cluster {
         &self,
         region: &str,
         not_before: Timestamp,
-        _: Urgency,
+        _: Priority,
     ) -> Result<Arc<Snapshot>, AttemptError> {
         self.turn().await;
         let mut state = self.state();
@@ -375,26 +387,26 @@ impl World for Cluster {
         Ok(snapshot)
     }
 
-    async fn ask_account(&self) -> Result<Vec<String>, AttemptError> {
+    async fn list_account_regions(&self) -> Result<Vec<String>, AttemptError> {
         self.turn().await;
         self.state().traces.account_asked = true;
         self.outside.account_answer()
     }
 
-    fn last_answer(&self, region: &str) -> Option<Arc<Snapshot>> {
+    fn last_snapshot(&self, region: &str) -> Option<Arc<Snapshot>> {
         self.state()
             .remembered
             .get(region)
             .map(|(_, s)| Arc::clone(s))
     }
 
-    fn is_as_left(&self, config_map: &str) -> bool {
+    fn is_unchanged(&self, config_map: &str) -> bool {
         let state = self.state();
         let live = version(state.config_maps.get(config_map));
         live.is_some() && live == state.verified.get(config_map).map(String::as_str)
     }
 
-    fn labelled(&self) -> Vec<ObjectMeta> {
+    fn labelled_config_maps(&self) -> Vec<ObjectMeta> {
         let state = self.state();
         let metadata = state.config_maps.values().map(|c| c.metadata.clone());
         let ours = |m: &ObjectMeta| {

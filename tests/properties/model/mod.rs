@@ -9,7 +9,7 @@ mod outside;
 mod rules;
 
 use bedrock_model_map::api::{ErrorCode, LABEL_MANAGED_BY};
-use bedrock_model_map::core::look::Next;
+use bedrock_model_map::reconcile::Next;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
 use proptest::array::uniform4;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use bedrock_model_map::api::{
     AttemptError, BedrockModelMap, BedrockModelMapSpec, ErrorCode, StatusDetail,
 };
-use bedrock_model_map::core::region_state::error;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Value, json};
@@ -130,7 +129,7 @@ impl Outside {
             None => Ok(region.lists()),
             Some((code, wait)) => Err(AttemptError {
                 retry_after_seconds: wait,
-                ..error(code, "it fails")
+                ..AttemptError::new(code, "it fails")
             }),
         }
     }
@@ -147,7 +146,7 @@ impl Outside {
     pub fn account_answer(&self) -> Result<Vec<String>, AttemptError> {
         match self.account_fails {
             None => Ok(named(self.account).into_iter().map(str::to_owned).collect()),
-            Some(code) => Err(error(code, "the account fails")),
+            Some(code) => Err(AttemptError::new(code, "the account fails")),
         }
     }
 

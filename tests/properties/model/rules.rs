@@ -6,9 +6,9 @@ use bedrock_model_map::api::{
     BedrockModelMapStatus, ErrorCode, LABEL_MANAGED_BY, LABEL_REGION, RegionState, RegionStatus,
     StatusDetail,
 };
-use bedrock_model_map::core::content::sha256;
-use bedrock_model_map::core::look::{Looked, Next};
-use bedrock_model_map::core::plan::Reason;
+use bedrock_model_map::digest::sha256_hex;
+use bedrock_model_map::reconcile::plan::Reason;
+use bedrock_model_map::reconcile::{Next, Outcome};
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -176,7 +176,7 @@ impl Checked<'_> {
 
     /// Ours, and as it says itself.
     fn is_sound(&self, config_map: &ConfigMap) -> bool {
-        let models = models_json(config_map).map(|m| sha256(m.as_bytes()));
+        let models = models_json(config_map).map(|m| sha256_hex(m.as_bytes()));
         self.is_ours(config_map) && models.is_some() && models.as_ref() == hash(config_map)
     }
 
@@ -252,7 +252,7 @@ impl Checked<'_> {
             for models in now {
                 let known = before.contains(models)
                     || answered.as_ref() == Some(models)
-                    || status.and_then(|s| s.sha256.clone()) == Some(sha256(models.as_bytes()));
+                    || status.and_then(|s| s.sha256.clone()) == Some(sha256_hex(models.as_bytes()));
                 assert!(known, "{region}: {models} comes from nowhere");
             }
         }
@@ -287,7 +287,7 @@ impl Checked<'_> {
         }
     }
 
-    fn whole(&self, looked: &Looked) {
+    fn whole(&self, looked: &Outcome) {
         let status = &self.after.status;
         if self.outside.spec.suspend {
             assert!(self.traces.is_quiet(), "{:#?}", self.traces);
@@ -347,10 +347,13 @@ impl Checked<'_> {
                 .map(|m| m.config_map.clone()),
         );
         for (name, config_map) in &self.after.config_maps {
-            let untold = self.is_ours(config_map) && !told.contains(name);
+            let find_unrecorded = self.is_ours(config_map) && !told.contains(name);
             // Without the label no watch shows it.
             let hidden = self.book.touched.contains(name);
-            assert!(!untold || hidden, "{name} is there and not in the status");
+            assert!(
+                !find_unrecorded || hidden,
+                "{name} is there and not in the status"
+            );
         }
     }
 
@@ -383,7 +386,7 @@ impl Checked<'_> {
         );
         let published = &self.after.config_maps[&mapping.config_map];
         assert_eq!(mapping_json(published).as_ref(), Some(&expected));
-        assert_eq!(mapping.sha256, sha256(expected.as_bytes()));
+        assert_eq!(mapping.sha256, sha256_hex(expected.as_bytes()));
         assert_eq!(mapping.compressed, self.outside.spec.compressed);
         let told = metadata(published).unwrap();
         for (region, status) in &status.regions {
@@ -397,7 +400,7 @@ impl Checked<'_> {
         }
     }
 
-    fn comes_back_in_time(&self, looked: &Looked) {
+    fn comes_back_in_time(&self, looked: &Outcome) {
         let Next::After(wait) = looked.next else {
             panic!("it never comes back: {looked:#?}");
         };
@@ -436,7 +439,7 @@ impl Checked<'_> {
         wait.max(SignedDuration::from_secs(asked)).min(interval)
     }
 
-    fn asks_only_what_is_due(&self, looked: &Looked) {
+    fn asks_only_what_is_due(&self, looked: &Outcome) {
         let reason = looked.refreshed.as_ref().map(|r| &r.reason);
         let Some(Reason::Due) = reason else {
             assert!(reason.is_some() || self.traces.asked.is_empty());
@@ -463,7 +466,7 @@ impl Checked<'_> {
         }
     }
 
-    fn acknowledges_the_request(&self, looked: &Looked) {
+    fn acknowledges_the_request(&self, looked: &Outcome) {
         let reason = looked.refreshed.as_ref().map(|r| &r.reason);
         if let Some(Reason::First | Reason::NewGeneration) = reason {
             // Its turn comes with the next look.
@@ -489,7 +492,7 @@ impl Checked<'_> {
         }
     }
 
-    fn state_is_that_of_the_contract(&self, region: &str, looked: &Looked) {
+    fn state_is_that_of_the_contract(&self, region: &str, looked: &Outcome) {
         let after = &self.after.status.regions[region];
         let previous = self.before.status.regions.get(region);
         let published = previous.filter(|p| p.config_map.is_some());
@@ -525,7 +528,7 @@ impl Checked<'_> {
                     assert_eq!((after.state, code), (RegionState::Empty, None), "{region}");
                 } else {
                     assert_eq!((after.state, code), (RegionState::Fresh, None), "{region}");
-                    let expected = sha256(twin::models_json(&lists).as_bytes());
+                    let expected = sha256_hex(twin::models_json(&lists).as_bytes());
                     assert_eq!(after.sha256.as_ref(), Some(&expected), "{region}");
                 }
             }
@@ -539,10 +542,10 @@ impl Checked<'_> {
                 };
                 assert_eq!(code, Some(expected), "{region}");
                 // A refresh that was cut short may have published it, too.
-                let untold = self.good(&self.before.config_maps).contains_key(region);
+                let find_unrecorded = self.good(&self.before.config_maps).contains_key(region);
                 let state = match failure {
                     _ if published.is_some() => RegionState::Stale,
-                    _ if untold && after.state == RegionState::Stale => RegionState::Stale,
+                    _ if find_unrecorded && after.state == RegionState::Stale => RegionState::Stale,
                     ErrorCode::NameNotResolved if others.resolve => RegionState::Unsupported,
                     ErrorCode::RegionDisabled if others.accept => RegionState::Disabled,
                     _ => RegionState::Failed,
@@ -552,14 +555,14 @@ impl Checked<'_> {
         }
     }
 
-    fn others(&self, region: &str, failure: ErrorCode) -> Others {
-        let mut others = Others::default();
+    fn others(&self, region: &str, failure: ErrorCode) -> PeerEvidence {
+        let mut others = PeerEvidence::default();
         let regions = [&self.before.status.regions, &self.after.status.regions];
         let regions: BTreeSet<&String> = regions.into_iter().flat_map(BTreeMap::keys).collect();
         for other in regions.into_iter().filter(|o| *o != region) {
             match self.traces.got.get(other) {
                 Some(Ok(_)) => {
-                    others = Others {
+                    others = PeerEvidence {
                         resolve: true,
                         accept: true,
                     }
@@ -581,7 +584,7 @@ impl Checked<'_> {
                 }
                 None => {
                     if self.answered_since_it_failed_so(other, region, failure) {
-                        others = Others {
+                        others = PeerEvidence {
                             resolve: true,
                             accept: true,
                         };
@@ -640,7 +643,7 @@ impl Checked<'_> {
         });
         let mapping = self.after.status.mapping.iter().filter_map(|mapping| {
             let json = mapping_json(self.after.config_maps.get(&mapping.config_map)?)?;
-            (sha256(json.as_bytes()) == mapping.sha256).then(|| mapping.config_map.clone())
+            (sha256_hex(json.as_bytes()) == mapping.sha256).then(|| mapping.config_map.clone())
         });
         let marked = |name: &String| is_marked(&self.after.config_maps[name]);
         regions.chain(mapping).filter(marked).collect()
@@ -648,7 +651,7 @@ impl Checked<'_> {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Others {
+struct PeerEvidence {
     resolve: bool,
     accept: bool,
 }
@@ -673,7 +676,7 @@ fn is_marked(config_map: &ConfigMap) -> bool {
 /// Whether a region's ConfigMap is what the status says.
 fn is_as_told(config_map: &ConfigMap, status: &RegionStatus) -> bool {
     let models = models_json(config_map);
-    let Some(models) = models.filter(|m| Some(sha256(m.as_bytes())) == status.sha256) else {
+    let Some(models) = models.filter(|m| Some(sha256_hex(m.as_bytes())) == status.sha256) else {
         return false;
     };
     let counted: BTreeMap<String, Value> = serde_json::from_str(models).unwrap();

@@ -1,0 +1,288 @@
+//! Which roles the operator's configuration permits to whom.
+
+use std::str::FromStr;
+
+use globset::{Glob, GlobMatcher};
+
+use crate::api::{AttemptError, ErrorCode};
+use crate::aws::identity::{Identity, RoleArn};
+
+/// Everything permitted; nothing, if there is no rule.
+#[derive(Clone, Debug, Default)]
+pub struct RoleRules(Vec<RoleRule>);
+
+impl RoleRules {
+    /// Whether resources of the namespace may use the role.
+    pub fn permit(&self, namespace: &str, role: &RoleArn) -> bool {
+        self.0.iter().any(|rule| rule.permits(namespace, role))
+    }
+
+    /// Refuses an identity that resources of the namespace may not use.
+    pub fn check(&self, namespace: &str, identity: &Identity) -> Result<(), AttemptError> {
+        match identity {
+            Identity::Own => Ok(()),
+            Identity::Role(role) if self.permit(namespace, &role.arn) => Ok(()),
+            Identity::Role(role) => {
+                let arn = &role.arn;
+                let message = format!(
+                    "spec.aws.roleArn: the operator does not permit namespace {namespace} to use {arn}; whoever runs it can (--allow-role {namespace}={arn})"
+                );
+                Err(AttemptError::new(ErrorCode::RoleNotAllowed, message))
+            }
+        }
+    }
+}
+
+impl From<Vec<RoleRule>> for RoleRules {
+    fn from(rules: Vec<RoleRule>) -> Self {
+        Self(rules)
+    }
+}
+
+/// One rule, written `NAMESPACE=ARN-GLOB`.
+#[derive(Clone, Debug)]
+pub struct RoleRule {
+    namespace: Namespaces,
+    partition: GlobMatcher,
+    account: GlobMatcher,
+    path: Vec<GlobMatcher>,
+}
+
+/// Whom a rule is for. A glob on names would also let in a namespace that someone makes later, under a name that fits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Namespaces {
+    All,
+    Named(String),
+}
+
+/// Why a rule is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RoleRuleError {
+    /// There is no `=`.
+    #[error(
+        "{0:?} must be NAMESPACE=ARN-GLOB, such as team-a=arn:aws:iam::123456789012:role/bedrock-*"
+    )]
+    NoNamespace(String),
+    /// What stands before the `=` is no namespace.
+    #[error(
+        "{0:?} is not the name of a namespace (lower-case letters, digits and -, at most 63), nor * for all of them"
+    )]
+    Namespace(String),
+    /// What stands behind the `=` is no glob of role ARNs.
+    #[error(
+        "{0:?} is not a glob of role ARNs, such as arn:aws:iam::123456789012:role/bedrock-*: six parts between colons, the last beginning with role/, where * and ? stand for characters within one part and no empty, . or .. is between two slashes"
+    )]
+    Glob(String),
+}
+
+impl RoleRule {
+    fn permits(&self, namespace: &str, role: &RoleArn) -> bool {
+        let is_named = match &self.namespace {
+            Namespaces::All => true,
+            Namespaces::Named(name) => name == namespace,
+        };
+        is_named
+            && self.partition.is_match(role.partition())
+            && self.account.is_match(role.account())
+            && self.path.len() == role.path().len()
+            && self
+                .path
+                .iter()
+                .zip(role.path())
+                .all(|(glob, part)| glob.is_match(part))
+    }
+}
+
+impl FromStr for RoleRule {
+    type Err = RoleRuleError;
+
+    /// Reads a rule. `*` and `?` match within one part of the ARN: what stands between two colons, or, of the role's
+    /// path, between two slashes.
+    fn from_str(text: &str) -> Result<Self, RoleRuleError> {
+        let (namespace, arn) = text
+            .split_once('=')
+            .ok_or_else(|| RoleRuleError::NoNamespace(text.to_owned()))?;
+        let namespace = match namespace {
+            "*" => Namespaces::All,
+            name if is_namespace(name) => Namespaces::Named(name.to_owned()),
+            other => return Err(RoleRuleError::Namespace(other.to_owned())),
+        };
+        let refused = || RoleRuleError::Glob(arn.to_owned());
+        let parts: Vec<&str> = arn.split(':').collect();
+        let ["arn", partition, "iam", "", account, resource] = parts.as_slice() else {
+            return Err(refused());
+        };
+        let path = resource.strip_prefix("role/").ok_or_else(refused)?;
+        let glob = |part: &str| part_glob(part).ok_or_else(refused);
+        Ok(Self {
+            namespace,
+            partition: glob(partition)?,
+            account: glob(account)?,
+            path: path.split('/').map(glob).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// A glob on one part. Only `*` and `?` have a meaning: what else globs know is not in an ARN.
+fn part_glob(part: &str) -> Option<GlobMatcher> {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"+=,.@_-*?".contains(&b);
+    let is_part = !part.is_empty() && part != "." && part != ".." && part.bytes().all(good);
+    let glob = Glob::new(part).ok().filter(|_| is_part)?;
+    Some(glob.compile_matcher())
+}
+
+/// Whether the name can be a namespace's (RFC 1123 label).
+fn is_namespace(name: &str) -> bool {
+    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=63).contains(&name.len())
+        && name.bytes().all(good)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const READER: &str = "arn:aws:iam::123456789012:role/bedrock-reader";
+
+    const OTHER: &str = "arn:aws:iam::210987654321:role/bedrock-reader";
+    const GOV: &str = "arn:aws-us-gov:iam::123456789012:role/bedrock-reader";
+    const DEEP: &str = "arn:aws:iam::123456789012:role/bedrock-team/admin";
+
+    fn permits(rules: &[&str], namespace: &str, arn: &str) -> bool {
+        let rules: Vec<RoleRule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+        let role = RoleArn::parse(arn).unwrap();
+        RoleRules::from(rules).permit(namespace, &role)
+    }
+
+    #[test]
+    fn which_roles_a_glob_matches() {
+        let cases = [
+            // Whole names, and not parts of them.
+            (
+                "arn:aws:iam::123456789012:role/bedrock-reader",
+                READER,
+                true,
+            ),
+            (
+                "arn:aws:iam::123456789012:role/bedrock-reader",
+                OTHER,
+                false,
+            ),
+            ("arn:aws:iam::123456789012:role/bedrock-reader", GOV, false),
+            ("arn:aws:iam::123456789012:role/bedrock", READER, false),
+            ("arn:aws:iam::123456789012:role/reader", READER, false),
+            (
+                "arn:aws:iam::123456789012:role/Bedrock-Reader",
+                READER,
+                false,
+            ),
+            ("arn:aws:iam::123456789012:role/bedrock-*", READER, true),
+            ("arn:aws:iam::123456789012:role/*", READER, true),
+            (
+                "arn:aws:iam::123456789012:role/bedrock-reade?",
+                READER,
+                true,
+            ),
+            (
+                "arn:aws:iam::123456789012:role/bedrock-read?",
+                READER,
+                false,
+            ),
+            // A star stays between its slashes.
+            ("arn:aws:iam::123456789012:role/bedrock-*", DEEP, false),
+            ("arn:aws:iam::123456789012:role/*", DEEP, false),
+            ("arn:aws:iam::123456789012:role/**", DEEP, false),
+            ("arn:aws:iam::123456789012:role/*/*", DEEP, true),
+            ("arn:aws:iam::123456789012:role/*/admin", DEEP, true),
+            ("arn:aws:iam::123456789012:role/*/*", READER, false),
+            // And between its colons.
+            ("arn:aws:iam::*:role/bedrock-reader", OTHER, true),
+            ("arn:aws:iam::*:role/bedrock-reader", GOV, false),
+            ("arn:aws*:iam::*:role/bedrock-reader", GOV, true),
+            ("arn:*:iam::123456789012:role/bedrock-reader", GOV, true),
+            ("arn:*:iam::123456789012:role/bedrock-reader", OTHER, false),
+        ];
+        for (glob, arn, expected) in cases {
+            let rule = format!("team-a={glob}");
+            assert_eq!(permits(&[&rule], "team-a", arn), expected, "{glob} {arn}");
+        }
+    }
+
+    #[test]
+    fn whom_a_rule_is_for() {
+        let to = |namespace: &str, arn: &str| format!("{namespace}={arn}");
+        let (named, all) = (to("team-a", READER), to("*", READER));
+        let (shorter, elsewhere) = (to("team", READER), to("team-a", OTHER));
+        let cases: [(&[&str], &str, bool); 8] = [
+            (&[], "team-a", false),
+            (&[&named], "team-a", true),
+            (&[&named], "team-b", false),
+            (&[&named], "team-a2", false),
+            (&[&shorter], "team-a", false),
+            (&[&all], "any", true),
+            (&[&elsewhere, &named], "team-a", true),
+            (&[&elsewhere, &shorter], "team-a", false),
+        ];
+        for (rules, namespace, expected) in cases {
+            assert_eq!(
+                permits(rules, namespace, READER),
+                expected,
+                "{rules:?} {namespace}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_rule() {
+        let no_namespace = ["", "team-a", READER, "b"];
+        for text in no_namespace {
+            let error = text.parse::<RoleRule>().unwrap_err();
+            assert!(matches!(error, RoleRuleError::NoNamespace(_)), "{text}");
+        }
+        for namespace in [
+            "",
+            "Team",
+            "team_a",
+            "team-*",
+            "-a",
+            "a-",
+            "a.b",
+            " a",
+            "**",
+            &"a".repeat(64),
+        ] {
+            let error = format!("{namespace}={READER}")
+                .parse::<RoleRule>()
+                .unwrap_err();
+            assert_eq!(error, RoleRuleError::Namespace(namespace.to_owned()));
+        }
+        for glob in [
+            "",
+            "*",
+            "bedrock-reader",
+            "role/bedrock-reader",
+            "arn:aws:iam::123456789012:role",
+            "arn:aws:iam::123456789012:role/",
+            "arn:aws:iam::123456789012:*",
+            "arn:aws:iam::123456789012:user/*",
+            "arn:aws:iam::*",
+            "arn:aws:*:role/reader",
+            "arn:aws:iam:*:123456789012:role/reader",
+            "arn:aws:sts::123456789012:role/reader",
+            "*:aws:iam::123456789012:role/reader",
+            "arn:aws:iam::123456789012:role/a/../reader",
+            "arn:aws:iam::123456789012:role/a//reader",
+            "arn:aws:iam::123456789012:role/[ab]",
+            "arn:aws:iam::123456789012:role/{a,b}",
+            "arn:aws:iam::123456789012:role/a\\*",
+            "arn:aws:iam::123456789012:role/a b",
+            "arn:aws:iam::123456789012:role/reader ",
+            "arn:aws:iam::123456789012:role/ä",
+        ] {
+            let error = format!("team-a={glob}").parse::<RoleRule>().unwrap_err();
+            assert_eq!(error, RoleRuleError::Glob(glob.to_owned()));
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! What changed between two published mappings.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::bedrock::catalog::{REFERENCED_BY, text};
+use crate::bedrock::invocation;
+use crate::bedrock::resolve::Models;
+
+/// How many regions a line names before it only counts.
+const NAMED_IN_LINE: usize = 5;
+
+/// All that changed, each change once, with the regions where it happened: what takes something
+/// away from callers first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Changes {
+    /// One item a change.
+    pub items: Vec<Change>,
+}
+
+/// One change, and where it happened. Its text is one line for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// What changed.
+    #[serde(flatten)]
+    pub what: ChangeKind,
+    /// Where, sorted.
+    pub regions: BTreeSet<String>,
+}
+
+/// What changed. In the order of what takes most away from callers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all_fields = "camelCase")]
+pub enum ChangeKind {
+    /// A region that had models is not published any more. Its models are not listed one by one.
+    RegionRemoved,
+    /// A model is not published any more.
+    ModelRemoved {
+        /// Its id.
+        model: String,
+    },
+    /// A model has become LEGACY, or ACTIVE again, or its end of life was set, moved or taken back.
+    LifecycleChanged {
+        /// Its id.
+        model: String,
+        /// The lifecycle before.
+        before: Lifecycle,
+        /// The lifecycle now.
+        after: Lifecycle,
+    },
+    /// The id to pass to invoke a model has changed.
+    InvokeWithChanged {
+        /// The model's id.
+        model: String,
+        /// The id before; absent: there was none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<String>,
+        /// The id now; absent: there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+    },
+    /// An inference profile is not embedded in any model any more.
+    ProfileRemoved {
+        /// Its id.
+        profile: String,
+    },
+    /// A region is published that was not. Its models are not listed one by one.
+    RegionAdded,
+    /// A model is published that was not.
+    ModelAdded {
+        /// Its id.
+        model: String,
+    },
+    /// An inference profile is embedded in a model that was in none.
+    ProfileAdded {
+        /// Its id.
+        profile: String,
+    },
+}
+
+/// What AWS says of a model's life.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Lifecycle {
+    /// `ACTIVE` or `LEGACY`; as AWS gave it, empty where it gave none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub status: String,
+    /// When calls begin to fail, RFC 3339; empty where no time is set.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub end_of_life_time: String,
+}
+
+impl Lifecycle {
+    /// Of a model's summary.
+    pub fn of(summary: &Map<String, Value>) -> Self {
+        let lifecycle = summary.get("modelLifecycle");
+        let field = |key| {
+            let value = lifecycle.and_then(|lifecycle| lifecycle.get(key));
+            value.map_or("", text).to_owned()
+        };
+        Self {
+            status: field("status"),
+            end_of_life_time: field("endOfLifeTime"),
+        }
+    }
+}
+
+/// What changed from one mapping to another, each given as the models of its regions.
+pub fn changes(before: &BTreeMap<&str, &Models>, after: &BTreeMap<&str, &Models>) -> Changes {
+    let regions: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
+    let changed = |region| region_changes(before.get(region).copied(), after.get(region).copied());
+    regions
+        .into_iter()
+        .flat_map(|region| changed(region).into_iter().map(move |what| (region, what)))
+        .collect()
+}
+
+/// What changed in one region; None: it is not published.
+pub fn region_changes(before: Option<&Models>, after: Option<&Models>) -> Vec<ChangeKind> {
+    match (before, after) {
+        (Some(before), Some(after)) if before == after => Vec::new(),
+        (Some(before), Some(after)) => of_models(before, after),
+        (Some(_), None) => vec![ChangeKind::RegionRemoved],
+        (None, Some(_)) => vec![ChangeKind::RegionAdded],
+        (None, None) => Vec::new(),
+    }
+}
+
+/// Joins equal changes of several regions into one.
+impl<'a> FromIterator<(&'a str, ChangeKind)> for Changes {
+    fn from_iter<I: IntoIterator<Item = (&'a str, ChangeKind)>>(changes: I) -> Self {
+        let mut regions_of: BTreeMap<ChangeKind, BTreeSet<String>> = BTreeMap::new();
+        for (region, what) in changes {
+            regions_of
+                .entry(what)
+                .or_default()
+                .insert(region.to_owned());
+        }
+        let items = regions_of.into_iter();
+        Self {
+            items: items
+                .map(|(what, regions)| Change { what, regions })
+                .collect(),
+        }
+    }
+}
+
+fn of_models(before: &Models, after: &Models) -> Vec<ChangeKind> {
+    let mut found = Vec::new();
+    for model in without(before.keys(), after) {
+        found.push(ChangeKind::ModelRemoved { model });
+    }
+    for model in without(after.keys(), before) {
+        found.push(ChangeKind::ModelAdded { model });
+    }
+    let (facts_before, facts_after) = (invocation::facts(before), invocation::facts(after));
+    for (model, summary) in after {
+        let Some(summary_before) = before.get(model) else {
+            continue;
+        };
+        let (was, is) = (Lifecycle::of(summary_before), Lifecycle::of(summary));
+        if was != is {
+            found.push(ChangeKind::LifecycleChanged {
+                model: model.clone(),
+                before: was,
+                after: is,
+            });
+        }
+        let invoke_with = |facts: &BTreeMap<String, invocation::InvocationFacts>| {
+            facts.get(model).and_then(|f| f.invoke_with.clone())
+        };
+        let (was, is) = (invoke_with(&facts_before), invoke_with(&facts_after));
+        if was != is {
+            found.push(ChangeKind::InvokeWithChanged {
+                model: model.clone(),
+                before: was,
+                after: is,
+            });
+        }
+    }
+    let (was, is) = (profiles(before), profiles(after));
+    let removed = was.difference(&is).map(|p| (*p).to_owned());
+    found.extend(removed.map(|profile| ChangeKind::ProfileRemoved { profile }));
+    let added = is.difference(&was).map(|p| (*p).to_owned());
+    found.extend(added.map(|profile| ChangeKind::ProfileAdded { profile }));
+    found
+}
+
+fn without<'a>(
+    models: impl Iterator<Item = &'a String>,
+    others: &Models,
+) -> impl Iterator<Item = String> {
+    models.filter(|id| !others.contains_key(*id)).cloned()
+}
+
+/// The ids of the inference profiles that the models embed.
+fn profiles(models: &Models) -> BTreeSet<&str> {
+    let embedded = models.values().filter_map(|m| m.get(REFERENCED_BY));
+    embedded
+        .filter_map(Value::as_array)
+        .flatten()
+        .filter_map(|profile| profile.get("inferenceProfileId")?.as_str())
+        .collect()
+}
+
+impl Changes {
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// One text of at most so many bytes: the changes one after the other, and how many there are
+    /// beyond those that fit.
+    pub fn summary(&self, max_bytes: usize) -> String {
+        summary(&self.items, max_bytes)
+    }
+}
+
+/// As [`Changes::summary`], of some of the changes.
+pub fn summary<'a>(
+    changes: impl IntoIterator<Item = &'a Change, IntoIter: ExactSizeIterator>,
+    max_bytes: usize,
+) -> String {
+    let changes = changes.into_iter();
+    let total = changes.len();
+    let mut text = String::new();
+    for (index, change) in changes.enumerate() {
+        let more = match total - index - 1 {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        let separator = if index == 0 { "" } else { "; " };
+        let line = format!("{separator}{change}");
+        if text.len() + line.len() + more.len() > max_bytes {
+            let rest = total - index;
+            return match index {
+                0 => format!("{rest} changes"),
+                _ => format!("{text}; and {rest} more"),
+            };
+        }
+        text.push_str(&line);
+    }
+    text
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let regions = RegionList(&self.regions);
+        match &self.what {
+            ChangeKind::RegionRemoved => write!(f, "no model is published any more in {regions}"),
+            ChangeKind::RegionAdded => write!(f, "models are published in {regions}"),
+            ChangeKind::ModelRemoved { model } => write!(f, "{model} removed in {regions}"),
+            ChangeKind::ModelAdded { model } => write!(f, "{model} added in {regions}"),
+            ChangeKind::ProfileRemoved { profile } => {
+                write!(f, "inference profile {profile} removed in {regions}")
+            }
+            ChangeKind::ProfileAdded { profile } => {
+                write!(f, "inference profile {profile} added in {regions}")
+            }
+            ChangeKind::LifecycleChanged {
+                model,
+                before,
+                after,
+            } => write!(f, "{model} is {after}, was {before}, in {regions}"),
+            ChangeKind::InvokeWithChanged {
+                model,
+                before,
+                after,
+            } => {
+                let id = |id: &Option<String>| id.clone().unwrap_or_else(|| "no id".to_owned());
+                let (was, is) = (id(before), id(after));
+                write!(f, "{model} is invoked with {is}, was {was}, in {regions}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Lifecycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status.as_str() {
+            "" => f.write_str("of unknown lifecycle")?,
+            status => f.write_str(status)?,
+        }
+        // The day is enough for people.
+        match self.end_of_life_time.split('T').next() {
+            Some(day) if !day.is_empty() => write!(f, " until {day}"),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// `us-east-1`, or `12 regions (eu-central-1, eu-west-1, …)`.
+struct RegionList<'a>(&'a BTreeSet<String>);
+
+impl fmt::Display for RegionList<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named: Vec<&str> = self.0.iter().take(NAMED_IN_LINE).map(|r| &**r).collect();
+        let named = named.join(", ");
+        match self.0.len() {
+            1 => f.write_str(&named),
+            count if count > NAMED_IN_LINE => write!(f, "{count} regions ({named}, …)"),
+            count => write!(f, "{count} regions ({named})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,252 @@
+use serde_json::json;
+
+use super::*;
+
+fn models(items: &[Value]) -> Models {
+    let item = |v: &Value| (v["modelId"].as_str().unwrap().to_owned(), object(v));
+    items.iter().map(item).collect()
+}
+
+fn object(value: &Value) -> Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
+
+fn model(id: &str, name: &str) -> Value {
+    json!({"modelId": id, "modelName": name, "inferenceTypesSupported": ["ON_DEMAND"]})
+}
+
+fn some_models() -> Models {
+    models(&[
+        model("amazon.nova-lite-v1:0", "Nova Lite"),
+        model("amazon.nova-lite-v1:0:24k", "Nova Lite"),
+        model("amazon.nova-2-lite-v1:0", "Nova 2 Lite"),
+        model("anthropic.claude-sonnet-4-20250514-v1:0", "Claude Sonnet 4"),
+        model(
+            "anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "Claude Sonnet 4.5",
+        ),
+        model("openai.gpt-oss-120b-1:0", "gpt-oss-120b"),
+    ])
+}
+
+fn ids(models: &Models, wanted: &str) -> Result<Vec<String>, ResolveError> {
+    let regions = BTreeMap::from([("us-east-1", models)]);
+    let found = resolve(&regions, "us-east-1", wanted)?;
+    Ok(found.into_iter().map(|r| r.model_id).collect())
+}
+
+#[test]
+fn what_a_name_means() {
+    let sonnet_4 = "anthropic.claude-sonnet-4-20250514-v1:0";
+    let sonnet_4_5 = "anthropic.claude-sonnet-4-5-20250929-v1:0";
+    let nova = ["amazon.nova-lite-v1:0", "amazon.nova-lite-v1:0:24k"];
+    let cases: [(&str, &[&str]); 14] = [
+        // The id itself, though others contain it.
+        ("amazon.nova-lite-v1:0", &nova[..1]),
+        ("AMAZON.Nova-Lite-v1:0", &nova[..1]),
+        // A whole name, though other names contain it.
+        ("Claude Sonnet 4", &[sonnet_4]),
+        ("claude-sonnet-4", &[sonnet_4]),
+        ("claude-sonnet-4-5", &[sonnet_4_5]),
+        ("claude sonnet 4.5", &[sonnet_4_5]),
+        ("nova-lite", &nova),
+        // A part of either.
+        ("sonnet", &[sonnet_4, sonnet_4_5]),
+        ("20250514", &[sonnet_4]),
+        ("GPT-OSS", &["openai.gpt-oss-120b-1:0"]),
+        // Globs are on the whole id.
+        ("anthropic.*", &[sonnet_4, sonnet_4_5]),
+        ("*:24k", &nova[1..]),
+        ("amazon.nova-?-lite*", &["amazon.nova-2-lite-v1:0"]),
+        (
+            "*",
+            &[
+                "amazon.nova-2-lite-v1:0",
+                nova[0],
+                nova[1],
+                sonnet_4,
+                sonnet_4_5,
+                "openai.gpt-oss-120b-1:0",
+            ],
+        ),
+    ];
+    for (wanted, expected) in cases {
+        assert_eq!(ids(&some_models(), wanted).unwrap(), expected, "{wanted}");
+    }
+}
+
+#[test]
+fn what_matches_nothing_has_neighbours() {
+    let cases: [(&str, &[&str]); 9] = [
+        (
+            "claude-sonet-4-5",
+            &[
+                "anthropic.claude-sonnet-4-5-20250929-v1:0",
+                "anthropic.claude-sonnet-4-20250514-v1:0",
+            ],
+        ),
+        (
+            "us.anthropic.claude-sonnet-4-20250514-v1:0",
+            &[
+                "anthropic.claude-sonnet-4-20250514-v1:0",
+                "anthropic.claude-sonnet-4-5-20250929-v1:0",
+            ],
+        ),
+        ("gpt-osss", &["openai.gpt-oss-120b-1:0"]),
+        ("gpt-oss*", &["openai.gpt-oss-120b-1:0"]),
+        ("something quite different", &[]),
+        ("", &[]),
+        ("--", &[]),
+        ("[", &[]),
+        ("*[", &[]),
+    ];
+    for (wanted, expected) in cases {
+        let error = ids(&some_models(), wanted).unwrap_err();
+        let ResolveError::UnknownModel { nearest, .. } = error else {
+            panic!("{error}");
+        };
+        assert_eq!(nearest, expected, "{wanted}");
+    }
+    let long = "x".repeat(1_000_000);
+    assert!(ids(&some_models(), &long).is_err());
+}
+
+#[test]
+fn other_regions_and_unknown_ones() {
+    let (here, there) = (
+        models(&[model("a.one", "One")]),
+        models(&[model("a.two", "Two")]),
+    );
+    let regions = BTreeMap::from([("here-a-1", &here), ("there-a-1", &there)]);
+    let error = resolve(&regions, "here-a-1", "two").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        r#"no model of here-a-1 matches "two"; regions that have it: there-a-1"#
+    );
+    let error = resolve(&regions, "mars-a-1", "two").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no region mars-a-1 here; there are: here-a-1, there-a-1"
+    );
+    let error = resolve(&BTreeMap::new(), "mars-a-1", "two").unwrap_err();
+    assert!(error.to_string().ends_with("there are: none"), "{error}");
+}
+
+#[test]
+fn routes() {
+    let profile = |id: &str, kind: &str, status: &str, regions: &[&str]| {
+        let arn =
+            |r: &&str| json!({"modelArn": format!("arn:aws:bedrock:{r}::foundation-model/a.b")});
+        json!({
+            "inferenceProfileId": id, "type": kind, "status": status,
+            "models": regions.iter().map(arn).collect::<Vec<_>>(),
+        })
+    };
+    let us = || {
+        profile(
+            "us.a.b",
+            "SYSTEM_DEFINED",
+            "ACTIVE",
+            &["us-west-2", "us-east-1"],
+        )
+    };
+    let global = || profile("global.a.b", "SYSTEM_DEFINED", "ACTIVE", &["", "us-east-1"]);
+    let old = || profile("eu.a.b", "SYSTEM_DEFINED", "RETIRED", &["eu-west-1"]);
+    let own = || profile("ab12", "APPLICATION", "ACTIVE", &["us-east-1"]);
+    let cases = [
+        (
+            json!(["ON_DEMAND"]),
+            vec![us()],
+            "on demand",
+            Some("a.b"),
+            "on demand: the model's own id can be passed",
+        ),
+        (
+            json!(["INFERENCE_PROFILE"]),
+            vec![global(), us(), own()],
+            "us",
+            Some("us.a.b"),
+            "not on demand; the profile of the geography us, which routes to us-east-1, us-west-2",
+        ),
+        (
+            json!([]),
+            vec![old(), global()],
+            "global",
+            Some("global.a.b"),
+            "not on demand; no geography's profile, but the global one, which routes to any region",
+        ),
+        (
+            json!(["INFERENCE_PROFILE"]),
+            vec![own(), old()],
+            "application",
+            None,
+            "not on demand; only application profiles lead to it, choose yours: ab12",
+        ),
+        (
+            json!(["INFERENCE_PROFILE"]),
+            vec![old()],
+            "inactive",
+            None,
+            "not on demand; none of its profiles is active: eu.a.b",
+        ),
+        (
+            json!(["PROVISIONED"]),
+            vec![],
+            "provisioned",
+            None,
+            "only with provisioned throughput: pass the ARN of what the account has bought",
+        ),
+        (
+            json!([]),
+            vec![],
+            "none",
+            None,
+            "AWS states no way to invoke it from here",
+        ),
+        (
+            Value::Null,
+            vec![],
+            "none",
+            None,
+            "AWS states no way to invoke it from here",
+        ),
+    ];
+    for (types, profiles, short, invoke_with, why) in cases {
+        let item = json!({
+            "modelId": "a.b", "inferenceTypesSupported": types,
+            "referencedByInstanceProfiles": profiles,
+        });
+        let models = models(&[item]);
+        let regions = BTreeMap::from([("us-east-1", &models)]);
+        let found = resolve(&regions, "us-east-1", "a.b").unwrap().remove(0);
+        assert_eq!(found.route.short(), short);
+        assert_eq!(found.invoke_with.as_deref(), invoke_with, "{short}");
+        assert_eq!(found.route.to_string(), why);
+        let profile = found.profile.map(|p| p.id);
+        assert_eq!(profile.as_deref(), invoke_with.filter(|_| !found.on_demand));
+    }
+}
+
+#[test]
+fn as_json_it_is_what_the_contract_says() {
+    let models = models(&[json!({
+        "modelId": "a.b", "modelName": "B", "inferenceTypesSupported": ["INFERENCE_PROFILE"],
+        "modelLifecycle": {"status": "LEGACY", "endOfLifeTime": "2027-04-08T08:00:00Z"},
+        "referencedByInstanceProfiles": [{
+            "inferenceProfileId": "us.a.b", "type": "SYSTEM_DEFINED", "status": "ACTIVE",
+            "models": [{"modelArn": "arn:aws:bedrock:us-east-1::foundation-model/a.b"}],
+        }],
+    })]);
+    let regions = BTreeMap::from([("us-east-1", &models)]);
+    let found = resolve(&regions, "us-east-1", "b").unwrap();
+    let expected = json!([{
+        "region": "us-east-1", "modelId": "a.b", "modelName": "B", "invokeWith": "us.a.b",
+        "onDemand": false, "requiresInferenceProfile": true,
+        "profile": {
+            "id": "us.a.b", "type": "SYSTEM_DEFINED", "status": "ACTIVE", "geography": "us",
+            "destinationRegions": ["us-east-1"],
+        },
+        "lifecycle": {"status": "LEGACY", "endOfLifeTime": "2027-04-08T08:00:00Z"},
+    }]);
+    assert_eq!(serde_json::to_value(found).unwrap(), expected);
+}

@@ -1,0 +1,205 @@
+//! Which models and profiles of an answer a spec asks for.
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use serde_json::Value;
+
+use crate::api::{InferenceProfilesSpec, LifecycleStatus, ModelsSpec, ProfileType};
+use crate::bedrock::catalog::{FoundationModel, InferenceProfile, text};
+
+/// What a spec asks for, ready to be applied.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    include: Option<GlobSet>,
+    exclude: GlobSet,
+    providers: Vec<String>,
+    lifecycle: Vec<LifecycleStatus>,
+    input_modalities: Vec<String>,
+    output_modalities: Vec<String>,
+    /// None: every profile, also of a type that did not exist when this was written.
+    profile_types: Option<Vec<ProfileType>>,
+}
+
+impl Selection {
+    /// Compiles the filters.
+    pub fn new(
+        models: &ModelsSpec,
+        profiles: &InferenceProfilesSpec,
+    ) -> Result<Self, globset::Error> {
+        let both = [ProfileType::SystemDefined, ProfileType::Application];
+        let every_type = both.iter().all(|t| profiles.types.contains(t));
+        Ok(Self {
+            include: match models.include.as_slice() {
+                [] => None,
+                globs => Some(glob_set(globs)?),
+            },
+            exclude: glob_set(&models.exclude)?,
+            providers: models.providers.clone(),
+            lifecycle: models.lifecycle.clone(),
+            input_modalities: models.input_modalities.clone(),
+            output_modalities: models.output_modalities.clone(),
+            profile_types: (!every_type).then(|| profiles.types.clone()),
+        })
+    }
+
+    /// Whether the model passes every filter.
+    pub fn keeps_model(&self, model: &FoundationModel) -> bool {
+        let id = model.id();
+        let field = |key| model.summary().get(key).map_or("", text);
+        let has_all = |key, wanted: &[String]| {
+            let values = model.summary().get(key).and_then(Value::as_array);
+            wanted
+                .iter()
+                .all(|w| values.is_some_and(|values| values.iter().any(|v| text(v) == w)))
+        };
+        let lifecycle = || {
+            let lifecycle = model.summary().get("modelLifecycle");
+            lifecycle.and_then(|l| l.get("status")).map_or("", text)
+        };
+        self.include.as_ref().is_none_or(|globs| globs.is_match(id))
+            && !self.exclude.is_match(id)
+            && (self.providers.is_empty()
+                || self
+                    .providers
+                    .iter()
+                    .any(|p| same_name(p, field("providerName"))))
+            && (self.lifecycle.is_empty()
+                || self.lifecycle.iter().any(|l| l.as_str() == lifecycle()))
+            && has_all("inputModalities", &self.input_modalities)
+            && has_all("outputModalities", &self.output_modalities)
+    }
+
+    /// Whether the profile is of a type asked for.
+    pub fn keeps_profile(&self, profile: &InferenceProfile) -> bool {
+        self.profile_types
+            .as_ref()
+            .is_none_or(|types| types.iter().any(|t| t.as_str() == profile.profile_type()))
+    }
+}
+
+fn same_name(a: &str, b: &str) -> bool {
+    a.to_lowercase() == b.to_lowercase()
+}
+
+/// Only `*` and `?` have a meaning; everything else stands for itself. Several `*` in a row are one:
+/// globset takes `**` between slashes for folders, of which there may be none.
+pub(super) fn glob_set(globs: &[String]) -> Result<GlobSet, globset::Error> {
+    let mut set = GlobSetBuilder::new();
+    for glob in globs {
+        let mut pattern = String::with_capacity(glob.len());
+        for c in glob.chars() {
+            if c == '*' && pattern.ends_with('*') {
+                continue;
+            }
+            if matches!(c, '[' | ']' | '{' | '}' | '!' | '\\' | ',') {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        set.add(
+            GlobBuilder::new(&pattern)
+                .backslash_escape(true)
+                .literal_separator(false)
+                .build()?,
+        );
+    }
+    set.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn model(id: &str) -> FoundationModel {
+        FoundationModel::from_answer(
+            0,
+            json!({
+                "modelId": id,
+                "providerName": "Anthropic",
+                "inputModalities": ["TEXT", "IMAGE"],
+                "outputModalities": ["TEXT"],
+                "modelLifecycle": {"status": "LEGACY"},
+            }),
+        )
+        .unwrap()
+    }
+
+    fn keeps(spec: &serde_json::Value, id: &str) -> bool {
+        let models: ModelsSpec = serde_json::from_value(spec.clone()).unwrap();
+        Selection::new(&models, &InferenceProfilesSpec::default())
+            .unwrap()
+            .keeps_model(&model(id))
+    }
+
+    #[test]
+    fn a_model_passes_every_filter_given() {
+        let id = "anthropic.claude-3-haiku-20240307-v1:0:200k";
+        let cases = [
+            (json!({}), true),
+            (json!({"include": []}), true),
+            (json!({"include": ["*"]}), true),
+            (json!({"include": ["anthropic.claude-*"]}), true),
+            (json!({"include": ["amazon.*", "*haiku*"]}), true),
+            (json!({"include": ["anthropic.claude-?-haiku-*"]}), true),
+            (json!({"include": ["anthropic.claude-??-haiku-*"]}), false),
+            (json!({"include": ["claude"]}), false),
+            (json!({"include": ["ANTHROPIC.*"]}), false),
+            (json!({"include": ["**"]}), true),
+            (json!({"include": ["anthropic.**haiku***"]}), true),
+            (json!({"include": ["**/anthropic.*"]}), false),
+            (json!({"include": ["anthropic.*/**"]}), false),
+            (json!({"include": ["anthropic[.]*"]}), false),
+            (json!({"include": ["{anthropic,amazon}.*"]}), false),
+            (json!({"exclude": ["*:200k"]}), false),
+            (json!({"include": ["*"], "exclude": ["*:200k"]}), false),
+            (json!({"exclude": ["*:24k"]}), true),
+            (json!({"providers": ["anthropic"]}), true),
+            (json!({"providers": ["Amazon", "ANTHROPIC"]}), true),
+            (json!({"providers": ["Anthrop"]}), false),
+            (json!({"lifecycle": ["LEGACY"]}), true),
+            (json!({"lifecycle": ["ACTIVE"]}), false),
+            (json!({"lifecycle": ["ACTIVE", "LEGACY"]}), true),
+            (json!({"inputModalities": ["IMAGE", "TEXT"]}), true),
+            (json!({"inputModalities": ["TEXT", "VIDEO"]}), false),
+            (json!({"outputModalities": ["IMAGE"]}), false),
+            (json!({"include": ["*"], "providers": ["Amazon"]}), false),
+        ];
+        for (spec, expected) in cases {
+            assert_eq!(keeps(&spec, id), expected, "{spec}");
+        }
+    }
+
+    #[test]
+    fn a_model_that_says_nothing_passes_no_filter_on_what_it_does_not_say() {
+        let bare = FoundationModel::from_answer(0, json!({"modelId": "x"})).unwrap();
+        for spec in [
+            json!({"providers": ["Anthropic"]}),
+            json!({"lifecycle": ["ACTIVE"]}),
+            json!({"inputModalities": ["TEXT"]}),
+        ] {
+            let models: ModelsSpec = serde_json::from_value(spec.clone()).unwrap();
+            let selection = Selection::new(&models, &InferenceProfilesSpec::default()).unwrap();
+            assert!(!selection.keeps_model(&bare), "{spec}");
+        }
+    }
+
+    #[test]
+    fn profiles_are_kept_by_type_and_all_when_every_type_is_asked_for() {
+        let cases = [
+            (json!(["SYSTEM_DEFINED", "APPLICATION"]), [true, true, true]),
+            (json!(["SYSTEM_DEFINED"]), [true, false, false]),
+            (json!(["APPLICATION"]), [false, true, false]),
+        ];
+        for (types, expected) in cases {
+            let spec: InferenceProfilesSpec =
+                serde_json::from_value(json!({"types": types})).unwrap();
+            let selection = Selection::new(&ModelsSpec::default(), &spec).unwrap();
+            let kept = ["SYSTEM_DEFINED", "APPLICATION", "BRAND_NEW"].map(|t| {
+                let item = json!({"inferenceProfileId": "p", "type": t});
+                selection.keeps_profile(&InferenceProfile::from_answer(0, item).unwrap())
+            });
+            assert_eq!(kept, expected, "{types}");
+        }
+    }
+}

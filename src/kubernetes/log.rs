@@ -1,0 +1,64 @@
+//! A look in the log: one line for a refresh.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::api::conditions::STALLED;
+use crate::reconcile::{Outcome, Refreshed};
+
+/// How much of what changed goes into the line.
+const MAX_CHANGES_BYTES: usize = 500;
+
+/// Says what was done, and what only a user can mend.
+pub(super) fn log(looked: &Outcome, took: Duration) {
+    if looked.restored > 0 {
+        tracing::info!(config_maps = looked.restored, "put back what was changed");
+    }
+    for (region, error) in &looked.write_errors {
+        tracing::warn!(region, "{}", error.message);
+    }
+    if let Some(refreshed) = &looked.refreshed {
+        log_refresh(refreshed, took);
+    }
+}
+
+/// One line; one more where only a user's change helps; and at level debug each region's error.
+fn log_refresh(refreshed: &Refreshed, took: Duration) {
+    let Refreshed {
+        reason,
+        status,
+        changes,
+        asked,
+        written,
+    } = refreshed;
+    if asked + written == 0 {
+        return;
+    }
+    let summary = status.summary.clone().unwrap_or_default();
+    let errors = || {
+        let regions = status.regions.iter();
+        regions.filter_map(|(region, status)| Some((region, status.error.as_ref()?)))
+    };
+    let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, error) in errors() {
+        *codes.entry(error.code.as_str()).or_default() += 1;
+    }
+    tracing::info!(
+        reason = reason.as_str(),
+        asked,
+        fresh = summary.regions_fresh,
+        models = summary.models,
+        profiles = summary.profiles,
+        written,
+        errors = ?codes,
+        changes = changes.summary(MAX_CHANGES_BYTES),
+        took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        "refreshed"
+    );
+    if let Some(stalled) = status.conditions.iter().find(|c| c.type_ == STALLED) {
+        tracing::warn!(reason = stalled.reason, "{}", stalled.message);
+    }
+    for (region, error) in errors() {
+        tracing::debug!(region, "{}", error.message);
+    }
+}

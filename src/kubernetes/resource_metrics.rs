@@ -1,0 +1,470 @@
+//! How the resources stand, read from them at each scrape: what is gone leaves no series behind.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt as _;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::metrics::MetricType;
+
+use super::own_writes::{OwnWrites, Verified};
+use super::watch::Stores;
+use crate::api::{BedrockModelMap, BedrockModelMapStatus, RegionState, RegionStatus, Summary};
+use crate::aws::{AwsMetrics, SnapshotSource, WaitReason};
+use crate::bedrock::lifecycle::LifecycleSummary;
+use crate::ops::metrics::Metrics;
+use crate::publication::render::MAX_CONFIG_MAP_BYTES;
+use crate::reconcile::plan::is_due;
+use crate::reconcile::validate::refresh_interval;
+
+/// Reads the metrics of all resources.
+pub(super) struct ResourceCollector {
+    pub(super) resources: Stores<BedrockModelMap>,
+    pub(super) ledger: Arc<OwnWrites>,
+    /// Whether there are series of single regions.
+    pub(super) by_region: bool,
+}
+
+impl AwsMetrics for Metrics {
+    fn requested(&self, region: &str, operation: &str, code: &'static str, took: Duration) {
+        self.requested(region, operation, code, took);
+    }
+
+    fn waited(&self, region: &str, by: WaitReason, took: Duration) {
+        let reason = match by {
+            WaitReason::Rate => "Rate",
+            WaitReason::Place => "Place",
+        };
+        self.waited(region, reason, took);
+    }
+
+    fn snapshot_served(&self, source: SnapshotSource) {
+        self.snapshot_served(match source {
+            SnapshotSource::Known => "Known",
+            SnapshotSource::Joined => "Joined",
+            SnapshotSource::Fetched => "Fetched",
+        });
+    }
+
+    fn fetch_began(&self) {
+        self.fetching(1);
+    }
+
+    fn fetch_ended(&self) {
+        self.fetching(-1);
+    }
+}
+
+impl fmt::Debug for ResourceCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResourceCollector").finish_non_exhaustive()
+    }
+}
+
+/// A resource, and what is known of what it has published.
+struct Resource {
+    namespace: String,
+    name: String,
+    suspended: bool,
+    interval_seconds: Option<f64>,
+    status: BedrockModelMapStatus,
+    /// By the name of the ConfigMap.
+    published: BTreeMap<String, Verified>,
+}
+
+type Labels<'a> = Vec<(&'static str, &'a str)>;
+/// Labels beside the resource's own, and the value.
+type Series<'a> = Vec<(Labels<'a>, f64)>;
+
+/// A gauge of each resource.
+struct OfResource {
+    name: &'static str,
+    help: &'static str,
+    series: fn(&Resource) -> Series<'_>,
+}
+
+/// A gauge of each region of each resource.
+struct OfRegion {
+    name: &'static str,
+    help: &'static str,
+    value: fn(&Resource, &RegionStatus) -> Option<f64>,
+}
+
+const OF_RESOURCES: &[OfResource] = &[
+    OfResource {
+        name: "condition",
+        help: "1 for each condition of a resource with the status that it has",
+        series: |resource| {
+            let conditions = resource.status.conditions.iter();
+            conditions
+                .map(|c| (vec![("type", &*c.type_), ("status", &*c.status)], 1.0))
+                .collect()
+        },
+    },
+    OfResource {
+        name: "suspended",
+        help: "1 if the resource is suspended, else 0",
+        series: |resource| one(f64::from(u8::from(resource.suspended))),
+    },
+    OfResource {
+        name: "refresh_interval_seconds",
+        help: "How often each region is asked",
+        series: |resource| resource.interval_seconds.map_or_else(Vec::new, one),
+    },
+    OfResource {
+        name: "last_refresh_timestamp_seconds",
+        help: "When the answers published were last confirmed by at least one region",
+        series: |resource| time(resource.status.last_refresh_time.as_ref()),
+    },
+    OfResource {
+        name: "next_refresh_timestamp_seconds",
+        help: "When a region is asked next; not of resources that are suspended or refused",
+        series: |resource| {
+            let next = resource.status.next_refresh_time.as_ref();
+            time(next.filter(|_| !resource.suspended))
+        },
+    },
+    OfResource {
+        name: "regions",
+        help: "Regions by their state",
+        series: |resource| {
+            let count = |state| {
+                let regions = resource.status.regions.values();
+                count(regions.filter(|region| region.state == state).count())
+            };
+            let states = STATES.iter();
+            states
+                .map(|state| (vec![("state", state_name(*state))], count(*state)))
+                .collect()
+        },
+    },
+    OfResource {
+        name: "errors",
+        help: "Regions whose last attempt failed, by the error's code; the merged mapping and the list of the account's regions count like regions",
+        series: |resource| {
+            let mut codes: BTreeMap<&'static str, f64> = BTreeMap::new();
+            let status = &resource.status;
+            let regions = status.regions.values().map(|region| &region.error);
+            let mapping = status.mapping.iter().map(|mapping| &mapping.error);
+            let account = status.account_regions.iter().map(|account| &account.error);
+            for error in regions.chain(mapping).chain(account).flatten() {
+                *codes.entry(error.code.as_str()).or_default() += 1.0;
+            }
+            let codes = codes.into_iter();
+            codes.map(|(code, n)| (vec![("code", code)], n)).collect()
+        },
+    },
+    OfResource {
+        name: "models",
+        help: "Published (region, model) pairs",
+        series: |resource| summary(resource, |s| s.models),
+    },
+    OfResource {
+        name: "profiles",
+        help: "Published (region, inference profile) pairs",
+        series: |resource| summary(resource, |s| s.profiles),
+    },
+    OfResource {
+        name: "associations",
+        help: "Inference profiles embedded in models",
+        series: |resource| summary(resource, |s| s.associations),
+    },
+    OfResource {
+        name: "models_requiring_profile",
+        help: "Published (region, model) pairs that can only be invoked through an inference profile",
+        series: |resource| summary(resource, |s| s.requiring_profile),
+    },
+    OfResource {
+        name: "legacy_models",
+        help: "Published (region, model) pairs that are LEGACY",
+        series: |resource| {
+            // After a restart, what was published is known once it has been looked at.
+            let known = |region: &RegionStatus| {
+                region.config_map.is_none() || resource.published_of(region).is_some()
+            };
+            if resource.status.regions.values().all(known) {
+                one(count(resource.ends().legacy))
+            } else {
+                Vec::new()
+            }
+        },
+    },
+    OfResource {
+        name: "mapping_bytes",
+        help: "Size of the files of the merged ConfigMap",
+        series: |resource| {
+            let mapping = resource.status.mapping.as_ref();
+            let published = mapping.and_then(|m| resource.published.get(&m.config_map));
+            published.map_or_else(Vec::new, |published| one(count(published.bytes)))
+        },
+    },
+    OfResource {
+        name: "largest_configmap_bytes",
+        help: "Size of the files of the largest ConfigMap of the resource",
+        series: |resource| {
+            let largest = resource.published.values().map(|p| p.bytes).max();
+            largest.map_or_else(Vec::new, |bytes| one(count(bytes)))
+        },
+    },
+];
+
+const OF_REGIONS: &[OfRegion] = &[
+    OfRegion {
+        name: "region_last_success_timestamp_seconds",
+        help: "When the content now published was last confirmed",
+        value: |_, region| {
+            region
+                .last_success_time
+                .as_ref()
+                .map(|time| seconds(time.0))
+        },
+    },
+    OfRegion {
+        name: "region_consecutive_failures",
+        help: "How many attempts in a row failed",
+        value: |_, region| Some(float(region.consecutive_failures)),
+    },
+    OfRegion {
+        name: "region_retry_after_seconds",
+        help: "How long AWS asked to wait at the last attempt (Retry-After), where it did",
+        value: |_, region| {
+            let wait = region.error.as_ref()?.retry_after_seconds?;
+            Some(float(wait))
+        },
+    },
+    OfRegion {
+        name: "region_models",
+        help: "Published models",
+        value: |_, region| Some(float(region.models)),
+    },
+    OfRegion {
+        name: "region_profiles",
+        help: "Inference profiles that at least one published model embeds",
+        value: |_, region| Some(float(region.profiles)),
+    },
+    OfRegion {
+        name: "region_associations",
+        help: "Inference profiles embedded in models",
+        value: |_, region| Some(float(region.associations)),
+    },
+    OfRegion {
+        name: "region_models_requiring_profile",
+        help: "Published models that can only be invoked through an inference profile",
+        value: |_, region| Some(float(region.requiring_profile)),
+    },
+    OfRegion {
+        name: "region_legacy_models",
+        help: "Published models that are LEGACY",
+        value: |resource, region| {
+            let published = resource.published_of(region);
+            published.map(|published| count(published.ends.legacy))
+        },
+    },
+    OfRegion {
+        name: "region_bytes",
+        help: "Size of the files of the region's ConfigMap",
+        value: |resource, region| {
+            let published = resource.published_of(region);
+            published.map(|published| count(published.bytes))
+        },
+    },
+];
+
+const STATES: [RegionState; 6] = [
+    RegionState::Fresh,
+    RegionState::Empty,
+    RegionState::Stale,
+    RegionState::Failed,
+    RegionState::Unsupported,
+    RegionState::Disabled,
+];
+
+fn state_name(state: RegionState) -> &'static str {
+    match state {
+        RegionState::Fresh => "Fresh",
+        RegionState::Empty => "Empty",
+        RegionState::Stale => "Stale",
+        RegionState::Failed => "Failed",
+        RegionState::Unsupported => "Unsupported",
+        RegionState::Disabled => "Disabled",
+    }
+}
+
+impl Resource {
+    fn of(resource: &BedrockModelMap, ledger: &OwnWrites) -> Self {
+        let status = resource.status.clone().unwrap_or_default();
+        let mut published = ledger.published(&resource.uid().unwrap_or_default());
+        let regions = status
+            .regions
+            .values()
+            .filter_map(|r| r.config_map.as_ref());
+        let mapping = status.mapping.iter().map(|mapping| &mapping.config_map);
+        let named: Vec<&String> = regions.chain(mapping).collect();
+        // What was published under another prefix, or of a region no longer asked for.
+        published.retain(|name, _| named.contains(&name));
+        let interval = refresh_interval(&resource.spec).ok();
+        Self {
+            namespace: resource.namespace().unwrap_or_default(),
+            name: resource.name_any(),
+            suspended: resource.spec.suspend,
+            interval_seconds: interval.map(|interval| interval.as_secs_f64()),
+            published,
+            status,
+        }
+    }
+
+    fn labels(&self) -> Labels<'_> {
+        vec![("namespace", &self.namespace), ("name", &self.name)]
+    }
+
+    fn published_of(&self, region: &RegionStatus) -> Option<&Verified> {
+        self.published.get(region.config_map.as_ref()?)
+    }
+
+    /// Over all regions.
+    fn ends(&self) -> LifecycleSummary {
+        let mut ends = LifecycleSummary::default();
+        for published in self.published.values() {
+            ends.add(&published.ends);
+        }
+        ends
+    }
+}
+
+impl Collector for ResourceCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let (watched, now) = (self.resources.state(), Timestamp::now());
+        let due = watched.iter().filter(|resource| is_due(resource, now));
+        gauge(
+            &mut encoder,
+            "resources_due",
+            "Resources of which a refresh is due, those looked at now included",
+            [(Vec::new(), count(due.count()))],
+        )?;
+        let resources = watched.iter();
+        let mut resources: Vec<Resource> = resources
+            .map(|resource| Resource::of(resource, &self.ledger))
+            .collect();
+        resources.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+        encode(&mut encoder, &resources, self.by_region)
+    }
+}
+
+fn encode(
+    encoder: &mut DescriptorEncoder<'_>,
+    resources: &[Resource],
+    by_region: bool,
+) -> fmt::Result {
+    gauge(
+        encoder,
+        "configmap_limit_bytes",
+        "What the files of a ConfigMap can have in all",
+        [(Vec::new(), count(MAX_CONFIG_MAP_BYTES))],
+    )?;
+    for OfResource { name, help, series } in OF_RESOURCES {
+        let all = resources.iter().flat_map(|resource| {
+            let series = series(resource).into_iter();
+            series.map(|(more, value)| ([resource.labels(), more].concat(), value))
+        });
+        gauge(encoder, name, help, all)?;
+    }
+    let ends: Vec<(Labels<'_>, BTreeMap<String, Timestamp>)> = resources
+        .iter()
+        .map(|resource| (resource.labels(), resource.ends().end_of_life))
+        .collect();
+    let ends = ends.iter().flat_map(|(labels, ends)| {
+        let of_model = |model| [labels.clone(), vec![("model", model)]].concat();
+        ends.iter()
+            .map(move |(model, time)| (of_model(model.as_str()), seconds(*time)))
+    });
+    gauge(
+        encoder,
+        "model_end_of_life_timestamp_seconds",
+        "When calls of a published model begin to fail; of the regions that publish it the first",
+        ends,
+    )?;
+    if by_region {
+        encode_regions(encoder, resources)?;
+    }
+    Ok(())
+}
+
+fn encode_regions(encoder: &mut DescriptorEncoder<'_>, resources: &[Resource]) -> fmt::Result {
+    let regions = || {
+        resources.iter().flat_map(|resource| {
+            let regions = resource.status.regions.iter();
+            regions.map(move |(region, status)| {
+                let labels = [resource.labels(), vec![("region", region.as_str())]].concat();
+                (resource, labels, status)
+            })
+        })
+    };
+    gauge(
+        encoder,
+        "region_state",
+        "1 for the state that the region has",
+        regions().map(|(_, labels, status)| {
+            let state = ("state", state_name(status.state));
+            ([labels, vec![state]].concat(), 1.0)
+        }),
+    )?;
+    for OfRegion { name, help, value } in OF_REGIONS {
+        let all = regions()
+            .filter_map(|(resource, labels, status)| Some((labels, value(resource, status)?)));
+        gauge(encoder, name, help, all)?;
+    }
+    Ok(())
+}
+
+fn gauge<'a>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    series: impl IntoIterator<Item = (Labels<'a>, f64)>,
+) -> fmt::Result {
+    let help = format!("{help}.");
+    let mut metric = encoder.encode_descriptor(name, &help, None, MetricType::Gauge)?;
+    for (labels, value) in series {
+        if labels.is_empty() {
+            metric.encode_gauge(&value)?;
+        } else {
+            metric.encode_family(&labels)?.encode_gauge(&value)?;
+        }
+    }
+    Ok(())
+}
+
+fn one<'a>(value: f64) -> Series<'a> {
+    vec![(Vec::new(), value)]
+}
+
+fn time<'a>(time: Option<&Time>) -> Series<'a> {
+    time.map_or_else(Vec::new, |time| one(seconds(time.0)))
+}
+
+fn summary(resource: &Resource, field: fn(&Summary) -> i64) -> Series<'_> {
+    let summary = resource.status.summary.as_ref();
+    summary.map_or_else(Vec::new, |summary| one(float(field(summary))))
+}
+
+fn count(n: usize) -> f64 {
+    float(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+/// Counts and times are far below 2^53, up to which this is exact.
+#[expect(clippy::cast_precision_loss, reason = "see above")]
+fn float(n: i64) -> f64 {
+    n as f64
+}
+
+fn seconds(time: Timestamp) -> f64 {
+    float(time.as_second())
+}
+
+#[cfg(test)]
+mod tests;

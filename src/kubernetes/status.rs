@@ -1,0 +1,112 @@
+//! Writes the status: after what it speaks of, and only if it differs.
+
+use std::sync::Arc;
+
+use kube::api::{Api, PostParams};
+use kube::{Client, ResourceExt as _};
+
+use super::own_writes::OwnWrites;
+use super::request::{CallError, call};
+use crate::api::{BedrockModelMap, BedrockModelMapStatus, MANAGER, StatusDetail};
+use crate::ops::metrics::Metrics;
+use crate::reconcile::status::detail::completed;
+
+/// How often a write is tried anew after the resource changed under it.
+const ATTEMPTS: usize = 5;
+
+/// Writes the status of one resource.
+pub(super) struct StatusWriter<'a> {
+    api: Api<BedrockModelMap>,
+    name: String,
+    namespace: String,
+    uid: Option<String>,
+    ledger: &'a OwnWrites,
+    metrics: &'a Metrics,
+}
+
+impl<'a> StatusWriter<'a> {
+    pub(super) fn new(
+        client: Client,
+        resource: &BedrockModelMap,
+        ledger: &'a OwnWrites,
+        metrics: &'a Metrics,
+    ) -> Self {
+        let namespace = resource.namespace().unwrap_or_default();
+        Self {
+            api: Api::namespaced(client, &namespace),
+            name: resource.name_any(),
+            namespace,
+            uid: resource.uid(),
+            ledger,
+            metrics,
+        }
+    }
+
+    /// Writes the status. The compact mapping of a region that the status does not give is kept as
+    /// it is, as long as the region's content is the same. Returns the resource as it then is; None: it is gone.
+    pub(super) async fn write(
+        &self,
+        status: &BedrockModelMapStatus,
+        detail: StatusDetail,
+    ) -> Result<Option<Arc<BedrockModelMap>>, CallError> {
+        let mut attempt = 1;
+        loop {
+            let Some(live) = self.get().await? else {
+                return Ok(None);
+            };
+            let wanted = completed(status.clone(), live.status.as_ref(), detail);
+            if live.status.as_ref() == Some(&wanted) {
+                return Ok(Some(self.ledger.wrote(without_bulk(live))));
+            }
+            let wanted = BedrockModelMap {
+                status: Some(wanted),
+                ..live
+            };
+            let params = PostParams {
+                dry_run: false,
+                field_manager: Some(MANAGER.to_owned()),
+            };
+            let request = self.api.replace_status(&self.name, &params, &wanted);
+            match call(|| self.doing("write the status of"), request).await {
+                Ok(written) => {
+                    self.metrics.wrote_status();
+                    return Ok(Some(self.ledger.wrote(without_bulk(written))));
+                }
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) if error.is_conflict() && attempt < ATTEMPTS => attempt += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The resource itself, unless it is gone or another one has taken its name.
+    async fn get(&self) -> Result<Option<BedrockModelMap>, CallError> {
+        let live = call(|| self.doing("read"), self.api.get_opt(&self.name)).await?;
+        Ok(live.filter(|live| live.uid() == self.uid))
+    }
+
+    fn doing(&self, verb: &str) -> String {
+        format!(
+            "cannot {verb} BedrockModelMap {}/{}",
+            self.namespace, self.name
+        )
+    }
+}
+
+/// What the operator does not keep in memory: the compact mapping and the API server's own books.
+pub(super) fn without_bulk(mut resource: BedrockModelMap) -> BedrockModelMap {
+    strip(&mut resource);
+    resource
+}
+
+/// See [`without_bulk`].
+pub(super) fn strip(resource: &mut BedrockModelMap) {
+    resource.metadata.managed_fields = None;
+    let regions = resource
+        .status
+        .iter_mut()
+        .flat_map(|status| status.regions.values_mut());
+    for region in regions {
+        region.mapping = None;
+    }
+}

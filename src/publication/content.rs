@@ -1,0 +1,200 @@
+//! What the published files hold, and how it is read back.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::api::RegionState;
+use crate::bedrock::association::RegionCatalog;
+use crate::bedrock::catalog::REFERENCED_BY;
+use crate::bedrock::invocation::{self, InvocationFacts};
+use crate::digest::sha256_hex;
+
+/// The models of a region.
+pub const MODELS_JSON: &str = "models.json";
+/// How each model is invoked.
+pub const INVOCATION_JSON: &str = "invocation.json";
+/// What the other files are, and how fresh.
+pub const METADATA_JSON: &str = "metadata.json";
+/// The models of all regions.
+pub const MAPPING_JSON: &str = "mapping.json";
+/// The models of all regions, compressed.
+pub const MAPPING_JSON_GZ: &str = "mapping.json.gz";
+/// The version of the files' structure, in `metadata.json`.
+pub const SCHEMA_VERSION: u32 = 1;
+/// The largest uncompressed mapping that is read back: 35 regions have 2 MB in 2026.
+const MAX_MAPPING_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Why content cannot be written down or read back.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    /// It is not the JSON expected.
+    #[error("{file} cannot be read: {source}")]
+    Json {
+        /// The file.
+        file: &'static str,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// It cannot be compressed or uncompressed.
+    #[error("{MAPPING_JSON_GZ} cannot be read or written: {0}")]
+    Gzip(#[from] std::io::Error),
+    /// It expands to more than any mapping has.
+    #[error("{MAPPING_JSON_GZ} expands to more than {MAX_MAPPING_BYTES} bytes")]
+    Expands,
+}
+
+/// The models of a region as published, and what follows from them alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegionContent {
+    /// `models.json`.
+    pub models_json: String,
+    /// SHA-256 of `models.json`, in hex.
+    pub sha256: String,
+    /// The models by id.
+    pub models: BTreeMap<String, Map<String, Value>>,
+}
+
+impl RegionContent {
+    /// Renders the models of a catalog.
+    pub fn of(catalog: RegionCatalog) -> Result<Self, ContentError> {
+        let models_json = json(MODELS_JSON, &catalog.models)?;
+        Ok(Self {
+            sha256: sha256_hex(models_json.as_bytes()),
+            models_json,
+            models: catalog.models,
+        })
+    }
+
+    /// Takes back what was published, if it still is what was published.
+    pub fn read(models_json: &str, expected_sha256: &str) -> Option<Self> {
+        (sha256_hex(models_json.as_bytes()) == expected_sha256).then_some(())?;
+        Some(Self {
+            models_json: models_json.to_owned(),
+            sha256: expected_sha256.to_owned(),
+            models: serde_json::from_str(models_json).ok()?,
+        })
+    }
+
+    /// For each model the sorted ids of the profiles that reference it.
+    pub fn profile_ids(&self) -> BTreeMap<String, Vec<String>> {
+        let ids = |summary: &Map<String, Value>| {
+            let profiles = summary.get(REFERENCED_BY).and_then(Value::as_array);
+            let profiles = profiles.into_iter().flatten();
+            let ids = profiles.filter_map(|p| p.get("inferenceProfileId")?.as_str());
+            ids.map(str::to_owned).collect()
+        };
+        let models = self.models.iter();
+        models
+            .map(|(id, summary)| (id.clone(), ids(summary)))
+            .collect()
+    }
+
+    /// How each model is invoked.
+    pub fn facts(&self) -> BTreeMap<String, InvocationFacts> {
+        invocation::facts(&self.models)
+    }
+}
+
+/// `metadata.json` of a region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegionMetadata {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The region.
+    pub region: String,
+    /// Fresh, or Stale when the last attempt failed.
+    pub state: RegionState,
+    /// When this content was first seen.
+    pub discovered_at: Option<Timestamp>,
+    /// Since when it could not be confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_since: Option<Timestamp>,
+    /// Models.
+    pub models: i64,
+    /// Inference profiles that the models embed.
+    pub profiles: i64,
+    /// Inference profiles embedded, counted once for each model.
+    pub associations: i64,
+}
+
+/// `metadata.json` of the merged mapping.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MappingMetadata {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Models of all regions.
+    pub models: i64,
+    /// Inference profiles that the models embed, of all regions.
+    pub profiles: i64,
+    /// Inference profiles embedded, counted once for each model.
+    pub associations: i64,
+    /// How fresh each region is.
+    pub regions: BTreeMap<String, RegionFreshness>,
+}
+
+/// How fresh a region's part of the merged mapping is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegionFreshness {
+    /// Fresh, or Stale when the last attempt failed.
+    pub state: RegionState,
+    /// When this content was first seen.
+    pub discovered_at: Option<Timestamp>,
+    /// Since when it could not be confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_since: Option<Timestamp>,
+}
+
+/// `{"models": {region: {modelId: model}}}`, put together from each region's `models.json`.
+pub fn mapping_json<'a>(
+    regions: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<String, ContentError> {
+    let regions: BTreeMap<_, _> = regions.collect();
+    let mut mapping = String::from(r#"{"models":{"#);
+    for (index, (region, models_json)) in regions.iter().enumerate() {
+        if index > 0 {
+            mapping.push(',');
+        }
+        mapping.push_str(&json(MAPPING_JSON, region)?);
+        mapping.push(':');
+        mapping.push_str(models_json);
+    }
+    mapping.push_str("}}");
+    Ok(mapping)
+}
+
+/// `mapping.json` of a merged ConfigMap's files, compressed or not. None: there is neither.
+pub fn read_mapping_json(
+    data: &BTreeMap<String, String>,
+    binary_data: &BTreeMap<String, Vec<u8>>,
+) -> Result<Option<String>, ContentError> {
+    if let Some(gzip) = binary_data.get(MAPPING_JSON_GZ) {
+        let mut mapping = Vec::new();
+        GzDecoder::new(gzip.as_slice())
+            .take(MAX_MAPPING_BYTES + 1)
+            .read_to_end(&mut mapping)?;
+        if mapping.len() as u64 > MAX_MAPPING_BYTES {
+            return Err(ContentError::Expands);
+        }
+        let mapping = String::from_utf8(mapping);
+        return Ok(Some(mapping.map_err(std::io::Error::other)?));
+    }
+    Ok(data.get(MAPPING_JSON).cloned())
+}
+
+pub(super) fn json<T: Serialize + ?Sized>(
+    file: &'static str,
+    value: &T,
+) -> Result<String, ContentError> {
+    serde_json::to_string(value).map_err(|source| ContentError::Json { file, source })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+//! The bytes of the published ConfigMaps: a function of their content alone.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+
+use flate2::{Compression as Level, GzBuilder};
+use serde::Serialize;
+
+use crate::api::{Compression, RegionStatus};
+use crate::digest::sha256_hex;
+use crate::publication::content::{
+    ContentError, INVOCATION_JSON, MAPPING_JSON, MAPPING_JSON_GZ, METADATA_JSON, MODELS_JSON,
+    MappingMetadata, RegionContent, RegionFreshness, RegionMetadata, SCHEMA_VERSION, json,
+    mapping_json,
+};
+
+/// What a ConfigMap can hold in all: the limit of the Kubernetes API.
+pub const MAX_CONFIG_MAP_BYTES: usize = 1024 * 1024;
+/// From this size on, `compression: Auto` compresses the merged mapping. Some 10 % below what a
+/// ConfigMap can hold, so that growth between two refreshes does not make it unpublishable.
+pub const AUTO_COMPRESSION_BYTES: usize = 900 * 1024;
+
+/// Why content cannot be published.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// It is larger than a ConfigMap can be.
+    #[error(
+        "{file} has {bytes} bytes; a ConfigMap holds at most {MAX_CONFIG_MAP_BYTES}: narrow spec.models{hint}"
+    )]
+    TooLarge {
+        /// The file.
+        file: &'static str,
+        /// What the ConfigMap would hold in all.
+        bytes: usize,
+        /// What else would help.
+        hint: &'static str,
+    },
+    /// It cannot be written down.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+}
+
+/// The files of a ConfigMap.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConfigMapFiles {
+    /// Text, by file name.
+    pub data: BTreeMap<String, String>,
+    /// Bytes, by file name.
+    pub binary_data: BTreeMap<String, Vec<u8>>,
+    /// The annotation `content-sha256`.
+    pub sha256: String,
+}
+
+impl ConfigMapFiles {
+    /// Their size in all, names included: what the bound of a ConfigMap is about.
+    pub fn bytes(&self) -> usize {
+        let text = self.data.iter().map(|(k, v)| k.len() + v.len());
+        let binary = self.binary_data.iter().map(|(k, v)| k.len() + v.len());
+        text.chain(binary).sum()
+    }
+
+    fn checked(self, file: &'static str, hint: &'static str) -> Result<Self, RenderError> {
+        match self.bytes() {
+            bytes if bytes > MAX_CONFIG_MAP_BYTES => {
+                Err(RenderError::TooLarge { file, bytes, hint })
+            }
+            _ => Ok(self),
+        }
+    }
+}
+
+/// The files of a region's ConfigMap, of its content and what the status says of it.
+pub fn region_files(
+    region: &str,
+    content: &RegionContent,
+    status: &RegionStatus,
+) -> Result<ConfigMapFiles, RenderError> {
+    let metadata = RegionMetadata {
+        schema_version: SCHEMA_VERSION,
+        region: region.to_owned(),
+        state: status.state,
+        discovered_at: status.discovered_at.as_ref().map(|t| t.0),
+        stale_since: status.stale_since.as_ref().map(|t| t.0),
+        models: status.models,
+        profiles: status.profiles,
+        associations: status.associations,
+    };
+    let data = BTreeMap::from([
+        (MODELS_JSON.to_owned(), content.models_json.clone()),
+        (
+            INVOCATION_JSON.to_owned(),
+            sorted_json(INVOCATION_JSON, &content.facts())?,
+        ),
+        (
+            METADATA_JSON.to_owned(),
+            sorted_json(METADATA_JSON, &metadata)?,
+        ),
+    ]);
+    let files = ConfigMapFiles {
+        data,
+        binary_data: BTreeMap::new(),
+        sha256: content.sha256.clone(),
+    };
+    files.checked(MODELS_JSON, "")
+}
+
+/// The merged mapping: its files, and whether they are compressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// The files of the merged ConfigMap.
+    pub files: ConfigMapFiles,
+    /// Size of `mapping.json`, or of `mapping.json.gz` where compressed.
+    pub bytes: usize,
+    /// Whether it is compressed.
+    pub compressed: bool,
+}
+
+/// The files of the merged ConfigMap, of each published region's `models.json` and status.
+pub fn mapping_files<'a>(
+    regions: impl Iterator<Item = (&'a str, &'a str, &'a RegionStatus)> + Clone,
+    compression: Compression,
+) -> Result<Mapping, RenderError> {
+    let mapping = mapping_json(
+        regions
+            .clone()
+            .map(|(region, models_json, _)| (region, models_json)),
+    )?;
+    let sha256 = sha256_hex(mapping.as_bytes());
+    let total = |count: fn(&RegionStatus) -> i64| regions.clone().map(|(_, _, s)| count(s)).sum();
+    let metadata = MappingMetadata {
+        schema_version: SCHEMA_VERSION,
+        models: total(|s| s.models),
+        profiles: total(|s| s.profiles),
+        associations: total(|s| s.associations),
+        regions: regions
+            .map(|(region, _, status)| (region.to_owned(), freshness(status)))
+            .collect(),
+    };
+    let metadata = (
+        METADATA_JSON.to_owned(),
+        sorted_json(METADATA_JSON, &metadata)?,
+    );
+    let compressed = match compression {
+        Compression::Auto => mapping.len() > AUTO_COMPRESSION_BYTES,
+        Compression::Always => true,
+        Compression::Never => false,
+    };
+    let mut files = ConfigMapFiles {
+        data: BTreeMap::from([metadata]),
+        binary_data: BTreeMap::new(),
+        sha256,
+    };
+    let bytes = if compressed {
+        let gzip = compress(mapping.as_bytes()).map_err(ContentError::Gzip)?;
+        let bytes = gzip.len();
+        files.binary_data.insert(MAPPING_JSON_GZ.to_owned(), gzip);
+        bytes
+    } else {
+        let bytes = mapping.len();
+        files.data.insert(MAPPING_JSON.to_owned(), mapping);
+        bytes
+    };
+    let hint = if compressed {
+        ""
+    } else {
+        ", or set spec.output.compression to Auto"
+    };
+    let file = if compressed {
+        MAPPING_JSON_GZ
+    } else {
+        MAPPING_JSON
+    };
+    Ok(Mapping {
+        files: files.checked(file, hint)?,
+        bytes,
+        compressed,
+    })
+}
+
+fn freshness(status: &RegionStatus) -> RegionFreshness {
+    RegionFreshness {
+        state: status.state,
+        discovered_at: status.discovered_at.as_ref().map(|t| t.0),
+        stale_since: status.stale_since.as_ref().map(|t| t.0),
+    }
+}
+
+/// Without time and name, so that the same content gives the same bytes.
+fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzBuilder::new().write(Vec::new(), Level::best());
+    encoder.write_all(bytes)?;
+    encoder.finish()
+}
+
+/// With the keys of every object sorted, which those of a struct are not by themselves.
+fn sorted_json<T: Serialize>(file: &'static str, value: &T) -> Result<String, ContentError> {
+    let value =
+        serde_json::to_value(value).map_err(|source| ContentError::Json { file, source })?;
+    json(file, &value)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! The files of a `ConfigMap`, read and checked against each other.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{ModelMap, RegionModels};
+use crate::bedrock::resolve::Models;
+use crate::digest::sha256_hex;
+use crate::publication::content::{
+    ContentError, MAPPING_JSON, METADATA_JSON, MODELS_JSON, MappingMetadata, RegionContent,
+    RegionMetadata, SCHEMA_VERSION, read_mapping_json,
+};
+
+/// Why files cannot be taken for a published mapping.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// One is there, and another that belongs to it is not.
+    #[error("half of it is missing: there is no {0}")]
+    Missing(&'static str),
+    /// They were written by something else.
+    #[error("{METADATA_JSON} is not that of a model map: {0}")]
+    NotOurs(&'static str),
+    /// They were written by a newer version.
+    #[error(
+        "{METADATA_JSON} has schemaVersion {0}, and this program reads {SCHEMA_VERSION}: take a newer bedrock-model-map"
+    )]
+    Newer(u64),
+    /// A file is not the JSON expected.
+    #[error("{file} cannot be read: {source}")]
+    Json {
+        /// The file.
+        file: &'static str,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// The mapping cannot be uncompressed.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    /// The files are not of one writing.
+    #[error("{file} does not fit {METADATA_JSON}: {what}")]
+    Mixed {
+        /// The file.
+        file: &'static str,
+        /// What differs.
+        what: String,
+    },
+}
+
+/// Reads the files of a region's `ConfigMap` or of the merged one.
+pub fn read(
+    data: &BTreeMap<String, String>,
+    binary_data: &BTreeMap<String, Vec<u8>>,
+) -> Result<ModelMap, FilesError> {
+    let metadata = data.get(METADATA_JSON);
+    let metadata = metadata.ok_or(FilesError::Missing(METADATA_JSON))?;
+    let metadata: Value = parse(METADATA_JSON, metadata)?;
+    match metadata.get("schemaVersion").and_then(Value::as_u64) {
+        Some(version) if version == u64::from(SCHEMA_VERSION) => {}
+        Some(version) if version > u64::from(SCHEMA_VERSION) => {
+            return Err(FilesError::Newer(version));
+        }
+        Some(_) | None => return Err(FilesError::NotOurs("it has no valid schemaVersion")),
+    }
+    if metadata.get("regions").is_some() {
+        let mapping = read_mapping_json(data, binary_data)?;
+        let mapping = mapping.ok_or(FilesError::Missing(MAPPING_JSON))?;
+        merged(&mapping, typed(metadata)?)
+    } else if metadata.get("region").is_some() {
+        let models = data.get(MODELS_JSON);
+        let models = models.ok_or(FilesError::Missing(MODELS_JSON))?;
+        region(models, typed(metadata)?)
+    } else {
+        Err(FilesError::NotOurs("it names no region"))
+    }
+}
+
+fn region(json: &str, metadata: RegionMetadata) -> Result<ModelMap, FilesError> {
+    let models: Models = parse(MODELS_JSON, json)?;
+    if i64::try_from(models.len()) != Ok(metadata.models) {
+        return Err(FilesError::Mixed {
+            file: MODELS_JSON,
+            what: format!("{} models, not {}", models.len(), metadata.models),
+        });
+    }
+    let content = RegionContent {
+        sha256: sha256_hex(json.as_bytes()),
+        models_json: json.to_owned(),
+        models,
+    };
+    let published = RegionModels {
+        content,
+        state: metadata.state,
+        stale_since: metadata.stale_since,
+    };
+    Ok(ModelMap {
+        regions: BTreeMap::from([(metadata.region, published)]),
+    })
+}
+
+fn merged(json: &str, mut metadata: MappingMetadata) -> Result<ModelMap, FilesError> {
+    #[derive(serde::Deserialize)]
+    struct Mapping {
+        models: BTreeMap<String, Models>,
+    }
+    let mapping: Mapping = parse(MAPPING_JSON, json)?;
+    let mixed = |what: String| FilesError::Mixed {
+        file: MAPPING_JSON,
+        what,
+    };
+    let mut published = ModelMap::default();
+    for (region, models) in mapping.models {
+        let Some(freshness) = metadata.regions.remove(&region) else {
+            return Err(mixed(format!("only the first has {region}")));
+        };
+        let models_json = serde_json::to_string(&models).map_err(|source| FilesError::Json {
+            file: MAPPING_JSON,
+            source,
+        })?;
+        let content = RegionContent {
+            sha256: sha256_hex(models_json.as_bytes()),
+            models_json,
+            models,
+        };
+        let read = RegionModels {
+            content,
+            state: freshness.state,
+            stale_since: freshness.stale_since,
+        };
+        published.regions.insert(region, read);
+    }
+    match metadata.regions.into_keys().next() {
+        Some(region) => Err(mixed(format!("only the second has {region}"))),
+        None => Ok(published),
+    }
+}
+
+fn parse<T: DeserializeOwned>(file: &'static str, json: &str) -> Result<T, FilesError> {
+    serde_json::from_str(json).map_err(|source| FilesError::Json { file, source })
+}
+
+fn typed<T: DeserializeOwned>(metadata: Value) -> Result<T, FilesError> {
+    serde_json::from_value(metadata).map_err(|source| FilesError::Json {
+        file: METADATA_JSON,
+        source,
+    })
+}

@@ -1,0 +1,124 @@
+//! Published mappings, read back: from a mounted folder ([`MountedMap`]), or from a cluster
+//! (`get_model_profile_mapping`, with the feature `cluster`).
+
+#[cfg(feature = "cluster")]
+mod cluster;
+mod files;
+mod mount;
+mod mounted_map;
+#[cfg(feature = "cluster")]
+mod watch;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+#[cfg(feature = "cluster")]
+pub use cluster::{GetError, ProfileMapping, RefreshMode, get_model_profile_mapping};
+pub use files::FilesError;
+#[cfg(feature = "internals")]
+pub use files::read as read_files;
+pub use mount::MountError;
+pub use mounted_map::MountedMap;
+#[cfg(feature = "cluster")]
+pub use watch::MappingWatch;
+
+use crate::api::RegionState;
+use crate::bedrock::invocation::InvocationFacts;
+use crate::bedrock::resolve::{self, Models, Resolution, ResolveError};
+use crate::publication::content::{self, ContentError, RegionContent};
+
+/// What is published: the regions that have models.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModelMap {
+    /// By region.
+    pub(crate) regions: BTreeMap<String, RegionModels>,
+}
+
+/// What is published of a region.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegionModels {
+    /// Its models.
+    pub(crate) content: RegionContent,
+    /// Fresh, or Stale when the last attempt failed.
+    pub(crate) state: RegionState,
+    /// Since when it could not be confirmed.
+    pub(crate) stale_since: Option<Timestamp>,
+}
+
+impl ModelMap {
+    /// The regions, by name.
+    pub fn regions(&self) -> impl ExactSizeIterator<Item = (&str, &RegionModels)> {
+        let regions = self.regions.iter();
+        regions.map(|(name, region)| (name.as_str(), region))
+    }
+
+    /// The region of this name; the error names those that there are.
+    pub fn region(&self, name: &str) -> Result<&RegionModels, ResolveError> {
+        self.regions
+            .get(name)
+            .ok_or_else(|| ResolveError::UnknownRegion {
+                region: name.to_owned(),
+                known: self.regions.keys().cloned().collect(),
+            })
+    }
+
+    /// The id to pass to invoke a model from a region: the model's own id if it is on demand there,
+    /// else that of an inference profile. `model_id` is the whole id, as AWS gives it.
+    pub fn invoke_with(&self, region: &str, model_id: &str) -> Result<String, ResolveError> {
+        resolve::invoke_with(&self.models(), region, model_id)
+    }
+
+    /// How a model is invoked from a region, with every inference profile that references it.
+    pub fn invocation(
+        &self,
+        region: &str,
+        model_id: &str,
+    ) -> Result<InvocationFacts, ResolveError> {
+        resolve::invocation(&self.models(), region, model_id)
+    }
+
+    /// The models of a region that `wanted` names: a model id; or a glob on ids (`*` and `?`); or a
+    /// name or a part of one, such as `claude-sonnet-4-5`.
+    pub fn resolve(&self, region: &str, wanted: &str) -> Result<Vec<Resolution>, ResolveError> {
+        resolve::resolve(&self.models(), region, wanted)
+    }
+
+    /// The models of each region.
+    pub fn models(&self) -> BTreeMap<&str, &Models> {
+        let regions = self.regions.iter();
+        regions
+            .map(|(region, published)| (region.as_str(), &published.content.models))
+            .collect()
+    }
+
+    /// The bytes of `mapping.json` with these regions.
+    pub fn mapping_json(&self) -> Result<String, ContentError> {
+        let regions = self.regions.iter();
+        content::mapping_json(
+            regions.map(|(region, p)| (region.as_str(), p.content.models_json.as_str())),
+        )
+    }
+}
+
+impl RegionModels {
+    /// Its models' summaries by model id, as AWS gives them, profiles embedded.
+    pub fn models(&self) -> &Models {
+        &self.content.models
+    }
+
+    /// How each of its models is invoked.
+    pub fn invocations(&self) -> BTreeMap<String, InvocationFacts> {
+        self.content.facts()
+    }
+
+    /// Fresh; or Stale when it could not be confirmed lately, and this is its last good data.
+    pub fn state(&self) -> RegionState {
+        self.state
+    }
+
+    /// Since when it could not be confirmed.
+    pub fn stale_since(&self) -> Option<Timestamp> {
+        self.stale_since
+    }
+}

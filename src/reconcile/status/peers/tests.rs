@@ -1,0 +1,210 @@
+use crate::api::AttemptError;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::*;
+use crate::reconcile::status::region::{PublishAction, failed};
+use ErrorCode::{InvalidCredentials, NameNotResolved, RegionDisabled, Timeout};
+use RegionState::{Disabled, Empty, Failed, Fresh, Stale, Unsupported};
+
+const FAILING: &str = "us-east-1";
+const OTHER: &str = "eu-west-1";
+const NO_BEFORE: BTreeMap<String, RegionStatus> = BTreeMap::new();
+
+#[test]
+fn what_an_error_tells_of_network_and_credentials() {
+    // (error, the name resolves, the credentials are accepted)
+    let cases = [
+        (ErrorCode::AccessDenied, true, true),
+        (ErrorCode::Throttled, true, true),
+        (ErrorCode::InvalidRequest, true, true),
+        (ErrorCode::EndlessPagination, true, true),
+        (ErrorCode::ShrinkHeld, true, true),
+        (ErrorCode::PayloadTooLarge, true, true),
+        (ErrorCode::TargetConflict, true, true),
+        (ErrorCode::WriteFailed, true, true),
+        (ErrorCode::RegionDisabled, true, false),
+        (ErrorCode::InvalidCredentials, true, false),
+        (ErrorCode::ServiceError, true, false),
+        (ErrorCode::NameNotResolved, false, false),
+        (ErrorCode::Unreachable, false, false),
+        (ErrorCode::Timeout, false, false),
+        (ErrorCode::MalformedAnswer, false, false),
+        (ErrorCode::AnswerTooLarge, false, false),
+        (ErrorCode::RoleNotAllowed, false, false),
+        (ErrorCode::RegionsUnavailable, false, false),
+        (ErrorCode::InvalidSpec, false, false),
+        (ErrorCode::Unknown, false, false),
+    ];
+    for (code, resolve, accept_credentials) in cases {
+        let expected = PeerEvidence {
+            resolve,
+            accept_credentials,
+        };
+        let asked = BTreeMap::from([
+            ("eu-west-1".to_owned(), Err(code)),
+            ("us-east-1".to_owned(), Err(ErrorCode::NameNotResolved)),
+        ]);
+        let others =
+            |asked| PeerEvidence::of("us-east-1", ErrorCode::NameNotResolved, asked, &NO_BEFORE);
+        assert_eq!(others(&asked), expected, "{code:?}");
+    }
+}
+
+#[test]
+fn a_region_tells_nothing_of_itself() {
+    let asked = BTreeMap::from([(FAILING.to_owned(), Err(ErrorCode::AccessDenied))]);
+    let others = PeerEvidence::of(FAILING, ErrorCode::AccessDenied, &asked, &NO_BEFORE);
+    assert_eq!(others, PeerEvidence::NONE);
+}
+
+#[test]
+fn one_that_answers_is_enough() {
+    let asked = BTreeMap::from([
+        (FAILING.to_owned(), Err(NameNotResolved)),
+        (OTHER.to_owned(), Err(NameNotResolved)),
+        ("us-west-2".to_owned(), Ok(())),
+    ]);
+    let others = PeerEvidence::of(FAILING, NameNotResolved, &asked, &NO_BEFORE);
+    assert_eq!(others, PeerEvidence::ANSWER);
+}
+
+/// A region in this state after an attempt at that second, which failed so, or succeeded.
+fn region(state: RegionState, error_code: Option<ErrorCode>, second: i64) -> RegionStatus {
+    let at = Timestamp::from_second(1_800_000_000 + second).unwrap();
+    let code = error_code.unwrap_or(ErrorCode::Unknown);
+    let (status, publication) = failed(None, AttemptError::new(code, "no"), PeerEvidence::NONE, at);
+    assert_eq!(publication, PublishAction::Remove);
+    RegionStatus {
+        state,
+        last_success_time: error_code.is_none().then_some(Time(at)),
+        error: status.error.clone().filter(|_| error_code.is_some()),
+        ..status
+    }
+}
+
+#[test]
+fn an_answer_from_before_the_network_went_proves_nothing() {
+    // The failing region after its attempt at second 10: (state, error); the error now; the other,
+    // which is not asked now: (state, when it answered); whether that proves something.
+    let cases = [
+        // Not known to fail so.
+        ((Failed, Timeout), NameNotResolved, (Fresh, 5), false),
+        ((Failed, Timeout), NameNotResolved, (Fresh, 15), false),
+        // Nothing answered since.
+        (
+            (Failed, NameNotResolved),
+            NameNotResolved,
+            (Fresh, 5),
+            false,
+        ),
+        (
+            (Failed, NameNotResolved),
+            NameNotResolved,
+            (Fresh, 10),
+            false,
+        ),
+        (
+            (Failed, NameNotResolved),
+            NameNotResolved,
+            (Fresh, 15),
+            true,
+        ),
+        (
+            (Failed, NameNotResolved),
+            NameNotResolved,
+            (Empty, 15),
+            true,
+        ),
+        (
+            (Failed, NameNotResolved),
+            NameNotResolved,
+            (Stale, 15),
+            false,
+        ),
+        // It was found out together with the others.
+        (
+            (Unsupported, NameNotResolved),
+            NameNotResolved,
+            (Fresh, 5),
+            true,
+        ),
+        (
+            (Unsupported, NameNotResolved),
+            NameNotResolved,
+            (Failed, 5),
+            false,
+        ),
+        ((Unsupported, NameNotResolved), Timeout, (Fresh, 15), false),
+        (
+            (Unsupported, NameNotResolved),
+            RegionDisabled,
+            (Fresh, 5),
+            false,
+        ),
+        // The same with credentials.
+        ((Failed, Timeout), RegionDisabled, (Fresh, 15), false),
+        (
+            (Stale, InvalidCredentials),
+            RegionDisabled,
+            (Fresh, 5),
+            false,
+        ),
+        (
+            (Stale, InvalidCredentials),
+            RegionDisabled,
+            (Fresh, 15),
+            true,
+        ),
+        ((Stale, RegionDisabled), RegionDisabled, (Fresh, 5), true),
+        ((Disabled, RegionDisabled), RegionDisabled, (Fresh, 5), true),
+        (
+            (Disabled, RegionDisabled),
+            NameNotResolved,
+            (Fresh, 5),
+            false,
+        ),
+    ];
+    for case in cases {
+        let ((state, failed), now, (other, answered), proves) = case;
+        let before = BTreeMap::from([
+            (FAILING.to_owned(), region(state, Some(failed), 10)),
+            (OTHER.to_owned(), region(other, None, answered)),
+        ]);
+        let asked = BTreeMap::from([(FAILING.to_owned(), Err(now))]);
+        let expected = if proves {
+            PeerEvidence::ANSWER
+        } else {
+            PeerEvidence::NONE
+        };
+        let others = PeerEvidence::of(FAILING, now, &asked, &before);
+        assert_eq!(others, expected, "{case:?}");
+    }
+}
+
+#[test]
+fn what_a_region_told_before_counts_for_nothing_when_it_is_asked_now() {
+    let before = BTreeMap::from([
+        (
+            FAILING.to_owned(),
+            region(Unsupported, Some(NameNotResolved), 10),
+        ),
+        (OTHER.to_owned(), region(Fresh, None, 10)),
+    ]);
+    let asked = BTreeMap::from([
+        (FAILING.to_owned(), Err(NameNotResolved)),
+        (OTHER.to_owned(), Err(NameNotResolved)),
+    ]);
+    let others = PeerEvidence::of(FAILING, NameNotResolved, &asked, &before);
+    assert_eq!(others, PeerEvidence::NONE);
+}
+
+#[test]
+fn of_a_region_that_is_new_nothing_is_known_from_before() {
+    let before = BTreeMap::from([(OTHER.to_owned(), region(Fresh, None, 10))]);
+    let asked = BTreeMap::from([(FAILING.to_owned(), Err(NameNotResolved))]);
+    assert_eq!(
+        PeerEvidence::of(FAILING, NameNotResolved, &asked, &before),
+        PeerEvidence::NONE
+    );
+}

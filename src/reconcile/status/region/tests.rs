@@ -1,0 +1,680 @@
+use serde_json::json;
+
+use super::*;
+use crate::api::{InferenceProfilesSpec, ModelsSpec};
+use crate::bedrock::catalog::{FoundationModel, InferenceProfile, Snapshot};
+use crate::bedrock::selection::Selection;
+use PublishAction::{Keep, Publish, Remove};
+use RegionState::{Disabled, Empty, Failed, Fresh, Stale, Unsupported};
+
+const NAME: &str = "claude-us-east-1";
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "as the fields of a status have it"
+)]
+fn time(seconds: i64) -> Option<Time> {
+    Some(Time(at(seconds)))
+}
+
+/// An answer of so many models, taken at this time.
+fn answer(models: usize, taken_at: i64) -> DiscoveredRegion {
+    answer_named("model", models, taken_at)
+}
+
+fn answer_named(name: &str, models: usize, taken_at: i64) -> DiscoveredRegion {
+    let models = (0..models).map(|n| {
+        let item = json!({"modelId": format!("{name}-{n}")});
+        FoundationModel::from_answer(n, item).unwrap()
+    });
+    let snapshot = Snapshot {
+        models: models.collect(),
+        profiles: Vec::new(),
+        taken_at: at(taken_at),
+        bytes: 0,
+    };
+    answer_of(&snapshot)
+}
+
+fn answer_of(snapshot: &Snapshot) -> DiscoveredRegion {
+    let everything =
+        Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default()).unwrap();
+    let catalog = crate::bedrock::association::associate(snapshot, &everything);
+    DiscoveredRegion::of(catalog, snapshot.taken_at).unwrap()
+}
+
+/// Asked for the spec of the first generation.
+fn asked(guard_shrinking: bool, at: Timestamp) -> QueryContext {
+    QueryContext {
+        generation: Some(1),
+        guard_shrinking,
+        at,
+    }
+}
+
+/// Fresh since `seconds`, with so many models.
+fn fresh(models: usize, seconds: i64) -> RegionStatus {
+    let (status, publication) = answered(
+        None,
+        &answer(models, seconds),
+        NAME,
+        asked(false, at(seconds)),
+    );
+    assert_eq!((status.state, publication), (Fresh, Publish));
+    status
+}
+
+fn in_state(state: RegionState) -> RegionStatus {
+    match state {
+        Fresh => fresh(10, -3600),
+        Stale => {
+            failed(
+                Some(&fresh(10, -3600)),
+                AttemptError::new(ErrorCode::Timeout, "t"),
+                PeerEvidence::ANSWER,
+                at(-60),
+            )
+            .0
+        }
+        Empty => answered(None, &answer(0, -3600), NAME, asked(false, at(-3600))).0,
+        Failed => {
+            failed(
+                None,
+                AttemptError::new(ErrorCode::Timeout, "t"),
+                PeerEvidence::ANSWER,
+                at(-60),
+            )
+            .0
+        }
+        Unsupported => {
+            failed(
+                None,
+                AttemptError::new(ErrorCode::NameNotResolved, "n"),
+                PeerEvidence::ANSWER,
+                at(-60),
+            )
+            .0
+        }
+        Disabled => {
+            failed(
+                None,
+                AttemptError::new(ErrorCode::RegionDisabled, "d"),
+                PeerEvidence::ANSWER,
+                at(-60),
+            )
+            .0
+        }
+    }
+}
+
+#[test]
+fn the_states_that_the_other_tests_start_from() {
+    for state in [Fresh, Stale, Empty, Failed, Unsupported, Disabled] {
+        assert_eq!(in_state(state).state, state);
+    }
+}
+
+#[test]
+fn an_answer_makes_fresh_or_empty_whatever_was_before() {
+    // (before, models now, state, ConfigMap)
+    let cases = [
+        (None, 3, Fresh, Publish),
+        (Some(Fresh), 9, Fresh, Publish),
+        (Some(Stale), 9, Fresh, Publish),
+        (Some(Empty), 3, Fresh, Publish),
+        (Some(Failed), 3, Fresh, Publish),
+        (Some(Unsupported), 3, Fresh, Publish),
+        (Some(Disabled), 3, Fresh, Publish),
+        (None, 0, Empty, Remove),
+        (Some(Empty), 0, Empty, Remove),
+        (Some(Failed), 0, Empty, Remove),
+        (Some(Unsupported), 0, Empty, Remove),
+        (Some(Disabled), 0, Empty, Remove),
+    ];
+    for (before, models, state, publication) in cases {
+        let before = before.map(in_state);
+        let case = format!(
+            "{:?} then {models} models",
+            before.as_ref().map(|b| b.state)
+        );
+        let (status, done) = answered(
+            before.as_ref(),
+            &answer(models, -5),
+            NAME,
+            asked(true, at(0)),
+        );
+        assert_eq!((status.state, done), (state, publication), "{case}");
+        assert_eq!(status.consecutive_failures, 0, "{case}");
+        assert_eq!(status.error, None, "{case}");
+        assert_eq!(status.stale_since, None, "{case}");
+        assert_eq!(status.last_success_time, time(-5), "{case}");
+        assert_eq!(status.last_attempt_time, time(0), "{case}");
+        assert_eq!(status.models, i64::try_from(models).unwrap(), "{case}");
+        let published = models > 0;
+        assert_eq!(status.config_map.is_some(), published, "{case}");
+        assert_eq!(status.sha256.is_some(), published, "{case}");
+        assert_eq!(status.discovered_at.is_some(), published, "{case}");
+        assert_eq!(status.bytes > 0, published, "{case}");
+    }
+}
+
+#[test]
+fn a_fresh_region_says_all_of_what_is_published() {
+    let profile = |id: &str, arn: &str| {
+        let item = json!({"inferenceProfileId": id, "type": "SYSTEM_DEFINED", "status": "ACTIVE",
+                          "models": [{"modelArn": arn}]});
+        InferenceProfile::from_answer(0, item).unwrap()
+    };
+    let model = |id: &str, inference: &str| {
+        let item = json!({"modelId": id, "inferenceTypesSupported": [inference]});
+        FoundationModel::from_answer(0, item).unwrap()
+    };
+    let snapshot = Snapshot {
+        models: vec![model("a", "INFERENCE_PROFILE"), model("b", "ON_DEMAND")],
+        profiles: vec![
+            profile("us.a", "x/a"),
+            profile("us.b", "x/b"),
+            profile("global.a", "x/a"),
+            profile("us.gone", "x/gone"),
+        ],
+        taken_at: "2026-11-23T10:11:12.987654321Z".parse().unwrap(),
+        bytes: 0,
+    };
+    let answer = answer_of(&snapshot);
+    let now = "2026-11-23T10:11:14.5Z".parse().unwrap();
+    let (status, _) = answered(None, &answer, NAME, asked(true, now));
+    assert_eq!(
+        serde_json::to_value(&status).unwrap(),
+        json!({
+            "state": "Fresh",
+            "configMap": "claude-us-east-1",
+            "sha256": answer.content.sha256,
+            "bytes": answer.content.models_json.len(),
+            "models": 2,
+            "profiles": 3,
+            "associations": 3,
+            "requiringProfile": 1,
+            "orphanProfiles": 1,
+            "observedGeneration": 1,
+            "discoveredAt": "2026-11-23T10:11:12Z",
+            "lastSuccessTime": "2026-11-23T10:11:12Z",
+            "lastAttemptTime": "2026-11-23T10:11:14Z",
+            "consecutiveFailures": 0,
+        })
+    );
+}
+
+#[test]
+fn a_failure_makes_what_the_contract_says() {
+    const NO_OTHER: PeerEvidence = PeerEvidence::NONE;
+    const RESOLVE: PeerEvidence = PeerEvidence {
+        resolve: true,
+        accept_credentials: false,
+    };
+    use ErrorCode::{NameNotResolved, RegionDisabled, Timeout};
+    // (before, error, what is known of the others, state, ConfigMap, failures in a row)
+    let cases = [
+        (None, Timeout, PeerEvidence::ANSWER, Failed, Remove, 1),
+        (None, Timeout, NO_OTHER, Failed, Remove, 1),
+        (Some(Fresh), Timeout, PeerEvidence::ANSWER, Stale, Keep, 1),
+        (Some(Stale), Timeout, PeerEvidence::ANSWER, Stale, Keep, 2),
+        (
+            Some(Empty),
+            Timeout,
+            PeerEvidence::ANSWER,
+            Failed,
+            Remove,
+            1,
+        ),
+        (
+            Some(Failed),
+            Timeout,
+            PeerEvidence::ANSWER,
+            Failed,
+            Remove,
+            2,
+        ),
+        (
+            Some(Unsupported),
+            Timeout,
+            PeerEvidence::ANSWER,
+            Failed,
+            Remove,
+            1,
+        ),
+        (
+            Some(Disabled),
+            Timeout,
+            PeerEvidence::ANSWER,
+            Failed,
+            Remove,
+            1,
+        ),
+        // No endpoint of that name.
+        (
+            None,
+            NameNotResolved,
+            PeerEvidence::ANSWER,
+            Unsupported,
+            Remove,
+            0,
+        ),
+        (None, NameNotResolved, RESOLVE, Unsupported, Remove, 0),
+        (None, NameNotResolved, NO_OTHER, Failed, Remove, 1),
+        (Some(Fresh), NameNotResolved, RESOLVE, Stale, Keep, 1),
+        (Some(Stale), NameNotResolved, RESOLVE, Stale, Keep, 2),
+        (
+            Some(Empty),
+            NameNotResolved,
+            RESOLVE,
+            Unsupported,
+            Remove,
+            0,
+        ),
+        (
+            Some(Failed),
+            NameNotResolved,
+            RESOLVE,
+            Unsupported,
+            Remove,
+            0,
+        ),
+        (
+            Some(Unsupported),
+            NameNotResolved,
+            RESOLVE,
+            Unsupported,
+            Remove,
+            0,
+        ),
+        (
+            Some(Unsupported),
+            NameNotResolved,
+            NO_OTHER,
+            Failed,
+            Remove,
+            1,
+        ),
+        // Not enabled for the account.
+        (
+            None,
+            RegionDisabled,
+            PeerEvidence::ANSWER,
+            Disabled,
+            Remove,
+            0,
+        ),
+        (None, RegionDisabled, RESOLVE, Failed, Remove, 1),
+        (None, RegionDisabled, NO_OTHER, Failed, Remove, 1),
+        (
+            Some(Fresh),
+            RegionDisabled,
+            PeerEvidence::ANSWER,
+            Stale,
+            Keep,
+            1,
+        ),
+        (Some(Fresh), RegionDisabled, NO_OTHER, Stale, Keep, 1),
+        (
+            Some(Failed),
+            RegionDisabled,
+            PeerEvidence::ANSWER,
+            Disabled,
+            Remove,
+            0,
+        ),
+        (
+            Some(Disabled),
+            RegionDisabled,
+            PeerEvidence::ANSWER,
+            Disabled,
+            Remove,
+            0,
+        ),
+        (Some(Disabled), RegionDisabled, RESOLVE, Failed, Remove, 1),
+    ];
+    for (before, code, others, state, publication, failures) in cases {
+        let case = format!("{before:?} then {code:?}, {others:?}");
+        let before = before.map(in_state);
+        let failure = AttemptError::new(code, "why");
+        let (status, done) = failed(before.as_ref(), failure.clone(), others, at(0));
+        assert_eq!((status.state, done), (state, publication), "{case}");
+        assert_eq!(status.consecutive_failures, failures, "{case}");
+        assert_eq!(status.error, Some(failure), "{case}");
+        assert_eq!(status.last_attempt_time, time(0), "{case}");
+        assert_eq!(status.config_map.is_some(), done == Keep, "{case}");
+    }
+}
+
+#[test]
+fn a_stale_region_keeps_all_of_its_last_good_data_and_the_time_of_its_first_failure() {
+    let mut before = fresh(10, -3600);
+    before.mapping = Some(BTreeMapOfIds::from([("m".into(), vec!["p".into()])]));
+    let fail = |before: &RegionStatus, seconds| {
+        let failure = AttemptError::new(ErrorCode::Throttled, "slow down");
+        failed(Some(before), failure, PeerEvidence::ANSWER, at(seconds)).0
+    };
+    let once = fail(&before, 0);
+    let twice = fail(&once, 30);
+    let thrice = fail(&twice, 90);
+    let expected = RegionStatus {
+        state: Stale,
+        stale_since: time(0),
+        last_attempt_time: time(90),
+        consecutive_failures: 3,
+        error: Some(AttemptError::new(ErrorCode::Throttled, "slow down")),
+        ..before
+    };
+    assert_eq!(thrice, expected);
+}
+
+type BTreeMapOfIds = std::collections::BTreeMap<String, Vec<String>>;
+
+#[test]
+fn a_region_that_never_published_says_nothing_of_content() {
+    let failure = AttemptError {
+        retry_after_seconds: Some(7),
+        ..AttemptError::new(ErrorCode::Throttled, "slow down")
+    };
+    let (status, _) = failed(
+        Some(&in_state(Failed)),
+        failure,
+        PeerEvidence::ANSWER,
+        at(0),
+    );
+    assert_eq!(
+        serde_json::to_value(&status).unwrap(),
+        json!({
+            "state": "Failed", "bytes": 0, "models": 0, "profiles": 0, "associations": 0,
+            "requiringProfile": 0, "orphanProfiles": 0, "consecutiveFailures": 2,
+            "lastAttemptTime": at(0).to_string(),
+            "error": {"code": "Throttled", "message": "slow down", "retryAfterSeconds": 7},
+        })
+    );
+}
+
+#[test]
+fn recovery_clears_the_failure() {
+    let stale = in_state(Stale);
+    assert!(stale.stale_since.is_some());
+    let (status, publication) = answered(Some(&stale), &answer(10, 0), NAME, asked(true, at(0)));
+    assert_eq!(publication, Publish);
+    let never_failed = RegionStatus {
+        discovered_at: time(-3600),
+        ..fresh(10, 0)
+    };
+    assert_eq!(status, never_failed);
+}
+
+#[test]
+fn failures_are_counted_without_overflow() {
+    // (failures before, failures now)
+    for (before, now) in [(0, 1), (41, 42), (i64::MAX, i64::MAX), (-5, 1)] {
+        for state in [Stale, Failed] {
+            let before = RegionStatus {
+                consecutive_failures: before,
+                ..in_state(state)
+            };
+            let failure = AttemptError::new(ErrorCode::Timeout, "t");
+            let (status, _) = failed(Some(&before), failure, PeerEvidence::ANSWER, at(0));
+            assert_eq!(status.consecutive_failures, now, "{state:?}");
+        }
+    }
+}
+
+#[test]
+fn a_sudden_loss_of_models_is_held() {
+    // (case, models before, models now, held)
+    let cases = [
+        ("to none", 10, 0, true),
+        ("of a single model", 1, 0, true),
+        ("to less than half", 10, 4, true),
+        ("to half", 10, 5, false),
+        ("to half of an odd number, rounded down", 9, 4, true),
+        ("to half of an odd number, rounded up", 9, 5, false),
+        ("of some", 10, 9, false),
+        ("none at all", 10, 10, false),
+        ("the contrary", 10, 30, false),
+    ];
+    for (case, before, now, held) in cases {
+        let previous = fresh(before, -3600);
+        let (status, publication) =
+            answered(Some(&previous), &answer(now, 0), NAME, asked(true, at(0)));
+        if !held {
+            assert_ne!(publication, Keep, "{case}");
+            assert_eq!(status.error, None, "{case}");
+            continue;
+        }
+        assert_eq!((status.state, publication), (Stale, Keep), "{case}");
+        assert_eq!(status.models, previous.models, "{case}");
+        assert_eq!(status.sha256, previous.sha256, "{case}");
+        assert_eq!(status.last_success_time, time(-3600), "{case}");
+        assert_eq!(status.stale_since, time(0), "{case}");
+        let error = status.error.unwrap();
+        assert_eq!(error.code, ErrorCode::ShrinkHeld, "{case}");
+        let counts = format!("the answer has {now} models, the one before had {before}:");
+        assert!(
+            error.message.starts_with(&counts),
+            "{case}: {}",
+            error.message
+        );
+    }
+}
+
+#[test]
+fn what_was_held_is_taken_when_the_next_attempt_confirms_it() {
+    let previous = fresh(10, -3600);
+    for models in [0, 3] {
+        let (held, _) = answered(
+            Some(&previous),
+            &answer(models, 0),
+            NAME,
+            asked(true, at(0)),
+        );
+        let (taken, publication) =
+            answered(Some(&held), &answer(models, 30), NAME, asked(true, at(30)));
+        let expected = if models == 0 {
+            (Empty, Remove)
+        } else {
+            (Fresh, Publish)
+        };
+        assert_eq!((taken.state, publication), expected);
+        assert_eq!(taken.error, None);
+        assert_eq!(taken.stale_since, None);
+    }
+}
+
+#[test]
+fn what_was_held_is_dropped_when_the_next_attempt_has_everything_again() {
+    let previous = fresh(10, -3600);
+    let (held, _) = answered(Some(&previous), &answer(3, 0), NAME, asked(true, at(0)));
+    let (whole, publication) = answered(Some(&held), &answer(10, 30), NAME, asked(true, at(30)));
+    assert_eq!((whole.state, publication), (Fresh, Publish));
+    assert_eq!(whole.sha256, previous.sha256);
+    assert_eq!(whole.discovered_at, time(-3600));
+}
+
+#[test]
+fn what_is_held_is_not_confirmed_by_another_answer_that_shrank() {
+    let previous = fresh(10, -3600);
+    let (held, _) = answered(Some(&previous), &answer(3, 0), NAME, asked(true, at(0)));
+    let other = |models| answered(Some(&held), &models, NAME, asked(true, at(30)));
+    let (again, publication) = other(answer(2, 30));
+    assert_eq!((again.state, publication), (Stale, Keep));
+    assert_eq!(again.consecutive_failures, 2);
+    // As many as were held, but not the same.
+    assert_eq!(other(answer_named("other", 3, 30)).1, Keep);
+    let (taken, publication) = answered(Some(&again), &answer(2, 90), NAME, asked(true, at(90)));
+    assert_eq!((taken.state, publication), (Fresh, Publish));
+    assert_eq!(taken.held_answer, None);
+}
+
+#[test]
+fn a_failure_between_is_no_confirmation_and_forgets_nothing() {
+    let (held, _) = answered(
+        Some(&fresh(10, -3600)),
+        &answer(3, 0),
+        NAME,
+        asked(true, at(0)),
+    );
+    let failure = AttemptError::new(ErrorCode::Timeout, "t");
+    let (failing, publication) = failed(Some(&held), failure, PeerEvidence::ANSWER, at(30));
+    assert_eq!((failing.state, publication), (Stale, Keep));
+    assert_eq!(failing.stale_since, time(0));
+    let (taken, publication) = answered(Some(&failing), &answer(3, 90), NAME, asked(true, at(90)));
+    assert_eq!((taken.state, publication), (Fresh, Publish));
+}
+
+#[test]
+fn nothing_is_held_that_another_spec_selected() {
+    let previous = fresh(10, -3600);
+    let failure = AttemptError::new(ErrorCode::Timeout, "t");
+    let (failing, _) = failed(Some(&previous), failure, PeerEvidence::ANSWER, at(0));
+    let second_generation = QueryContext {
+        generation: Some(2),
+        ..asked(true, at(30))
+    };
+    let (narrowed, publication) = answered(Some(&failing), &answer(3, 30), NAME, second_generation);
+    assert_eq!((narrowed.state, publication), (Fresh, Publish));
+    assert_eq!(narrowed.observed_generation, Some(2));
+}
+
+#[test]
+fn what_is_found_published_is_described_as_an_answer_is() {
+    let answer = answer(10, -3600);
+    let described = fresh(10, -3600);
+    let since = described.discovered_at.as_ref().map(|time| time.0);
+    let found = from_published(None, NAME, &answer.content, since);
+    let expected = RegionStatus {
+        state: Stale,
+        // Nothing tells when it was confirmed, and for which spec.
+        observed_generation: None,
+        last_success_time: None,
+        last_attempt_time: None,
+        ..described
+    };
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_stale_region_is_guarded_as_well_and_an_unpublished_one_needs_no_guard() {
+    let shrunk = |before| {
+        answered(
+            Some(&in_state(before)),
+            &answer(1, 0),
+            NAME,
+            asked(true, at(0)),
+        )
+        .1
+    };
+    assert_eq!(shrunk(Stale), Keep);
+    for state in [Empty, Failed, Unsupported, Disabled] {
+        assert_eq!(shrunk(state), Publish, "{state:?}");
+    }
+}
+
+#[test]
+fn nothing_is_held_without_the_guard() {
+    let previous = fresh(10, -3600);
+    for (models, expected) in [(0, (Empty, Remove)), (1, (Fresh, Publish))] {
+        let (status, publication) = answered(
+            Some(&previous),
+            &answer(models, 0),
+            NAME,
+            asked(false, at(0)),
+        );
+        assert_eq!((status.state, publication), expected);
+    }
+}
+
+#[test]
+fn discovery_is_dated_by_the_content() {
+    let before = fresh(10, -3600);
+    let discovered = |previous: &RegionStatus, answer: &DiscoveredRegion| {
+        let (status, _) = answered(Some(previous), answer, NAME, asked(false, at(60)));
+        status.discovered_at
+    };
+    assert_eq!(discovered(&before, &answer(10, 50)), time(-3600), "same");
+    assert_eq!(
+        discovered(&before, &answer_named("other", 10, 50)),
+        time(50),
+        "as many, but others"
+    );
+    assert_eq!(discovered(&before, &answer(11, 50)), time(50), "one more");
+    let failure = AttemptError::new(ErrorCode::Timeout, "t");
+    let (stale, _) = failed(Some(&before), failure, PeerEvidence::ANSWER, at(0));
+    assert_eq!(
+        discovered(&stale, &answer(10, 50)),
+        time(-3600),
+        "same after a failure"
+    );
+    let (empty, _) = answered(Some(&before), &answer(0, 0), NAME, asked(false, at(0)));
+    assert_eq!(
+        discovered(&empty, &answer(10, 50)),
+        time(50),
+        "same after it was gone"
+    );
+    let undated = RegionStatus {
+        discovered_at: None,
+        ..before
+    };
+    assert_eq!(
+        discovered(&undated, &answer(10, 50)),
+        time(50),
+        "same, without a date"
+    );
+}
+
+#[test]
+fn an_older_answer_shared_by_another_resource_is_dated_by_itself() {
+    let (status, _) = answered(None, &answer(3, -100), NAME, asked(false, at(0)));
+    assert_eq!(status.last_success_time, time(-100));
+    assert_eq!(status.discovered_at, time(-100));
+    assert_eq!(status.last_attempt_time, time(0));
+}
+
+#[test]
+fn a_disabled_region_is_told_from_credentials_that_nobody_accepts() {
+    let disabled = AttemptError {
+        retry_after_seconds: Some(3),
+        ..AttemptError::new(ErrorCode::RegionDisabled, "not enabled")
+    };
+    assert_eq!(
+        disabled_or_invalid_credentials(disabled.clone(), PeerEvidence::ANSWER),
+        disabled
+    );
+    let resolving = PeerEvidence {
+        resolve: true,
+        accept_credentials: false,
+    };
+    for others in [PeerEvidence::NONE, resolving] {
+        let invalid = disabled_or_invalid_credentials(disabled.clone(), others);
+        assert_eq!(invalid.code, ErrorCode::InvalidCredentials);
+        assert_eq!(
+            invalid.message,
+            "no region accepts the credentials: check the operator's AWS identity (not enabled)"
+        );
+        assert_eq!(invalid.retry_after_seconds, Some(3));
+    }
+    let other = AttemptError::new(ErrorCode::AccessDenied, "no");
+    assert_eq!(
+        disabled_or_invalid_credentials(other.clone(), PeerEvidence::NONE),
+        other
+    );
+}
+
+#[test]
+fn times_are_cut_to_whole_seconds() {
+    for (time, expected) in [
+        ("2026-11-23T10:00:00Z", "2026-11-23T10:00:00Z"),
+        ("2026-11-23T10:00:00.000000001Z", "2026-11-23T10:00:00Z"),
+        ("2026-11-23T10:00:00.999999999Z", "2026-11-23T10:00:00Z"),
+        ("1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59Z"),
+    ] {
+        assert_eq!(to_k8s_time(time.parse().unwrap()).0.to_string(), expected);
+    }
+}

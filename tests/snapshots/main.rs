@@ -1,0 +1,201 @@
+//! The published files of real regions, the definition of the resource and a status, byte for byte.
+//!
+//! `UPDATE_SNAPSHOTS=1 cargo test --test snapshots` writes them anew: look at the diff before you commit.
+
+// clippy.toml allows these in functions marked `#[test]` only, not in what these call.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod reference;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bedrock_model_map::api::{
+    AttemptError, BedrockModelMapStatus, Compression, ErrorCode, InferenceProfilesSpec,
+    MappingStatus, ModelsSpec, RegionStatus,
+};
+use bedrock_model_map::bedrock::association::associate;
+use bedrock_model_map::bedrock::catalog::{FoundationModel, InferenceProfile, Snapshot};
+use bedrock_model_map::bedrock::selection::Selection;
+use bedrock_model_map::publication::content::RegionContent;
+use bedrock_model_map::publication::render::{mapping_files, region_files};
+use bedrock_model_map::reconcile::status::conditions::{after_refresh, summary};
+use bedrock_model_map::reconcile::status::peers::PeerEvidence;
+use bedrock_model_map::reconcile::status::region::{
+    DiscoveredRegion, QueryContext, answered, failed, to_k8s_time,
+};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// How much of a line is shown before and after the first difference.
+const SHOWN: usize = 80;
+
+fn assert_golden(path: &Path, actual: &str) {
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, actual).unwrap();
+        return;
+    }
+    let expected = fs::read_to_string(path)
+        .unwrap_or_else(|error| panic!("{}: {error}; {HOW_TO_UPDATE}", path.display()));
+    if expected == actual {
+        return;
+    }
+    let same = expected.bytes().zip(actual.bytes());
+    let at = same
+        .take_while(|(expected, actual)| expected == actual)
+        .count();
+    panic!(
+        "{} differs from byte {at} on:\n expected: {}\n   actual: {}\n{HOW_TO_UPDATE}",
+        path.display(),
+        around(&expected, at),
+        around(actual, at),
+    );
+}
+
+const HOW_TO_UPDATE: &str =
+    "if that is meant, run `UPDATE_SNAPSHOTS=1 cargo test --test snapshots` and look at the diff";
+
+fn around(text: &str, at: usize) -> String {
+    let bytes = &text.as_bytes()[at.saturating_sub(SHOWN)..text.len().min(at + SHOWN)];
+    String::from_utf8_lossy(bytes).escape_debug().to_string()
+}
+
+fn in_repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// The catalog of a real region, as it answered.
+fn answer(region: &str) -> DiscoveredRegion {
+    let file = in_repository(&format!("tools/bedrock-simulator/catalog/{region}.json"));
+    let catalog = fs::read_to_string(file).unwrap();
+    let catalog: Value = serde_json::from_str(&catalog).unwrap();
+    let items = |list: &str| {
+        catalog[list]
+            .as_array()
+            .unwrap()
+            .iter()
+            .cloned()
+            .enumerate()
+    };
+    let snapshot = Snapshot {
+        models: items("modelSummaries")
+            .map(|(index, item)| FoundationModel::from_answer(index, item).unwrap())
+            .collect(),
+        profiles: items("inferenceProfileSummaries")
+            .map(|(index, item)| InferenceProfile::from_answer(index, item).unwrap())
+            .collect(),
+        taken_at: time("2026-11-23T10:00:00.123Z"),
+        bytes: 0,
+    };
+    let everything =
+        Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default()).unwrap();
+    DiscoveredRegion::of(associate(&snapshot, &everything), snapshot.taken_at).unwrap()
+}
+
+/// The region after it answered for the first time.
+fn fresh(region: &str) -> (RegionContent, RegionStatus) {
+    let answer = answer(region);
+    let name = format!("claude-{region}");
+    let now = time("2026-11-23T10:00:01Z");
+    let asked = QueryContext {
+        generation: Some(3),
+        guard_shrinking: true,
+        at: now,
+    };
+    let (mut status, _) = answered(None, &answer, &name, asked);
+    let models = answer.content.models.iter();
+    let ids = models.map(|(id, model)| {
+        let profiles = model.get("referencedByInstanceProfiles");
+        let profiles = profiles.and_then(Value::as_array).into_iter().flatten();
+        let ids = profiles.map(|p| p["inferenceProfileId"].as_str().unwrap().to_owned());
+        (id.clone(), ids.collect())
+    });
+    status.mapping = Some(ids.collect());
+    (answer.content, status)
+}
+
+#[test]
+fn the_files_of_real_regions() {
+    for region in ["us-east-1", "eu-central-1", "ap-southeast-7"] {
+        let (content, status) = fresh(region);
+        let files = region_files(region, &content, &status).unwrap();
+        assert!(files.binary_data.is_empty());
+        let names: Vec<&str> = files.data.keys().map(String::as_str).collect();
+        assert_eq!(names, ["invocation.json", "metadata.json", "models.json"]);
+        for (name, text) in &files.data {
+            let path = in_repository(&format!("tests/snapshots/{region}/{name}"));
+            assert_golden(&path, text);
+        }
+    }
+}
+
+#[test]
+fn the_definition_of_the_resource() {
+    let printed = Command::new(env!("CARGO_BIN_EXE_bedrock-model-map"))
+        .arg("crd")
+        .output()
+        .unwrap();
+    assert!(printed.status.success());
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    assert_golden(&in_repository("crds/bedrockmodelmaps.yaml"), &printed);
+    let yaml = bedrock_model_map::api::crd_yaml().unwrap();
+    assert_eq!(
+        printed.split_once('\n').unwrap().1.trim_end(),
+        yaml.trim_end()
+    );
+}
+
+#[test]
+fn the_status_of_a_fresh_a_stale_and_a_failed_region() {
+    let now = time("2026-11-23T16:00:00Z");
+    let mut contents = BTreeMap::new();
+    let mut regions = BTreeMap::new();
+    for region in ["ap-southeast-7", "mx-central-1"] {
+        let (content, status) = fresh(region);
+        contents.insert(region, content);
+        regions.insert(region.to_owned(), status);
+    }
+    let timeout = |region: &str| {
+        let message = format!("no answer from {region} within 20 s");
+        AttemptError::new(ErrorCode::Timeout, message)
+    };
+    for region in ["mx-central-1", "us-west-1"] {
+        let before = regions.get(region);
+        let (status, _) = failed(before, timeout(region), PeerEvidence::ANSWER, now);
+        regions.insert(region.to_owned(), status);
+    }
+    let published = contents
+        .iter()
+        .map(|(region, content)| (*region, content.models_json.as_str(), &regions[*region]));
+    let mapping = mapping_files(published, Compression::Auto).unwrap();
+
+    let mut status = BedrockModelMapStatus {
+        observed_generation: Some(3),
+        last_refresh_time: regions["ap-southeast-7"].last_success_time.clone(),
+        next_refresh_time: Some(to_k8s_time(time("2026-11-23T16:00:30Z"))),
+        last_handled_refresh_request: Some("2026-11-20".to_owned()),
+        summary: Some(summary(&regions, true)),
+        mapping: Some(MappingStatus {
+            config_map: "claude-mapping".to_owned(),
+            sha256: mapping.files.sha256,
+            bytes: i64::try_from(mapping.bytes).unwrap(),
+            compressed: mapping.compressed,
+            error: None,
+        }),
+        regions,
+        ..BedrockModelMapStatus::default()
+    };
+    status.conditions = after_refresh(&status, true, Some(3), now);
+    let json = serde_json::to_string_pretty(&status).unwrap();
+    assert_golden(
+        &in_repository("tests/snapshots/status.json"),
+        &format!("{json}\n"),
+    );
+}
