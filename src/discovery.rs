@@ -1,4 +1,4 @@
-//! Discovery without a cluster: the operator's own stages, carried out once.
+//! Discovery without a cluster: the operator's own stages, run once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,42 +7,71 @@ use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 
 use crate::api::{AttemptError, ErrorCode, RegionState, RegionStatus};
-use crate::aws::SnapshotCache;
 use crate::aws::identity::Caller;
 use crate::aws::priority::Priority;
+use crate::aws::{Audience, AwsError, SnapshotCache};
 use crate::bedrock::association::associate;
 use crate::bedrock::selection::Selection;
+use crate::publication::content::ContentError;
 use crate::reader::{ModelMap, RegionModels};
 use crate::reconcile::status::peers::PeerEvidence;
 use crate::reconcile::status::region::{
-    DiscoveredRegion, QueryContext, answered, disabled_or_invalid_credentials, failed,
+    DiscoveredRegion, QueryContext, answered, failed, is_rejected_by_all_regions,
 };
 
-/// What the regions answered.
+/// The result of a discovery.
 #[derive(Clone, Debug)]
 pub struct Discovery {
     /// What an operator would publish now.
     pub published: ModelMap,
-    /// What it would say of each region, those without models included.
+    /// The status of each region, those without models included.
     pub regions: BTreeMap<String, RegionStatus>,
     /// Whether the regions were named, rather than those of the account.
     pub named: bool,
-    /// When they were asked.
-    pub asked_at: Timestamp,
+    /// When the discovery began.
+    pub taken_at: Timestamp,
 }
 
-/// How far a discovery has come.
+/// The progress of a discovery.
 #[derive(Clone, Debug)]
 pub struct Progress<'a> {
-    /// Regions asked.
+    /// Regions queried.
     pub regions: usize,
-    /// Those that have neither answered nor failed, sorted.
+    /// Regions without a result yet, sorted.
     pub waiting: Vec<&'a str>,
 }
 
+/// Why a region has no content.
+enum RegionError {
+    Aws(AwsError),
+    Content(ContentError),
+}
+
+impl RegionError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Aws(error) => error.code(),
+            Self::Content(_) => ErrorCode::PayloadTooLarge,
+        }
+    }
+
+    fn into_attempt_error(self, peers: PeerEvidence) -> AttemptError {
+        let rejected_by_all = is_rejected_by_all_regions(self.code(), peers);
+        match self {
+            Self::Aws(error) if rejected_by_all => error
+                .rejected_by_all_regions()
+                .to_attempt_error(Audience::Command),
+            Self::Aws(error) => error.to_attempt_error(Audience::Command),
+            Self::Content(error) => {
+                AttemptError::new(ErrorCode::PayloadTooLarge, error.to_string())
+            }
+        }
+    }
+}
+
 impl Discovery {
-    /// The regions that failed. One that Bedrock or the account does not have is no failure unless
-    /// it was named.
+    /// The regions that failed. A region that Bedrock or the account does not have counts only if it
+    /// was named.
     pub fn failures(&self) -> impl Iterator<Item = (&str, &AttemptError)> {
         let absent_is_failure = self.named;
         let regions = self.regions.iter().filter(move |(_, r)| match r.state {
@@ -53,21 +82,21 @@ impl Discovery {
         regions.filter_map(|(region, status)| Some((region.as_str(), status.error.as_ref()?)))
     }
 
-    /// How many regions answered.
+    /// How many regions responded.
     pub fn answered(&self) -> usize {
         let answered = |r: &&RegionStatus| r.last_success_time.is_some();
         self.regions.values().filter(answered).count()
     }
 }
 
-/// Asks the regions, all at once: those named, or all that are enabled for the account.
+/// Discovers all regions at once: those named, or all that are enabled for the account.
 pub async fn discover(
     snapshots: &SnapshotCache,
     caller: &Caller,
     named: Option<&[String]>,
     selection: &Selection,
     mut progress: impl FnMut(&Progress<'_>),
-) -> Result<Discovery, AttemptError> {
+) -> Result<Discovery, AwsError> {
     let regions: BTreeSet<String> = match named {
         Some(named) => named.iter().cloned().collect(),
         None => snapshots
@@ -77,89 +106,82 @@ pub async fn discover(
             .collect(),
     };
     let now = Timestamp::now();
-    let mut under_way: FuturesUnordered<_> = regions
+    let mut in_flight: FuturesUnordered<_> = regions
         .iter()
-        .map(|region| async move { (region, ask(snapshots, caller, region, selection, now).await) })
+        .map(|region| async move {
+            let result = discover_region(snapshots, caller, region, selection, now).await;
+            (region, result)
+        })
         .collect();
-    let mut attempts = BTreeMap::new();
-    let mut come = Progress {
+    let mut results = BTreeMap::new();
+    let mut state = Progress {
         regions: regions.len(),
         waiting: regions.iter().map(String::as_str).collect(),
     };
-    progress(&come);
-    while let Some((region, attempt)) = under_way.next().await {
-        attempts.insert(region.clone(), attempt);
-        come.waiting.retain(|waiting| waiting != region);
-        progress(&come);
+    progress(&state);
+    while let Some((region, result)) = in_flight.next().await {
+        results.insert(region.clone(), result);
+        state.waiting.retain(|waiting| waiting != region);
+        progress(&state);
     }
-    Ok(told(attempts, named.is_some(), now))
+    Ok(summarize(results, named.is_some(), now))
 }
 
-async fn ask(
+async fn discover_region(
     snapshots: &SnapshotCache,
     caller: &Caller,
     region: &str,
     selection: &Selection,
     now: Timestamp,
-) -> Result<DiscoveredRegion, AttemptError> {
+) -> Result<DiscoveredRegion, RegionError> {
     let snapshot = snapshots
         .get(caller, region, now, Priority::Requested)
-        .await?;
+        .await
+        .map_err(RegionError::Aws)?;
     DiscoveredRegion::of(associate(&snapshot, selection), snapshot.taken_at)
-        .map_err(|cause| AttemptError::new(ErrorCode::PayloadTooLarge, cause.to_string()))
+        .map_err(RegionError::Content)
 }
 
-fn told(
-    attempts: BTreeMap<String, Result<DiscoveredRegion, AttemptError>>,
+fn summarize(
+    results: BTreeMap<String, Result<DiscoveredRegion, RegionError>>,
     named: bool,
     now: Timestamp,
 ) -> Discovery {
-    let error_codes: BTreeMap<String, Result<(), ErrorCode>> = attempts
+    let codes: BTreeMap<String, Result<(), ErrorCode>> = results
         .iter()
-        .map(|(region, attempt)| {
-            (
-                region.clone(),
-                attempt.as_ref().map(drop).map_err(|e| e.code),
-            )
+        .map(|(region, result)| {
+            let code = result.as_ref().map(drop).map_err(RegionError::code);
+            (region.clone(), code)
         })
         .collect();
     let mut discovery = Discovery {
         published: ModelMap::default(),
         regions: BTreeMap::new(),
         named,
-        asked_at: now,
+        taken_at: now,
     };
-    for (region, attempt) in attempts {
-        let status = match attempt {
-            Ok(answer) => {
-                let asked = QueryContext {
+    for (region, result) in results {
+        let status = match result {
+            Ok(discovered) => {
+                let context = QueryContext {
                     generation: None,
                     guard_shrinking: false,
                     at: now,
                 };
-                let (status, _) = answered(None, &answer, &region, asked);
+                let (status, _) = answered(None, &discovered, &region, context);
                 if status.state == RegionState::Fresh {
-                    let published = RegionModels {
-                        content: answer.content,
+                    let models = RegionModels {
+                        content: discovered.content,
                         state: status.state,
                         stale_since: None,
                     };
-                    discovery
-                        .published
-                        .regions
-                        .insert(region.clone(), published);
+                    discovery.published.regions.insert(region.clone(), models);
                 }
                 status
             }
             Err(error) => {
-                let others = PeerEvidence::of(&region, error.code, &error_codes, &BTreeMap::new());
-                failed(
-                    None,
-                    disabled_or_invalid_credentials(error, others),
-                    others,
-                    now,
-                )
-                .0
+                let peers = PeerEvidence::of(&region, error.code(), &codes, &BTreeMap::new());
+                failed(None, error.into_attempt_error(peers), peers, now).0
             }
         };
         discovery.regions.insert(region, status);

@@ -59,3 +59,5 @@ pub mod reader;
 pub mod reconcile;
 #[cfg(all(feature = "aws", not(feature = "internals")))]
 mod reconcile;
+#[cfg(any(feature = "aws", feature = "cluster"))]
+mod text;

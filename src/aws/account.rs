@@ -1,25 +1,25 @@
-//! Which regions are enabled for the account.
+//! The enabled regions of an account.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_account::types::RegionOptStatus;
 
+use super::api_call::ApiCall;
 use super::client::Aws;
-use super::error::ApiCall;
-use crate::api::{AttemptError, ErrorCode};
+use super::error::{Advice, AwsError};
+use crate::api::ErrorCode;
 use crate::aws::identity::{Caller, sts_region};
 use crate::bedrock::region::is_region;
 
 const ACTION: &str = "account:ListRegions";
-/// Pages of the list: there are fewer than 50 regions, and 50 fit on a page.
+/// Pages of the list: AWS has fewer than 50 regions, and a page holds 50.
 const MAX_PAGES: usize = 20;
+/// Regions of an account: each costs a task, a fetch and a part of the status.
+const MAX_REGIONS: usize = 128;
 
 impl Aws {
-    /// Asks the caller's account for its enabled regions.
-    pub(super) async fn account_regions(
-        &self,
-        caller: &Caller,
-    ) -> Result<Vec<String>, AttemptError> {
+    /// Fetches the enabled regions of the caller's account.
+    pub(super) async fn account_regions(&self, caller: &Caller) -> Result<Vec<String>, AwsError> {
         let call = ApiCall {
             action: ACTION,
             region: endpoint_region(&self.region_of(caller))?,
@@ -27,18 +27,13 @@ impl Aws {
         self.ensure_credentials(caller).await?;
         let client = self.account(caller, call.region);
         let timeout = self.limits().region_timeout;
-        let answer = tokio::time::timeout(timeout, enabled_regions(&client, call)).await;
-        let answer = answer.unwrap_or_else(|_| {
-            let what = format!(
-                "no answer within {} s; the account is asked again later",
-                timeout.as_secs()
-            );
-            Err(call.error(ErrorCode::Timeout, &what))
-        });
-        self.invalidate_on_rejection(caller, answer).await
+        let regions = tokio::time::timeout(timeout, enabled_regions(&client, call))
+            .await
+            .unwrap_or_else(|_| Err(call.timeout_after(timeout)));
+        self.invalidate_on_rejection(caller, regions).await
     }
 
-    /// A region of the caller's partition; nothing if there is no telling.
+    /// A region of the caller's partition; empty if unknown.
     fn region_of(&self, caller: &Caller) -> String {
         match caller {
             Caller::Own => self.home_region().unwrap_or_default().to_owned(),
@@ -47,20 +42,21 @@ impl Aws {
     }
 }
 
-/// Where the partition's Account service is.
-fn endpoint_region(home_region: &str) -> Result<&'static str, AttemptError> {
-    let call = ApiCall {
-        action: ACTION,
-        region: home_region,
-    };
+/// The region of the partition's Account service.
+fn endpoint_region(home_region: &str) -> Result<&'static str, AwsError> {
     let without_service = ["us-gov-", "us-iso", "eu-iso", "eusc-"];
     if without_service
         .iter()
         .any(|prefix| home_region.starts_with(prefix))
     {
+        let call = ApiCall {
+            action: ACTION,
+            region: home_region,
+        };
         return Err(call.error(
             ErrorCode::RegionsUnavailable,
-            "this partition has no service that lists the account's regions: name them in spec.regions",
+            "this partition has no service that lists the account's regions",
+            Advice::NameRegions,
         ));
     }
     Ok(if home_region.starts_with("cn-") {
@@ -73,12 +69,12 @@ fn endpoint_region(home_region: &str) -> Result<&'static str, AttemptError> {
 async fn enabled_regions(
     client: &aws_sdk_account::Client,
     call: ApiCall<'_>,
-) -> Result<Vec<String>, AttemptError> {
+) -> Result<Vec<String>, AwsError> {
     let mut regions = BTreeSet::new();
     let mut next_token = None;
     let mut tokens = BTreeSet::new();
     for _ in 0..MAX_PAGES {
-        let answer = client
+        let page = client
             .list_regions()
             .region_opt_status_contains(RegionOptStatus::Enabled)
             .region_opt_status_contains(RegionOptStatus::EnabledByDefault)
@@ -87,54 +83,53 @@ async fn enabled_regions(
             .send()
             .await
             .map_err(|error| {
-                let mut error = call.classify(&error);
-                if error.code == ErrorCode::AccessDenied {
-                    error
-                        .message
-                        .push_str("; or name the regions in spec.regions");
+                let error = call.classify(&error);
+                match error.code() {
+                    ErrorCode::AccessDenied => {
+                        error.with_advice(Advice::AllowActionOrNameRegions(ACTION))
+                    }
+                    _ => error,
                 }
-                error
             })?;
-        let page = answer
-            .regions
-            .ok_or_else(|| call.malformed("it has no list Regions"))?;
-        // The names become host names: what is none does not.
+        // Names become host names: other text is dropped.
         regions.extend(
-            page.into_iter()
-                .filter_map(|r| r.region_name)
-                .filter(|r| is_region(r)),
+            page.regions
+                .ok_or_else(|| call.malformed("it has no list Regions"))?
+                .into_iter()
+                .filter_map(|region| region.region_name)
+                .filter(|name| is_region(name)),
         );
-        match answer.next_token.filter(|token| !token.is_empty()) {
+        if regions.len() > MAX_REGIONS {
+            return Err(call.malformed(&format!("it has more than {MAX_REGIONS} regions")));
+        }
+        match page.next_token.filter(|token| !token.is_empty()) {
             Some(token) if !tokens.insert(token.clone()) => {
-                return Err(call.error(
-                    ErrorCode::EndlessPagination,
-                    "a page leads back to an earlier one",
-                ));
+                return Err(call.endless_pagination("a page leads back to an earlier one"));
             }
             Some(token) => next_token = Some(token),
             None if regions.is_empty() => return Err(call.malformed("no region is enabled")),
             None => return Ok(regions.into_iter().collect()),
         }
     }
-    let what = format!("there are more than {MAX_PAGES} pages");
-    Err(call.error(ErrorCode::EndlessPagination, &what))
+    Err(call.endless_pagination(&format!("the list has more than {MAX_PAGES} pages")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::Audience;
 
     #[test]
-    fn partitions_without_the_service_ask_to_name_the_regions() {
+    fn partition_without_account_service_asks_for_region_names() {
         assert_eq!(endpoint_region("eu-central-1").unwrap(), "us-east-1");
         assert_eq!(endpoint_region("").unwrap(), "us-east-1");
         assert_eq!(endpoint_region("cn-north-1").unwrap(), "cn-northwest-1");
         let error = endpoint_region("us-gov-west-1").unwrap_err();
-        assert_eq!(error.code, ErrorCode::RegionsUnavailable);
+        assert_eq!(error.code(), ErrorCode::RegionsUnavailable);
+        let message = error.message_for(Audience::Operator);
         assert!(
-            error.message.ends_with("name them in spec.regions"),
-            "{}",
-            error.message
+            message.ends_with("name the regions in spec.regions"),
+            "{message}"
         );
     }
 }

@@ -11,10 +11,11 @@ use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_smithy_runtime_api::client::auth::AuthSchemeId;
 
 use super::credentials::CredentialStore;
+use super::error::{Advice, AwsError, IdentityKind};
 use super::metrics::{AwsMetrics, NoMetrics};
 use super::metrics_interceptor::MetricsInterceptor;
-use crate::api::{AttemptError, ErrorCode};
-use crate::aws::identity::Caller;
+use crate::api::ErrorCode;
+use crate::aws::identity::{Caller, partition_of};
 
 /// How long one attempt of a call may take; the SDK tries again up to twice, for what may pass.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);
@@ -117,7 +118,7 @@ impl Aws {
     }
 
     /// Sees that the caller has credentials: why it has none is told by itself, and once for all that wait for them.
-    pub(super) async fn ensure_credentials(&self, caller: &Caller) -> Result<(), AttemptError> {
+    pub(super) async fn ensure_credentials(&self, caller: &Caller) -> Result<(), AwsError> {
         self.credentials.get(caller).await.map(|_| ())
     }
 
@@ -125,13 +126,39 @@ impl Aws {
     pub(super) async fn invalidate_on_rejection<T>(
         &self,
         caller: &Caller,
-        answer: Result<T, AttemptError>,
-    ) -> Result<T, AttemptError> {
-        let refused = |error: &AttemptError| error.code == ErrorCode::InvalidCredentials;
-        if answer.as_ref().is_err_and(refused) {
-            self.credentials.forget(caller).await;
+        answer: Result<T, AwsError>,
+    ) -> Result<T, AwsError> {
+        let is_rejected = |error: &AwsError| error.code() == ErrorCode::InvalidCredentials;
+        if answer.as_ref().is_err_and(is_rejected) {
+            self.credentials.invalidate(caller).await;
         }
         answer
+    }
+
+    /// Refuses a region of another partition than the identity's, before a request with its session
+    /// token is signed for that partition's hosts.
+    pub(super) fn check_partition(&self, caller: &Caller, region: &str) -> Result<(), AwsError> {
+        let partition = partition_of(region);
+        let (identity_partition, identity) = match caller {
+            Caller::Own => (
+                partition_of(self.home_region().unwrap_or_default()),
+                IdentityKind::Own,
+            ),
+            Caller::Session { role, .. } => (role.arn.partition(), IdentityKind::Role),
+        };
+        if partition == identity_partition {
+            return Ok(());
+        }
+        Err(AwsError::new(
+            ErrorCode::InvalidSpec,
+            format!(
+                "{region} is in partition {partition}, the AWS identity in {identity_partition}"
+            ),
+            Advice::UsePartition {
+                partition,
+                identity,
+            },
+        ))
     }
 
     /// The region that the environment names for the operator itself, if any.
@@ -174,4 +201,40 @@ fn check_certificates() -> Result<(), NoCertificates> {
     }
     let why = found.errors.iter().map(|error| format!(" ({error})"));
     Err(NoCertificates(why.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::identity::{Identity, Role, RoleArn};
+
+    #[test]
+    fn region_of_another_partition_is_refused() {
+        let aws = |home: Option<&'static str>| {
+            let config = SdkConfig::builder().region(home.map(Region::new)).build();
+            Aws::of(config, Limits::default(), Arc::new(NoMetrics))
+        };
+        let role = |partition: &str| {
+            let arn = format!("arn:{partition}:iam::123456789012:role/reader");
+            let role = Role {
+                arn: RoleArn::parse(&arn).unwrap(),
+                external_id: None,
+            };
+            Caller::of_resource(&Identity::Role(role.into()), "team-a", "claude")
+        };
+        let cases = [
+            (None, Caller::Own, "eu-central-1", true),
+            (None, Caller::Own, "cn-north-1", false),
+            (Some("cn-north-1"), Caller::Own, "cn-northwest-1", true),
+            (Some("cn-north-1"), Caller::Own, "us-east-1", false),
+            (Some("us-east-1"), Caller::Own, "us-gov-west-1", false),
+            (Some("us-east-1"), role("aws-cn"), "cn-north-1", true),
+            (Some("cn-north-1"), role("aws"), "cn-north-1", false),
+        ];
+        for (home, caller, region, is_allowed) in cases {
+            let checked = aws(home).check_partition(&caller, region);
+            assert_eq!(checked.is_ok(), is_allowed, "{home:?} {caller:?} {region}");
+            assert!(checked.is_err_and(|e| e.code() == ErrorCode::InvalidSpec) != is_allowed);
+        }
+    }
 }

@@ -12,12 +12,15 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use moka::Expiry;
 use moka::future::Cache;
 
+use super::api_call::{ApiCall, CredentialsUnavailableError};
 use super::client::SIGV4;
-use super::credentials_error::{ASSUME_ROLE, not_assumed, not_found, too_late};
-use super::error::{ApiCall, CredentialsUnavailable};
+use super::credentials_error::{
+    ASSUME_ROLE, assume_role_error, own_credentials_error, timeout_error,
+};
+use super::error::AwsError;
 use super::metrics::AwsMetrics;
 use super::metrics_interceptor::MetricsInterceptor;
-use crate::api::{AttemptError, ErrorCode};
+use crate::api::ErrorCode;
 use crate::aws::identity::{Caller, Role, sts_region};
 
 /// Callers whose credentials are kept; of more, those used least are fetched again.
@@ -51,7 +54,7 @@ impl CredentialStore {
     }
 
     /// The caller's credentials, good for the next request. Of many that want the same at once, one fetches them.
-    pub(super) async fn get(&self, caller: &Caller) -> Result<Credentials, AttemptError> {
+    pub(super) async fn get(&self, caller: &Caller) -> Result<Credentials, AwsError> {
         match caller {
             Caller::Own => self.own().await,
             Caller::Session { role, name } => {
@@ -63,7 +66,7 @@ impl CredentialStore {
     }
 
     /// Has them fetched anew the next time: they are not accepted.
-    pub(super) async fn forget(&self, caller: &Caller) {
+    pub(super) async fn invalidate(&self, caller: &Caller) {
         self.kept.invalidate(caller).await;
     }
 
@@ -75,7 +78,7 @@ impl CredentialStore {
         })
     }
 
-    async fn own(&self) -> Result<Credentials, AttemptError> {
+    async fn own(&self) -> Result<Credentials, AwsError> {
         let found = self
             .kept
             .try_get_with_by_ref(&Caller::Own, Box::pin(self.find()))
@@ -83,19 +86,19 @@ impl CredentialStore {
         found.map_err(Arc::unwrap_or_clone)
     }
 
-    async fn find(&self) -> Result<Credentials, AttemptError> {
+    async fn find(&self) -> Result<Credentials, AwsError> {
         let home_region = self.home_region().unwrap_or_default();
         let Some(provider) = self.config.credentials_provider() else {
-            let nobody = CredentialsError::not_loaded("no provider is configured");
-            return Err(not_found(&nobody, home_region));
+            let none = CredentialsError::not_loaded("no provider is configured");
+            return Err(own_credentials_error(&none, home_region));
         };
         let found = tokio::time::timeout(self.timeout, provider.provide_credentials()).await;
         found
-            .map_err(|_| too_late("the operator's credentials", self.timeout))?
-            .map_err(|error| not_found(&error, home_region))
+            .map_err(|_| timeout_error(self.timeout))?
+            .map_err(|error| own_credentials_error(&error, home_region))
     }
 
-    async fn assume(&self, role: &Role, session: &str) -> Result<Credentials, AttemptError> {
+    async fn assume(&self, role: &Role, session: &str) -> Result<Credentials, AwsError> {
         let own = self.own().await?;
         let region = sts_region(role.arn.partition(), self.home_region());
         let request = self.sts(own, &region).assume_role();
@@ -106,12 +109,18 @@ impl CredentialStore {
             .set_external_id(external_id.map(|id| id.reveal().to_owned()));
         let assumed = tokio::time::timeout(self.timeout, request.send()).await;
         let assumed = assumed
-            .map_err(|_| too_late(&format!("{ASSUME_ROLE} in {region}"), self.timeout))?
-            .map_err(|error| not_assumed(&error, role, session, &region))
+            .map_err(|_| {
+                let call = ApiCall {
+                    action: ASSUME_ROLE,
+                    region: &region,
+                };
+                call.timeout_after(self.timeout)
+            })?
+            .map_err(|error| assume_role_error(&error, role, session, &region))
             .and_then(|answer| of_session(answer.credentials, &region));
-        let own_refused = |error: &AttemptError| error.code == ErrorCode::InvalidCredentials;
+        let own_refused = |error: &AwsError| error.code() == ErrorCode::InvalidCredentials;
         if assumed.as_ref().is_err_and(own_refused) {
-            self.forget(&Caller::Own).await;
+            self.invalidate(&Caller::Own).await;
         }
         assumed
     }
@@ -139,7 +148,7 @@ impl CredentialStore {
 fn of_session(
     given: Option<aws_sdk_sts::types::Credentials>,
     region: &str,
-) -> Result<Credentials, AttemptError> {
+) -> Result<Credentials, AwsError> {
     let call = ApiCall {
         action: ASSUME_ROLE,
         region,
@@ -176,8 +185,9 @@ impl ProvideCredentials for Provider {
     {
         future::ProvideCredentials::new(async {
             let credentials = self.store.get(&self.caller).await;
-            credentials
-                .map_err(|error| CredentialsError::provider_error(CredentialsUnavailable(error)))
+            credentials.map_err(|error| {
+                CredentialsError::provider_error(CredentialsUnavailableError(error))
+            })
         })
     }
 }

@@ -11,11 +11,11 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 
+use super::api_call::ApiCall;
 use super::client::Aws;
-use super::error::ApiCall;
+use super::error::AwsError;
 use super::rate_limit::RequestBudget;
 use super::raw_response::RawResponse;
-use crate::api::{AttemptError, ErrorCode};
 use crate::aws::identity::Caller;
 use crate::bedrock::catalog::{FoundationModel, InferenceProfile, Snapshot};
 use crate::bedrock::response;
@@ -40,7 +40,7 @@ impl Aws {
         region: &str,
         within: Duration,
         pace: &RequestBudget,
-    ) -> Result<Snapshot, AttemptError> {
+    ) -> Result<Snapshot, AwsError> {
         let taken_at = Timestamp::now();
         let client = self.bedrock(caller, region);
         let asking = |action| ListRequest {
@@ -86,7 +86,7 @@ struct ListResponse<T> {
 
 impl ListRequest<'_> {
     /// `ListFoundationModels` has no pages.
-    async fn models(self) -> Result<ListResponse<FoundationModel>, AttemptError> {
+    async fn models(self) -> Result<ListResponse<FoundationModel>, AwsError> {
         let raw = RawResponse::default();
         let request = self.client.list_foundation_models().customize();
         self.answered(request.interceptor(raw.clone()).send())
@@ -102,7 +102,7 @@ impl ListRequest<'_> {
     async fn profiles(
         mut self,
         profile_type: InferenceProfileType,
-    ) -> Result<ListResponse<InferenceProfile>, AttemptError> {
+    ) -> Result<ListResponse<InferenceProfile>, AwsError> {
         let call = self.call;
         let mut listed = ListResponse {
             items: Vec::new(),
@@ -130,42 +130,31 @@ impl ListRequest<'_> {
             listed.bytes += body.len();
             listed.items.extend(page.profiles);
             if listed.bytes > MAX_LIST_BYTES {
-                let what = format!("the pages have more than {MAX_LIST_BYTES} bytes in all");
-                return Err(call.error(ErrorCode::AnswerTooLarge, &what));
+                return Err(call.too_large());
             }
             let Some(token) = page.next_token else {
                 return Ok(listed);
             };
             if !tokens.insert(token.clone()) {
-                return Err(call.error(
-                    ErrorCode::EndlessPagination,
-                    "a page leads back to an earlier one",
-                ));
+                return Err(call.endless_pagination("a page leads back to an earlier one"));
             }
             next_token = Some(token);
         }
-        let what = format!("there are more than {MAX_PAGES} pages");
-        Err(call.error(ErrorCode::EndlessPagination, &what))
+        Err(call.endless_pagination(&format!("the list has more than {MAX_PAGES} pages")))
     }
 
     /// Waits for an answer until the deadline; what it says is in the raw one.
     async fn answered<T, E>(
         &self,
         request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<(), AttemptError>
+    ) -> Result<(), AwsError>
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         match tokio::time::timeout_at(self.deadline.into(), request).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(self.call.classify(&error)),
-            Err(_) => {
-                let what = format!(
-                    "no answer within {} s; the region is asked again later",
-                    self.timeout.as_secs()
-                );
-                Err(self.call.error(ErrorCode::Timeout, &what))
-            }
+            Err(_) => Err(self.call.timeout_after(self.timeout)),
         }
     }
 }

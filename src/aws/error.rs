@@ -1,248 +1,408 @@
-//! What an error of the SDK means for a user: the one place that knows AWS's codes.
+//! A failed call to AWS, worded for who reads it.
 
-use std::error::Error;
-
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use http_body_util::LengthLimitError;
+use std::fmt;
 
 use crate::api::{AttemptError, ErrorCode};
+use crate::text::one_line;
 
-/// How much of an error's text goes into a message.
-const MAX_DETAIL_BYTES: usize = 300;
+/// How much of the text that AWS or a library gives goes into a message.
+const MAX_REASON_BYTES: usize = 300;
 
-/// The reason, on its way through the SDK.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .0.message)]
-pub(super) struct CredentialsUnavailable(pub(super) AttemptError);
-
-/// The call that failed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ApiCall<'a> {
-    /// Its IAM action, such as `bedrock:ListFoundationModels`.
-    pub action: &'static str,
-    /// The region asked.
-    pub region: &'a str,
+/// Who reads a message, and so what it can advise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Readers of a resource's status and Events, and of the operator's log.
+    Operator,
+    /// The user of a command or program that calls AWS once.
+    Command,
 }
 
-impl ApiCall<'_> {
-    /// The error of this call that `code` and `what` say.
-    pub(super) fn error(self, code: ErrorCode, what: &str) -> AttemptError {
-        let Self { action, region } = self;
-        AttemptError {
+/// Why AWS gave no usable response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsError {
+    code: ErrorCode,
+    call: Option<(&'static str, String)>,
+    detail: String,
+    advice: Advice,
+    retry_after_seconds: Option<i64>,
+}
+
+/// What helps, apart from its wording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Advice {
+    None,
+    Retry,
+    CheckProxy,
+    AllowAction(&'static str),
+    AllowActionOrNameRegions(&'static str),
+    NameRegions,
+    EnableRegion(String),
+    CheckCredentials,
+    ProvideCredentials,
+    CheckWebIdentity,
+    AllowAssumeRole {
+        external_id: ExternalIdUse,
+    },
+    UsePartition {
+        partition: &'static str,
+        identity: IdentityKind,
+    },
+}
+
+/// Whether a role was requested with an external id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ExternalIdUse {
+    Given,
+    Absent,
+}
+
+/// What kind of identity signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IdentityKind {
+    Own,
+    Role,
+}
+
+impl AwsError {
+    /// An error that concerns no single call, such as missing credentials.
+    pub(super) fn new(code: ErrorCode, detail: impl Into<String>, advice: Advice) -> Self {
+        Self {
             code,
-            message: format!("{action} in {region}: {what}"),
+            call: None,
+            detail: detail.into(),
+            advice,
             retry_after_seconds: None,
         }
     }
 
-    /// What the SDK's error means.
-    pub(super) fn classify<E>(self, error: &SdkError<E, HttpResponse>) -> AttemptError
-    where
-        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-    {
-        match error {
-            SdkError::TimeoutError(_) => self.error(ErrorCode::Timeout, TIMEOUT),
-            SdkError::DispatchFailure(failure) if failure.is_timeout() => {
-                self.error(ErrorCode::Timeout, TIMEOUT)
-            }
-            SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => self.not_sent(error),
-            SdkError::ServiceError(service) if !service.raw().status().is_success() => {
-                let status = service.raw().status().as_u16();
-                let mut classified =
-                    self.refused(service.err().code(), service.err().message(), status);
-                classified.retry_after_seconds = retry_after(service.raw());
-                classified
-            }
-            _ if find_source::<LengthLimitError>(error).is_some() => self.error(
-                ErrorCode::AnswerTooLarge,
-                "the answer is larger than the operator accepts",
+    /// The IAM action and the region of the call that failed.
+    pub(super) fn with_call(self, action: &'static str, region: &str) -> Self {
+        Self {
+            call: Some((action, region.to_owned())),
+            ..self
+        }
+    }
+
+    pub(super) fn with_retry_after(self, retry_after_seconds: Option<i64>) -> Self {
+        Self {
+            retry_after_seconds,
+            ..self
+        }
+    }
+
+    pub(super) fn with_code(self, code: ErrorCode) -> Self {
+        Self { code, ..self }
+    }
+
+    pub(super) fn with_advice(self, advice: Advice) -> Self {
+        Self { advice, ..self }
+    }
+
+    /// The stable code, as the status has it.
+    pub fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// How many seconds AWS asked to wait.
+    pub fn retry_after_seconds(&self) -> Option<i64> {
+        self.retry_after_seconds
+    }
+
+    /// This error of a region that rejects the credentials, if all other regions do too: the
+    /// credentials are invalid, and the region may well be enabled.
+    pub(crate) fn rejected_by_all_regions(self) -> Self {
+        Self {
+            code: ErrorCode::InvalidCredentials,
+            detail: format!("no region accepts the credentials: {}", self.detail),
+            advice: Advice::CheckCredentials,
+            ..self
+        }
+    }
+
+    /// What failed, on what, and what to do.
+    pub fn message_for(&self, audience: Audience) -> String {
+        let call = self
+            .call
+            .as_ref()
+            .map(|(action, region)| format!("{action} in {region}: "))
+            .unwrap_or_default();
+        let advice = self
+            .advice(audience)
+            .map(|advice| format!("; {advice}"))
+            .unwrap_or_default();
+        format!("{call}{}{advice}", self.detail)
+    }
+
+    /// The error as a status holds it.
+    pub fn to_attempt_error(&self, audience: Audience) -> AttemptError {
+        AttemptError {
+            code: self.code,
+            message: self.message_for(audience),
+            retry_after_seconds: self.retry_after_seconds,
+        }
+    }
+
+    fn advice(&self, audience: Audience) -> Option<String> {
+        use Audience::{Command, Operator};
+        let words = Words::new(audience);
+        Some(match (&self.advice, audience) {
+            (Advice::None, _) => return None,
+            (Advice::Retry, _) => match self.retry_after_seconds {
+                Some(seconds) => format!("{} after {seconds} s", words.retry),
+                None => words.retry.to_owned(),
+            },
+            (Advice::CheckProxy, _) => format!(
+                "a proxy between {} and AWS may have responded in its place",
+                words.caller
             ),
-            _ => self.malformed(&detail(error)),
-        }
-    }
-
-    /// An answer that is not what the API promises.
-    pub(super) fn malformed(self, what: &str) -> AttemptError {
-        let what = format!(
-            "the answer is malformed ({what}): something between the operator and AWS may be answering in its place"
-        );
-        self.error(ErrorCode::MalformedAnswer, &what)
-    }
-
-    fn not_sent(self, error: &(dyn Error + 'static)) -> AttemptError {
-        if let Some(CredentialsUnavailable(reason)) = find_source(error) {
-            return reason.clone();
-        }
-        let detail = detail(error);
-        // The resolver's errors have no type of their own; these are the words of getaddrinfo.
-        let unresolved =
-            detail.contains("failed to lookup address information") || detail.contains("dns error");
-        if unresolved && !detail.contains("Temporary failure") {
-            let what = format!(
-                "the endpoint's name does not resolve: Bedrock may not be in this region ({detail})"
-            );
-            return self.error(ErrorCode::NameNotResolved, &what);
-        }
-        let what = format!("the endpoint cannot be reached: {detail}");
-        self.error(ErrorCode::Unreachable, &what)
-    }
-
-    fn refused(self, code: Option<&str>, message: Option<&str>, status: u16) -> AttemptError {
-        let Self { action, region } = self;
-        let said = truncated(message.or(code).unwrap_or("no reason given"));
-        let (code, what) = match (code.unwrap_or_default(), status) {
-            ("UnrecognizedClientException", _) => (
-                ErrorCode::RegionDisabled,
+            (Advice::AllowAction(action), _) => allow(action),
+            (Advice::AllowActionOrNameRegions(action), _) => {
+                format!("{}, or name the regions {}", allow(action), words.regions)
+            }
+            (Advice::NameRegions, _) => format!("name the regions {}", words.regions),
+            (Advice::EnableRegion(region), _) => {
+                format!("enable {region} for the account, or {}", words.omit_region)
+            }
+            (Advice::CheckCredentials, Operator) => "check the operator's AWS identity".to_owned(),
+            (Advice::CheckCredentials, Command) => {
+                "check your AWS credentials: log in again or set another profile".to_owned()
+            }
+            (Advice::ProvideCredentials, Operator) => {
+                "give the operator an identity (IRSA, Pod Identity or the SDK's environment variables)"
+                    .to_owned()
+            }
+            (Advice::ProvideCredentials, Command) => {
+                "log in to AWS, or set a profile (AWS_PROFILE) or the SDK's environment variables"
+                    .to_owned()
+            }
+            (Advice::CheckWebIdentity, _) => {
+                "check AWS_ROLE_ARN, that role's trust policy, and the cluster's OIDC provider"
+                    .to_owned()
+            }
+            (Advice::AllowAssumeRole { external_id }, _) => {
+                let external_id = match external_id {
+                    ExternalIdUse::Given => format!(
+                        "check that {} is the one that the trust policy requires",
+                        words.external_id
+                    ),
+                    ExternalIdUse::Absent => format!(
+                        "set {} if the trust policy requires an external ID",
+                        words.external_id
+                    ),
+                };
                 format!(
-                    "the region does not know the credentials; enable {region} for the account, or leave it out ({said})"
-                ),
-            ),
-            (
-                "ExpiredTokenException"
-                | "ExpiredToken"
-                | "InvalidSignatureException"
-                | "SignatureDoesNotMatch"
-                | "InvalidClientTokenId"
-                | "IncompleteSignature"
-                | "MissingAuthenticationTokenException"
-                | "MissingAuthenticationToken"
-                | "RequestExpired",
-                _,
-            ) => (
-                ErrorCode::InvalidCredentials,
-                format!("AWS does not accept the credentials ({said})"),
-            ),
-            ("ThrottlingException" | "TooManyRequestsException" | "Throttling" | "SlowDown", _)
-            | (_, 429) => (
-                ErrorCode::Throttled,
-                format!("AWS asks to slow down; the region is asked again later ({said})"),
-            ),
-            ("AccessDeniedException" | "AccessDenied", _) | (_, 401 | 403) => (
-                ErrorCode::AccessDenied,
-                format!("denied: allow the IAM action {action} on resource \"*\" ({said})"),
-            ),
-            (_, 500..) => (
-                ErrorCode::ServiceError,
-                format!("AWS answered {status}; the region is asked again later ({said})"),
-            ),
-            _ => (
-                ErrorCode::InvalidRequest,
-                format!("AWS answered {status} ({said})"),
-            ),
-        };
-        self.error(code, &what)
+                    "allow {} to call sts:AssumeRole on the role, in its own policy and in the role's trust policy, and {external_id}",
+                    words.identity
+                )
+            }
+            (Advice::UsePartition { partition, identity }, _) => {
+                let identity = match identity {
+                    IdentityKind::Own => format!(
+                        "use credentials of {partition} and set AWS_REGION to one of its regions"
+                    ),
+                    IdentityKind::Role => {
+                        format!("name a role of {partition} {}", words.role)
+                    }
+                };
+                format!("{}, or {identity}", words.omit_region)
+            }
+        })
     }
 }
 
-const TIMEOUT: &str = "no answer in time; the region is asked again later";
-
-fn retry_after(response: &HttpResponse) -> Option<i64> {
-    let seconds: i64 = response.headers().get("retry-after")?.trim().parse().ok()?;
-    (seconds >= 0).then_some(seconds)
+/// In the words of a command: who uses the library calls AWS as a command does.
+impl fmt::Display for AwsError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message_for(Audience::Command))
+    }
 }
 
-pub(super) fn find_source<'a, T: Error + 'static>(
-    error: &'a (dyn Error + 'static),
-) -> Option<&'a T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
+impl std::error::Error for AwsError {}
+
+/// The words that differ by audience.
+struct Words {
+    retry: &'static str,
+    caller: &'static str,
+    identity: &'static str,
+    regions: &'static str,
+    omit_region: &'static str,
+    external_id: &'static str,
+    role: &'static str,
+}
+
+impl Words {
+    fn new(audience: Audience) -> Self {
+        match audience {
+            Audience::Operator => Self {
+                retry: "the operator retries",
+                caller: "the operator",
+                identity: "the operator's identity",
+                regions: "in spec.regions",
+                omit_region: "remove the region from spec.regions",
+                external_id: "spec.aws.externalId",
+                role: "in spec.aws.roleArn",
+            },
+            Audience::Command => Self {
+                retry: "run again",
+                caller: "this computer",
+                identity: "your identity",
+                regions: "with --region",
+                omit_region: "name other regions with --region",
+                external_id: "--external-id",
+                role: "with --role-arn",
+            },
         }
-        next = error.source();
     }
-    None
 }
 
-/// What the error and its causes say, each thing once.
-pub(super) fn detail(error: &(dyn Error + 'static)) -> String {
-    let mut said = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let more = cause.to_string();
-        if !said.contains(&more) {
-            said = format!("{said}: {more}");
-        }
-        next = cause.source();
-    }
-    truncated(&said)
+fn allow(action: &str) -> String {
+    format!("allow the IAM action {action} on resource \"*\"")
 }
 
-/// One line of bounded length: what comes from outside must not flood status and log.
-pub(super) fn truncated(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line
-        .char_indices()
-        .find(|(at, c)| at + c.len_utf8() > MAX_DETAIL_BYTES)
-    {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
+/// Text from AWS or a library, made fit for a message.
+pub(super) fn reason(text: &str) -> String {
+    one_line(text, MAX_REASON_BYTES)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const CALL: ApiCall<'static> = ApiCall {
-        action: "bedrock:ListFoundationModels",
-        region: "us-east-1",
-    };
+    /// Each kind of advice, and what it says after "detail" to the operator's and to a command's users.
+    fn wordings() -> Vec<(Advice, &'static str, &'static str)> {
+        vec![
+            (Advice::None, "", ""),
+            (Advice::Retry, "; the operator retries", "; run again"),
+            (
+                Advice::CheckProxy,
+                "; a proxy between the operator and AWS may have responded in its place",
+                "; a proxy between this computer and AWS may have responded in its place",
+            ),
+            (
+                Advice::AllowAction("bedrock:ListFoundationModels"),
+                "; allow the IAM action bedrock:ListFoundationModels on resource \"*\"",
+                "; allow the IAM action bedrock:ListFoundationModels on resource \"*\"",
+            ),
+            (
+                Advice::AllowActionOrNameRegions("account:ListRegions"),
+                "; allow the IAM action account:ListRegions on resource \"*\", or name the regions in spec.regions",
+                "; allow the IAM action account:ListRegions on resource \"*\", or name the regions with --region",
+            ),
+            (
+                Advice::NameRegions,
+                "; name the regions in spec.regions",
+                "; name the regions with --region",
+            ),
+            (
+                Advice::EnableRegion("af-south-1".to_owned()),
+                "; enable af-south-1 for the account, or remove the region from spec.regions",
+                "; enable af-south-1 for the account, or name other regions with --region",
+            ),
+            (
+                Advice::CheckCredentials,
+                "; check the operator's AWS identity",
+                "; check your AWS credentials: log in again or set another profile",
+            ),
+            (
+                Advice::ProvideCredentials,
+                "; give the operator an identity (IRSA, Pod Identity or the SDK's environment variables)",
+                "; log in to AWS, or set a profile (AWS_PROFILE) or the SDK's environment variables",
+            ),
+            (
+                Advice::CheckWebIdentity,
+                "; check AWS_ROLE_ARN, that role's trust policy, and the cluster's OIDC provider",
+                "; check AWS_ROLE_ARN, that role's trust policy, and the cluster's OIDC provider",
+            ),
+            (
+                Advice::AllowAssumeRole {
+                    external_id: ExternalIdUse::Given,
+                },
+                "; allow the operator's identity to call sts:AssumeRole on the role, in its own policy and in the role's trust policy, and check that spec.aws.externalId is the one that the trust policy requires",
+                "; allow your identity to call sts:AssumeRole on the role, in its own policy and in the role's trust policy, and check that --external-id is the one that the trust policy requires",
+            ),
+            (
+                Advice::AllowAssumeRole {
+                    external_id: ExternalIdUse::Absent,
+                },
+                "; allow the operator's identity to call sts:AssumeRole on the role, in its own policy and in the role's trust policy, and set spec.aws.externalId if the trust policy requires an external ID",
+                "; allow your identity to call sts:AssumeRole on the role, in its own policy and in the role's trust policy, and set --external-id if the trust policy requires an external ID",
+            ),
+            (
+                Advice::UsePartition {
+                    partition: "aws-cn",
+                    identity: IdentityKind::Own,
+                },
+                "; remove the region from spec.regions, or use credentials of aws-cn and set AWS_REGION to one of its regions",
+                "; name other regions with --region, or use credentials of aws-cn and set AWS_REGION to one of its regions",
+            ),
+            (
+                Advice::UsePartition {
+                    partition: "aws-cn",
+                    identity: IdentityKind::Role,
+                },
+                "; remove the region from spec.regions, or name a role of aws-cn in spec.aws.roleArn",
+                "; name other regions with --region, or name a role of aws-cn with --role-arn",
+            ),
+        ]
+    }
 
     #[test]
-    fn what_aws_says_is_told_apart() {
-        let cases = [
-            (Some("AccessDeniedException"), 403, ErrorCode::AccessDenied),
-            (
-                Some("UnrecognizedClientException"),
-                403,
-                ErrorCode::RegionDisabled,
-            ),
-            (
-                Some("ExpiredTokenException"),
-                403,
-                ErrorCode::InvalidCredentials,
-            ),
-            (
-                Some("InvalidSignatureException"),
-                403,
-                ErrorCode::InvalidCredentials,
-            ),
-            (Some("ThrottlingException"), 429, ErrorCode::Throttled),
-            (Some("ThrottlingException"), 400, ErrorCode::Throttled),
-            (None, 429, ErrorCode::Throttled),
-            (
-                Some("InternalServerException"),
-                500,
-                ErrorCode::ServiceError,
-            ),
-            (None, 503, ErrorCode::ServiceError),
-            (Some("ValidationException"), 400, ErrorCode::InvalidRequest),
-            (Some("SomethingNew"), 403, ErrorCode::AccessDenied),
-            (Some("SomethingNew"), 418, ErrorCode::InvalidRequest),
-            (None, 404, ErrorCode::InvalidRequest),
-        ];
-        for (code, status, expected) in cases {
-            let error = CALL.refused(code, None, status);
-            assert_eq!(error.code, expected, "{code:?} {status}");
+    fn advice_is_worded_for_its_audience() {
+        for (advice, operator, command) in wordings() {
+            let error = AwsError::new(ErrorCode::ServiceError, "detail", advice);
+            for (audience, advice) in [(Audience::Operator, operator), (Audience::Command, command)]
+            {
+                assert_eq!(error.message_for(audience), format!("detail{advice}"));
+            }
+            assert_eq!(error.to_string(), error.message_for(Audience::Command));
         }
     }
 
     #[test]
-    fn a_denial_names_the_action_to_allow() {
-        let error = CALL.refused(Some("AccessDeniedException"), Some("no\n  way"), 403);
-        assert_eq!(
-            error.message,
-            "bedrock:ListFoundationModels in us-east-1: denied: allow the IAM action bedrock:ListFoundationModels on resource \"*\" (no way)"
-        );
+    fn commands_never_read_of_the_operator() {
+        for (advice, ..) in wordings() {
+            let errors = [
+                AwsError::new(ErrorCode::ServiceError, "detail", advice.clone()),
+                AwsError::new(ErrorCode::RegionDisabled, "detail", advice)
+                    .with_call("account:ListRegions", "us-east-1")
+                    .with_retry_after(Some(7))
+                    .rejected_by_all_regions(),
+            ];
+            for error in errors {
+                let message = error.message_for(Audience::Command);
+                for word in ["operator", "spec.", "later"] {
+                    assert!(!message.contains(word), "{word}: {message}");
+                }
+            }
+        }
     }
 
     #[test]
-    fn text_from_outside_is_cut_at_a_character() {
-        let cut = truncated(&"ä".repeat(1000));
-        assert!(cut.len() <= MAX_DETAIL_BYTES + "…".len());
-        assert!(cut.ends_with("ä…"));
+    fn message_names_call_and_time_to_wait() {
+        let error = AwsError::new(
+            ErrorCode::Throttled,
+            "AWS throttles requests",
+            Advice::Retry,
+        )
+        .with_call("bedrock:ListFoundationModels", "us-east-1")
+        .with_retry_after(Some(50));
+        assert_eq!(
+            error.to_attempt_error(Audience::Operator),
+            AttemptError {
+                code: ErrorCode::Throttled,
+                message: "bedrock:ListFoundationModels in us-east-1: AWS throttles requests; the operator retries after 50 s".to_owned(),
+                retry_after_seconds: Some(50),
+            }
+        );
+        assert!(error.to_string().ends_with("; run again after 50 s"));
+    }
+
+    #[test]
+    fn reason_is_printable_and_short() {
+        assert_eq!(
+            reason("no\n way\x1b[2J\u{202e}"),
+            "no way\u{fffd}[2J\u{fffd}"
+        );
+        assert!(reason(&"x".repeat(1000)).len() <= MAX_REASON_BYTES + "…".len());
     }
 }

@@ -191,7 +191,7 @@ pub(crate) fn sts_region(partition: &str, home_region: Option<&str>) -> String {
 }
 
 /// The partition that a region belongs to, by its name.
-fn partition_of(region: &str) -> &'static str {
+pub(super) fn partition_of(region: &str) -> &'static str {
     const OTHERS: [(&str, &str); 7] = [
         ("cn-", "aws-cn"),
         ("us-gov-", "aws-us-gov"),

@@ -1,6 +1,7 @@
-//! Asks AWS. The AWS SDK appears nowhere else.
+//! Calls AWS. The AWS SDK appears in no other module.
 
 mod account;
+mod api_call;
 mod cache_key;
 mod client;
 mod credentials;
@@ -19,5 +20,6 @@ pub mod role_rules;
 mod snapshot_cache;
 
 pub use client::{Aws, Limits, NoCertificates};
+pub use error::{Audience, AwsError};
 pub use metrics::{AwsMetrics, SnapshotSource, WaitReason};
 pub use snapshot_cache::SnapshotCache;

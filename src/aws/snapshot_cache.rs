@@ -10,10 +10,11 @@ use moka::sync::Cache;
 
 use super::cache_key::CacheKey;
 use super::client::Aws;
+use super::error::{Advice, AwsError};
 use super::metrics::{AwsMetrics, SnapshotSource, WaitReason};
 use super::priority_semaphore::{PrioritySemaphore, SharedPriority};
 use super::rate_limit::{REQUESTS_PER_REFRESH, RateLimiters, RequestBudget};
-use crate::api::{AttemptError, ErrorCode};
+use crate::api::ErrorCode;
 use crate::aws::identity::{Caller, Identity};
 use crate::aws::priority::Priority;
 use crate::bedrock::catalog::Snapshot;
@@ -25,7 +26,7 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// for.
 const MAX_AGE: Duration = Duration::from_hours(30 * 24);
 
-type Fetched = Result<Arc<Snapshot>, AttemptError>;
+type Fetched = Result<Arc<Snapshot>, AwsError>;
 
 /// A fetch under way.
 #[derive(Clone)]
@@ -81,7 +82,7 @@ impl SnapshotCache {
     }
 
     /// The enabled regions of the caller's account, asked now.
-    pub async fn account_regions(&self, caller: &Caller) -> Result<Vec<String>, AttemptError> {
+    pub async fn account_regions(&self, caller: &Caller) -> Result<Vec<String>, AwsError> {
         self.aws.account_regions(caller).await
     }
 
@@ -99,6 +100,7 @@ impl SnapshotCache {
         not_before: Timestamp,
         urgency: Priority,
     ) -> Fetched {
+        self.aws.check_partition(caller, region)?;
         let key = CacheKey::new(caller.identity(), region);
         let known = self.known.get(&key);
         // One from before the clock was set back looks young for as long as that took: it is asked anew.
@@ -170,9 +172,10 @@ impl SnapshotCache {
         });
         let result = async move {
             task.await.unwrap_or_else(|ended| {
-                Err(AttemptError::new(
+                Err(AwsError::new(
                     ErrorCode::ServiceError,
-                    format!("the fetch ended early: {ended}"),
+                    format!("the fetch stopped unexpectedly ({ended})"),
+                    Advice::Retry,
                 ))
             })
         };

@@ -10,7 +10,7 @@ use super::output::{Outcome, note};
 use super::page::About;
 use super::progress::Progress;
 use super::selectors::Selectors;
-use crate::aws::NoCertificates;
+use crate::aws::{AwsError, NoCertificates};
 use crate::bedrock::selection::Selection;
 use crate::discovery::{Discovery, discover};
 use crate::publication::render::{RenderError, region_files};
@@ -46,8 +46,8 @@ pub(super) enum DiscoverError {
     Glob(#[from] globset::Error),
     #[error("{0}")]
     NoCertificates(#[from] NoCertificates),
-    #[error("{0}")]
-    Regions(String),
+    #[error(transparent)]
+    Regions(#[from] AwsError),
     #[error("no region answered")]
     NoAnswer,
     #[error("{0}")]
@@ -90,10 +90,7 @@ impl Discover {
             progress.discovered(p);
         })
         .await;
-        // The operator's advice, in this command's words.
-        discovery.map_err(|error| {
-            DiscoverError::Regions(error.message.replace("spec.regions", "--region"))
-        })
+        Ok(discovery?)
     }
 }
 
@@ -101,7 +98,7 @@ fn about(discovery: &Discovery) -> About {
     let failures = discovery.failures();
     About {
         title: "discovered".to_owned(),
-        as_of: Some(discovery.asked_at),
+        as_of: Some(discovery.taken_at),
         failures: failures
             .map(|(region, error)| (region.to_owned(), error.message.clone()))
             .collect(),

@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
+pub(super) use crate::text::printable;
+
 /// Why a result cannot be printed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PrintError {
@@ -54,34 +56,4 @@ pub(super) fn print_yaml(value: &impl Serialize) -> Result<(), PrintError> {
 pub(super) fn note(text: &str) {
     // There is nobody left to tell that stderr is closed.
     let _ = writeln!(io::stderr(), "{}", printable(text));
-}
-
-/// The text without what a terminal or a browser would obey: names come from AWS, or from a folder.
-pub(super) fn printable(text: &str) -> String {
-    let shown = |c: char| {
-        if (c.is_control() && c != '\n') || turns_text_around(c) {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            c
-        }
-    };
-    text.chars().map(shown).collect()
-}
-
-/// The controls of the Unicode bidirectional algorithm: with them a name looks like another one.
-fn turns_text_around(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_that_is_printed_is_obeyed() {
-        assert_eq!(
-            printable("a\x1b[31mb\r\u{9b}c\nd é\u{202e}"),
-            "a\u{fffd}[31mb\u{fffd}\u{fffd}c\nd é\u{fffd}"
-        );
-    }
 }

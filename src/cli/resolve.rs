@@ -153,7 +153,7 @@ impl Resolve {
         let region = std::slice::from_ref(&self.region);
         let discovery = discover(&snapshots, &caller, Some(region), &everything, |_| {})
             .await
-            .map_err(|error| ResolveCommandError::Live(error.message))?;
+            .map_err(|error| ResolveCommandError::Live(error.to_string()))?;
         let failure = discovery.failures().next().map(|(_, error)| error.clone());
         let Some(failure) = failure else {
             if discovery.published.regions.is_empty() {

@@ -22,10 +22,10 @@ use super::request::CallError;
 use super::status::StatusWriter;
 use super::watch::Stores;
 use crate::api::{AttemptError, BedrockModelMap, BedrockModelMapStatus, ErrorCode, LABEL_NAME};
-use crate::aws::SnapshotCache;
 use crate::aws::identity::Caller;
 use crate::aws::priority::Priority;
 use crate::aws::role_rules::RoleRules;
+use crate::aws::{Audience, SnapshotCache};
 use crate::bedrock::catalog::Snapshot;
 use crate::ops::metrics::Metrics;
 use crate::publication::ownership::{DesiredConfigMap, Owner};
@@ -278,18 +278,24 @@ impl Effects for ClusterEffects<'_> {
         urgency: Priority,
     ) -> Result<Arc<Snapshot>, AttemptError> {
         let span = tracing::info_span!("region", region);
-        let answer = self
+        let response = self
             .context
             .snapshots
-            .get(&self.caller, region, not_before, urgency);
-        let answer = answer.instrument(span).await;
-        let code = answer.as_ref().map_or_else(|e| e.code.as_str(), |_| "OK");
+            .get(&self.caller, region, not_before, urgency)
+            .instrument(span)
+            .await
+            .map_err(|error| error.to_attempt_error(Audience::Operator));
+        let code = response.as_ref().map_or_else(|e| e.code.as_str(), |_| "OK");
         self.context.metrics.region_queried(region, code);
-        answer
+        response
     }
 
     async fn list_account_regions(&self) -> Result<Vec<String>, AttemptError> {
-        self.context.snapshots.account_regions(&self.caller).await
+        self.context
+            .snapshots
+            .account_regions(&self.caller)
+            .await
+            .map_err(|error| error.to_attempt_error(Audience::Operator))
     }
 
     fn last_snapshot(&self, region: &str) -> Option<Arc<Snapshot>> {

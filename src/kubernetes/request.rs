@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::text::error_chain;
+
 /// How long one call may take. The client itself tries again when the API server is overloaded.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -44,18 +46,7 @@ pub async fn call<T>(
 pub fn explained(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.clone(),
-        other => {
-            let mut text = other.to_string();
-            let mut source = std::error::Error::source(other);
-            while let Some(error) = source {
-                let more = error.to_string();
-                if !text.contains(&more) {
-                    text = format!("{text}: {more}");
-                }
-                source = error.source();
-            }
-            text
-        }
+        other => error_chain(other),
     }
 }
 

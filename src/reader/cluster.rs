@@ -18,6 +18,7 @@ use crate::api::{
 };
 use crate::digest::sha256_hex;
 use crate::publication::content::read_mapping_json;
+use crate::text::error_chain;
 
 /// How long one call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -274,20 +275,6 @@ async fn call<T>(
             action: action(),
             message: status.message.clone(),
         }),
-        Err(error) => Err(unreachable(in_full(&error))),
+        Err(error) => Err(unreachable(error_chain(&error))),
     }
-}
-
-/// The error with its causes: what the client library says by itself is "service error".
-pub(super) fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = cause.source();
-    }
-    text
 }

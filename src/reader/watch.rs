@@ -8,8 +8,9 @@ use kube::Client;
 use kube::core::Status;
 use kube::runtime::{WatchStreamExt as _, watcher};
 
-use super::cluster::{GetError, ProfileMapping, Reader, in_full};
+use super::cluster::{GetError, ProfileMapping, Reader};
 use crate::api::{BedrockModelMap, BedrockModelMapStatus};
+use crate::text::error_chain;
 
 /// After this time a `ConfigMap` is read again that could not be read.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
@@ -109,7 +110,7 @@ impl MappingWatch {
             },
             None => GetError::Unreachable {
                 action,
-                message: in_full(error),
+                message: error_chain(error),
             },
         }
     }

@@ -239,7 +239,7 @@ async fn an_account_that_does_not_tell_its_regions() {
     variables.push(("AWS_REGION", "us-gov-west-1"));
     run(&variables, &["discover"])
         .await
-        .failed(1, "name them in --region");
+        .failed(1, "name the regions with --region");
 }
 
 #[tokio::test]
@@ -248,7 +248,15 @@ async fn without_credentials_or_bedrock_it_says_so() {
     let url = simulator.url();
     let no_keys = [("AWS_ENDPOINT_URL", url.as_str())];
     let arguments = ["discover", "--region", "us-east-1"];
-    run(&no_keys, &arguments).await.failed(1, "credentials");
+    let live = ["resolve", "any", "--region", "us-east-1", "--live"];
+    for arguments in [&arguments[..], &live] {
+        let done = run(&no_keys, arguments).await;
+        done.failed(1, "no AWS credentials found");
+        done.failed(1, "log in to AWS");
+        for word in ["operator", "spec.", "later"] {
+            assert!(!done.stderr.contains(word), "{word}: {done}");
+        }
+    }
     run(&aws("http://127.0.0.1:1"), &arguments)
         .await
         .failed(1, "us-east-1: Unreachable");

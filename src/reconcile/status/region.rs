@@ -257,10 +257,15 @@ fn unpublished(state: RegionState) -> RegionStatus {
     }
 }
 
-/// Tells credentials that nobody accepts from regions that are not enabled: the service says the
-/// same word for both.
+/// Whether no region accepts the credentials: the service has one error code for invalid credentials
+/// and for a region that is not enabled.
+pub fn is_rejected_by_all_regions(code: ErrorCode, peers: PeerEvidence) -> bool {
+    code == ErrorCode::RegionDisabled && !peers.accept_credentials
+}
+
+/// The error of a region with regard to the other regions.
 pub fn disabled_or_invalid_credentials(error: AttemptError, others: PeerEvidence) -> AttemptError {
-    if error.code == ErrorCode::RegionDisabled && !others.accept_credentials {
+    if is_rejected_by_all_regions(error.code, others) {
         return AttemptError {
             code: ErrorCode::InvalidCredentials,
             message: format!(
