@@ -1,10 +1,10 @@
 //! The types of the conditions in the status.
 
-/// Whether the latest spec was tried and every region that has ever answered is published.
+/// True if the latest spec was attempted and every region that ever succeeded is published.
 pub const READY: &str = "Ready";
-/// Present while an announced refresh is under way.
+/// Present while the first, a forced, or a spec change's refresh is in progress.
 pub const RECONCILING: &str = "Reconciling";
-/// Present while only a change by a user helps.
+/// Present while the operator cannot continue until a user changes something.
 pub const STALLED: &str = "Stalled";
-/// Whether at least one requested region is Stale or Failed.
+/// True if at least one region of the spec is Stale or Failed.
 pub const DEGRADED: &str = "Degraded";

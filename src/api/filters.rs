@@ -1,17 +1,17 @@
-//! Which models and inference profiles a user asks for.
+//! The filters of the spec: models and inference profiles.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schema;
 
-/// Filters on models. An omitted or empty filter lets every model pass.
+/// Filters on models. Every model passes a filter that is omitted or empty.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ModelsSpec {
-    /// Globs on the model id (`*` any characters, `?` one character), such as
-    /// `anthropic.claude-*`; a model passes if any of them matches. At most 64, of at most 256
-    /// characters.
+    /// Globs on the model ID, such as `anthropic.claude-*`: at most 64, each of 1 to 256 characters.
+    /// `*` matches any number of characters, `?` exactly one. A model passes if any glob matches.
+    /// Default: every model passes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 64),
@@ -20,8 +20,8 @@ pub struct ModelsSpec {
     )]
     pub include: Vec<String>,
 
-    /// Globs on the model id, as in `include`; a model that any of them matches is left out, also if
-    /// `include` matches. At most 64, of at most 256 characters.
+    /// Globs on the model ID, in the syntax and bounds of `include`. A model that any glob matches is
+    /// not published, even if `include` matches it. Default: no model is excluded.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 64),
@@ -30,23 +30,24 @@ pub struct ModelsSpec {
     )]
     pub exclude: Vec<String>,
 
-    /// Names of providers as Bedrock gives them in `providerName`, such as `Anthropic`, in upper or
-    /// lower case. At most 64.
+    /// Provider names as in Bedrock's `providerName`, such as `Anthropic`: at most 64, each of 1 to
+    /// 128 characters, compared without regard to case. Default: every provider.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 64),
         inner(length(max = 128), regex(pattern = r"^\S(.*\S)?$")),
-        transform = schema::worded("must not be empty, nor start or end with a blank")
+        transform = schema::worded("must not be empty or start or end with a space")
     )]
     pub providers: Vec<String>,
 
-    /// States of a model's life, as Bedrock gives them in `modelLifecycle.status`. `ACTIVE`: offered
-    /// and maintained. `LEGACY`: still offered, with an end of life announced.
+    /// Lifecycle states as in Bedrock's `modelLifecycle.status`. `ACTIVE`: offered and maintained.
+    /// `LEGACY`: still offered, with an announced end of life. Default: every state.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 2), extend("x-kubernetes-list-type" = "set"))]
     pub lifecycle: Vec<LifecycleStatus>,
 
-    /// Input modalities such as `TEXT` or `IMAGE`; a model passes if it takes all of them. At most 16.
+    /// Input modalities in upper case, such as `TEXT` or `IMAGE`: at most 16, each of 1 to 64
+    /// characters. A model passes if it accepts all of them. Default: every model passes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -55,8 +56,8 @@ pub struct ModelsSpec {
     )]
     pub input_modalities: Vec<String>,
 
-    /// Output modalities such as `TEXT` or `EMBEDDING`; a model passes if it gives all of them. At
-    /// most 16.
+    /// Output modalities in upper case, such as `TEXT` or `EMBEDDING`: at most 16, each of 1 to 64
+    /// characters. A model passes if it produces all of them. Default: every model passes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -66,13 +67,13 @@ pub struct ModelsSpec {
     pub output_modalities: Vec<String>,
 }
 
-/// A state of a model's life.
+/// Lifecycle state of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum LifecycleStatus {
     /// Offered and maintained.
     Active,
-    /// Still offered, with an end of life announced.
+    /// Still offered, with an announced end of life.
     Legacy,
 }
 
@@ -90,8 +91,8 @@ impl LifecycleStatus {
 #[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct InferenceProfilesSpec {
-    /// Kinds of profiles to embed; both if omitted. `SYSTEM_DEFINED`: those of Bedrock.
-    /// `APPLICATION`: those that the account made itself.
+    /// Profile types to publish: 1 or 2. `SYSTEM_DEFINED`: profiles that Bedrock provides.
+    /// `APPLICATION`: profiles that users of the account created. Default: both.
     #[schemars(length(min = 1, max = 2), extend("x-kubernetes-list-type" = "set"))]
     pub types: Vec<ProfileType>,
 }
@@ -104,13 +105,13 @@ impl Default for InferenceProfilesSpec {
     }
 }
 
-/// A kind of inference profile.
+/// Type of an inference profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ProfileType {
-    /// Made by Amazon Bedrock.
+    /// Provided by Amazon Bedrock.
     SystemDefined,
-    /// Made by a user of the account, mostly to tell costs apart.
+    /// Created by a user of the account, usually to track cost.
     Application,
 }
 

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 pub enum RegionState {
     /// The last attempt succeeded.
     Fresh,
-    /// The region answered, and no model is left after selection.
+    /// The last attempt succeeded, and the filters select no model.
     Empty,
-    /// The last attempt failed; older data is published.
+    /// The last attempt failed; the last good data stays published.
     Stale,
-    /// The last attempt failed; nothing was ever published.
+    /// The last attempt failed; no data is published.
     Failed,
-    /// Bedrock has no endpoint of that name, and nothing was ever published.
+    /// Bedrock has no endpoint in the region; no data is published.
     Unsupported,
-    /// The region is not enabled for the account, and nothing was ever published.
+    /// The region is not enabled for the account; no data is published.
     Disabled,
 }

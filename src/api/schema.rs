@@ -1,13 +1,13 @@
-//! What the derived schema lacks for Kubernetes.
+//! Transformations that make the derived schema fit Kubernetes.
 
 use schemars::transform::{Transform as _, transform_subschemas};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-/// Makes a schema read and behave well in Kubernetes:
+/// Adapts a schema to Kubernetes:
 ///
-/// - Lines of a description are joined, for `kubectl explain` breaks them anew.
-/// - No field is `nullable`: the API server then takes a null for an omitted field, and does not store it.
+/// - Joins the lines of a description, because `kubectl explain` wraps them itself.
+/// - Removes `nullable`, so that the API server treats null as an omitted field and does not store it.
 pub fn plain(schema: &mut Schema) {
     if let Some(Value::String(description)) = schema.get_mut("description") {
         *description = description.replace('\n', " ");
@@ -31,8 +31,8 @@ pub fn plain(schema: &mut Schema) {
     transform_subschemas(&mut plain, schema);
 }
 
-/// Has the API server say in words what the pattern asks for of the value, the items or the values of a map. The
-/// pattern stays: editors and offline checks read it, and not the rules.
+/// Adds a rule with a readable message beside the pattern of the value, the items or the map values. The pattern stays,
+/// because editors and offline checks read patterns and ignore rules.
 pub fn worded(message: &'static str) -> impl FnMut(&mut Schema) {
     move |schema| {
         if let Some(pattern) = schema.get("pattern").and_then(Value::as_str) {
@@ -62,8 +62,8 @@ pub fn labels(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-// 32 values of 1024 characters of 4 bytes, and their keys, stay within the 256 KiB that the annotations of an
-// object may have.
+// 32 values of 1024 characters of up to 4 bytes, with their keys, stay below the 256 KiB that Kubernetes allows for the
+// annotations of an object.
 pub fn annotations(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",

@@ -1,4 +1,4 @@
-//! What a user declares.
+//! The spec of a `BedrockModelMap`.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ use super::filters::{InferenceProfilesSpec, ModelsSpec};
 use super::schema;
 use super::status::BedrockModelMapStatus;
 
-/// The refresh interval of a resource that names none.
+/// Refresh interval of a resource that sets none.
 pub const DEFAULT_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_hours(6);
-/// The shortest refresh interval; the rule on `spec.refreshInterval` holds to it.
+/// Shortest refresh interval that the rule on `spec.refreshInterval` accepts.
 pub const MIN_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_mins(1);
-/// The longest refresh interval; the rule on `spec.refreshInterval` holds to it.
+/// Longest refresh interval that the rule on `spec.refreshInterval` accepts.
 pub const MAX_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_hours(30 * 24);
 
-/// Which models and inference profiles of Amazon Bedrock to map, where, and how often.
+/// Desired state: the regions, models and inference profiles to map, and how to publish them.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "bedrock.modelmap.dev",
@@ -29,24 +29,26 @@ pub const MAX_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_
     namespaced,
     derive = "PartialEq",
     status = "BedrockModelMapStatus",
-    doc = "Keeps in ConfigMaps which Amazon Bedrock models exist in which region, and through which inference profile each is invoked.",
+    doc = "Discovers which Amazon Bedrock models each AWS region offers and which inference profile invokes them, and publishes the result as ConfigMaps.",
     validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name must have at most 63 characters: it is used as a label value"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether the latest spec is published"),
-    printcolumn(name = "Regions", type_ = "string", json_path = ".status.summary.regionsFresh", description = "Fresh regions of all regions"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Status of the Ready condition"),
+    printcolumn(name = "Regions", type_ = "string", json_path = ".status.summary.regionsFresh", description = "Regions whose last attempt succeeded, of all regions"),
     printcolumn(name = "Models", type_ = "integer", json_path = ".status.summary.models", description = "Published (region, model) pairs"),
     printcolumn(name = "Profiles", type_ = "integer", json_path = ".status.summary.profiles", description = "Published (region, inference profile) pairs"),
-    printcolumn(name = "Last Refresh", type_ = "date", json_path = ".status.lastRefreshTime", description = "When the published answers were last confirmed"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Since when the resource exists"),
-    printcolumn(name = "Next Refresh", type_ = "string", json_path = ".status.nextRefreshTime", priority = 1, description = "When a region is asked next"),
-    printcolumn(name = "Stale", type_ = "integer", json_path = ".status.summary.stale", priority = 1, description = "Regions whose older data is published because the last attempt failed"),
-    printcolumn(name = "Failed", type_ = "integer", json_path = ".status.summary.failed", priority = 1, description = "Regions that never answered"),
-    printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1, description = "What the Ready condition says")
+    printcolumn(name = "Last Refresh", type_ = "date", json_path = ".status.lastRefreshTime", description = "Time at which AWS last confirmed published content"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Time since the resource was created"),
+    printcolumn(name = "Next Refresh", type_ = "string", json_path = ".status.nextRefreshTime", priority = 1, description = "Time of the next scheduled attempt in any region"),
+    printcolumn(name = "Stale", type_ = "integer", json_path = ".status.summary.stale", priority = 1, description = "Regions whose last attempt failed and whose last good data stays published"),
+    printcolumn(name = "Failed", type_ = "integer", json_path = ".status.summary.failed", priority = 1, description = "Regions whose last attempt failed and that have no data published"),
+    printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1, description = "Message of the Ready condition")
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = schema::plain)]
 pub struct BedrockModelMapSpec {
-    /// AWS regions to map, such as `us-east-1`: 1 to 64, each once. Omitted: every region that is
-    /// enabled for the account, which needs the permission `account:ListRegions`.
+    /// AWS regions to discover, such as `us-east-1`: 1 to 64 unique names. Default: every region
+    /// that is enabled for the account, which requires the permission `account:ListRegions`. GovCloud,
+    /// the European Sovereign Cloud and the isolated partitions lack that API: there the resource
+    /// stalls with the reason `RegionsUnavailable` until the spec names regions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 64),
@@ -56,11 +58,11 @@ pub struct BedrockModelMapSpec {
     )]
     pub regions: Option<Vec<String>>,
 
-    /// How often every region is asked again, as a Go duration such as `6h` or `1h30m`: at least
-    /// `1m`, at most `720h` (30 days). Each refresh is moved by up to 5 % either way, so that many
-    /// resources do not ask at the same moment. Default: `6h`.
-    // The numbers of digits keep what the pattern lets pass within the 292 years that `duration` takes: beyond, the
-    // rule would fail instead of saying no.
+    /// Time between two refreshes of a region, as a Go duration such as `6h` or `1h30m`: `1m` to
+    /// `720h` (30 days). Default: `6h`. Jitter of up to 5 % spreads the refreshes of many resources.
+    /// A region that fails is retried after 30 s, then 1 min, 2 min and so on up to this interval.
+    // The digit limits keep every value that matches within the 292 years that `duration` parses: beyond that the rule
+    // would fail instead of reporting the message.
     #[serde(default = "default_refresh_interval")]
     #[schemars(length(max = 32))]
     #[x_kube(validation = Rule::new(
@@ -68,30 +70,32 @@ pub struct BedrockModelMapSpec {
     ).message("refreshInterval must be a Go duration between 1m and 720h (30 days), such as 6h or 1h30m"))]
     pub refresh_interval: String,
 
-    /// While true, AWS is not asked and nothing is written, the status included. What is published
-    /// stays. Default: false.
+    /// Pauses the resource. While `true`, the operator calls no AWS API and writes nothing, the
+    /// status included; published ConfigMaps stay. Default: `false`.
     #[serde(default)]
     pub suspend: bool,
 
-    /// Which models to keep. Omitted: all. A model is kept if it passes every filter given.
+    /// Selects the models to publish. A model is published if it passes every filter that is set.
+    /// Default: all models.
     #[serde(default)]
     pub models: ModelsSpec,
 
-    /// Which inference profiles to embed in the models that they reference.
+    /// Selects the inference profiles to publish. Each profile is embedded in the models of the same
+    /// region that it contains. Default: all profiles.
     #[serde(default)]
     pub inference_profiles: InferenceProfilesSpec,
 
-    /// As whom AWS is asked. Omitted: with the operator's own credentials.
+    /// AWS identity used for discovery. Default: the operator's own credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws: Option<AwsSpec>,
 
-    /// How the ConfigMaps look.
+    /// Names, metadata and size of what the operator publishes.
     #[serde(default)]
     pub output: OutputSpec,
 
-    /// What becomes of the ConfigMaps when this resource is deleted. `Delete`, the default: they go
-    /// with it (owner reference). `Retain`: they stay (no owner reference); a resource of the same
-    /// name takes them over again.
+    /// What happens to the ConfigMaps when this resource is deleted. `Delete`: the garbage collector
+    /// deletes them, because they have an owner reference. `Retain`: they stay, without an owner
+    /// reference; a new resource of the same name takes them over. Default: `Delete`.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 }
@@ -115,15 +119,16 @@ fn default_refresh_interval() -> String {
     "6h".to_owned()
 }
 
-/// As whom AWS is asked.
+/// AWS identity used for discovery.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(validation = Rule::new("!has(self.externalId) || has(self.roleArn)").message("externalId needs roleArn: it is sent when that role is assumed"))]
 #[serde(rename_all = "camelCase")]
 pub struct AwsSpec {
-    /// ARN of an IAM role to assume, such as `arn:aws:iam::123456789012:role/bedrock-reader`, at most
-    /// 2048 characters. The operator must permit it for this namespace (`--allow-role`); otherwise the
-    /// resource stalls with the reason `RoleNotAllowed`, and what is published stays. The session is
-    /// named `<namespace>@<name>` after this resource. Omitted: the operator's own credentials.
+    /// ARN of the IAM role to assume, such as `arn:aws:iam::123456789012:role/bedrock-reader`: at
+    /// most 2048 characters. The operator's option `--allow-role` must permit the role for this
+    /// namespace; otherwise the resource stalls with the reason `RoleNotAllowed`. If STS refuses the
+    /// role, the regions fail with `AccessDenied`. Published ConfigMaps stay. The STS session is named `<namespace>@<name>` after this resource. Default:
+    /// the operator's own credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 2048),
@@ -132,8 +137,8 @@ pub struct AwsSpec {
     )]
     pub role_arn: Option<String>,
 
-    /// External id that the role's trust policy asks for: 2 to 1224 letters, digits and any of
-    /// `+=,.@:/_-`. Needs `roleArn`.
+    /// External ID that the trust policy of the role requires: 2 to 1224 letters, digits and
+    /// characters of `+=,.@:/_-`. Requires `roleArn`. Default: none is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 2, max = 1224),
@@ -143,22 +148,25 @@ pub struct AwsSpec {
     pub external_id: Option<String>,
 }
 
-/// How the ConfigMaps look.
+/// Names, metadata and size of what the operator publishes.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutputSpec {
-    /// Start of the ConfigMaps' names: `<prefix>-<region>` and `<prefix>-mapping`. Lower-case letters,
-    /// digits, `-` and `.`, at most 200 characters. Default: the resource's name.
+    /// Prefix of the ConfigMap names `<prefix>-<region>` and `<prefix>-mapping`: at most 200
+    /// lower-case letters, digits, `-` and `.`. Default: the name of this resource. After a change
+    /// the operator publishes under the new names and deletes the ConfigMaps of the old names. If a
+    /// name belongs to an object that is not this resource's, the operator leaves that object alone
+    /// and the region fails with `TargetConflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 200),
         regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"),
-        transform = schema::worded("must be the start of an object's name: lower-case letters, digits, - and ., each part between dots beginning and ending with a letter or a digit")
+        transform = schema::worded("must be the start of an object name: lower-case letters, digits, - and ., each part between dots beginning and ending with a letter or a digit")
     )]
     pub config_map_prefix: Option<String>,
 
-    /// Labels added to every ConfigMap, at most 32. The keys `app.kubernetes.io/managed-by` and
-    /// those that start with `bedrock.modelmap.dev/` are the operator's own.
+    /// Labels added to every ConfigMap: at most 32. The operator reserves the key
+    /// `app.kubernetes.io/managed-by` and keys that start with `bedrock.modelmap.dev/`. Default: none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(
         schema_with = "schema::labels",
@@ -172,8 +180,8 @@ pub struct OutputSpec {
     )]
     pub labels: BTreeMap<String, String>,
 
-    /// Annotations added to every ConfigMap, at most 32, with values of at most 1024 characters. Keys
-    /// that start with `bedrock.modelmap.dev/` are the operator's own.
+    /// Annotations added to every ConfigMap: at most 32, with values of at most 1024 characters. The
+    /// operator reserves keys that start with `bedrock.modelmap.dev/`. Default: none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::annotations")]
     #[x_kube(
@@ -184,14 +192,15 @@ pub struct OutputSpec {
     )]
     pub annotations: BTreeMap<String, String>,
 
-    /// Whether `mapping.json` of the merged ConfigMap is compressed into `mapping.json.gz`. `Auto`,
-    /// the default: when it has more than 900 KiB. `Always`: whatever its size. `Never`: not at all;
-    /// over 1 MiB it can then not be published. The ConfigMaps of the regions are never compressed.
+    /// When the merged ConfigMap holds `mapping.json.gz` (in `binaryData`) instead of `mapping.json`.
+    /// `Auto`: if `mapping.json` is larger than 900 KiB. `Always`: at any size. `Never`: a mapping
+    /// larger than 1 MiB is not published and fails with `PayloadTooLarge`. The ConfigMaps of single
+    /// regions are never compressed. Default: `Auto`.
     #[serde(default)]
     pub compression: Compression,
 
-    /// How much of the map `status.regions` shows. `Mapping`, the default: counts, and for each model
-    /// the ids of its inference profiles. `Summary`: counts only.
+    /// How much `status.regions` shows. `Mapping`: counts, and the inference profile IDs of each
+    /// model. `Summary`: counts only. Default: `Mapping`.
     #[serde(default)]
     pub status_detail: StatusDetail,
 }
@@ -199,29 +208,29 @@ pub struct OutputSpec {
 /// When the merged mapping is compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Compression {
-    /// When it has more than 900 KiB.
+    /// Compresses a mapping that is larger than 900 KiB.
     #[default]
     Auto,
-    /// Whatever its size.
+    /// Compresses at any size.
     Always,
-    /// Not at all; over 1 MiB it can then not be published.
+    /// Does not compress; a mapping larger than 1 MiB is not published.
     Never,
 }
 
-/// How much of the map the status shows.
+/// How much `status.regions` shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum StatusDetail {
-    /// Counts, and for each model the ids of the inference profiles that reference it.
+    /// Counts, and the inference profile IDs of each model.
     #[default]
     Mapping,
     /// Counts only.
     Summary,
 }
 
-/// What becomes of the ConfigMaps when the resource is deleted.
+/// What happens to the ConfigMaps when the resource is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {
-    /// They are deleted with it.
+    /// The garbage collector deletes them.
     #[default]
     Delete,
     /// They stay.

@@ -1,4 +1,4 @@
-//! What the operator reports.
+//! The status of a `BedrockModelMap`.
 
 use std::collections::BTreeMap;
 
@@ -8,33 +8,36 @@ use serde::{Deserialize, Serialize};
 
 use super::region_state::RegionState;
 
-/// What is published, how fresh it is, and what is wrong.
+/// Observed state: the published content, its freshness, and errors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 #[schemars(transform = super::schema::plain)]
 pub struct BedrockModelMapStatus {
-    /// The generation of the spec that was last tried in all regions.
+    /// `metadata.generation` of the spec that the operator last attempted in every region.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// `Ready`: the latest spec was tried, and every region that has ever answered is published.
-    /// `Reconciling`: the first refresh, one for a new spec, or a forced one is under way.
-    /// `Stalled`: only a change by a user helps. `Degraded`: a region asked for is Stale or Failed.
+    /// `Ready`: the latest spec was attempted, and every region that ever succeeded is
+    /// published. `Reconciling`: the first refresh, a refresh after a spec change or a forced
+    /// refresh is in progress. `Stalled`: the operator cannot continue until a user changes
+    /// something. `Degraded`: at least one region of the spec is Stale or Failed. `Reconciling` and
+    /// `Stalled` are absent while they do not apply.
     #[schemars(schema_with = "schema::conditions")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 
-    /// When the answers now published were last confirmed, by at least one region.
+    /// Time at which at least one region last confirmed its published content.
     #[schemars(schema_with = "schema::time")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_refresh_time: Option<Time>,
 
-    /// When a region is asked next.
+    /// Time of the next scheduled attempt in any region.
     #[schemars(schema_with = "schema::time")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_refresh_time: Option<Time>,
 
-    /// The value of the annotation `bedrock.modelmap.dev/requestedAt` whose refresh was last done.
+    /// Value of the annotation `bedrock.modelmap.dev/requestedAt` that the operator handled last. The
+    /// forced refresh is complete when this field equals the annotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_handled_refresh_request: Option<String>,
 
@@ -42,20 +45,20 @@ pub struct BedrockModelMapStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<Summary>,
 
-    /// The merged ConfigMap.
+    /// State of the merged ConfigMap, which holds the models of all regions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mapping: Option<MappingStatus>,
 
-    /// Why `regions` does not show the ids of models and profiles, although the spec asks for them.
-    /// `TooLarge`: the status would have passed 512 KiB.
+    /// Reason why `regions[].mapping` is absent although `spec.output.statusDetail` is `Mapping`.
+    /// `TooLarge`: the status would exceed 512 KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mapping_omitted: Option<MappingOmitted>,
 
-    /// The last question to the account for its enabled regions; absent when the spec names regions.
+    /// Result of the last `account:ListRegions` call. Absent if `spec.regions` names the regions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_regions: Option<AccountRegionsStatus>,
 
-    /// Each region, by its name.
+    /// State of each region, by region name.
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub regions: BTreeMap<String, RegionStatus>,
@@ -65,161 +68,169 @@ pub struct BedrockModelMapStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Summary {
-    /// Regions asked for, without those that are Unsupported or Disabled when the spec names none.
+    /// Number of regions of the spec. If the spec names no regions, Unsupported and Disabled regions
+    /// do not count.
     pub regions: i64,
-    /// Fresh and Empty regions of all regions, such as `33/34`; for `kubectl get`.
+    /// `fresh` and `regions` as one text, such as `33/34`, for `kubectl get`.
     pub regions_fresh: String,
-    /// Regions whose last attempt succeeded: Fresh or Empty.
+    /// Number of regions whose last attempt succeeded: Fresh or Empty.
     pub fresh: i64,
-    /// Regions whose last attempt failed while older data is published.
+    /// Number of regions whose last attempt failed and whose last good data stays published.
     pub stale: i64,
-    /// Regions whose last attempt failed and for which nothing was ever published.
+    /// Number of regions whose last attempt failed and that have no data published. If the spec names
+    /// regions, Unsupported and Disabled regions count.
     pub failed: i64,
-    /// Published (region, model) pairs.
+    /// Number of published models, counted once for each region.
     pub models: i64,
-    /// Published (region, inference profile) pairs.
+    /// Number of published inference profiles, counted once for each region.
     pub profiles: i64,
-    /// Inference profiles embedded in models.
+    /// Number of (model, inference profile) pairs published, summed over the regions.
     pub associations: i64,
-    /// Published (region, model) pairs that can only be invoked through an inference profile.
+    /// Number of published models that only an inference profile can invoke, counted once for each
+    /// region.
     pub requiring_profile: i64,
 }
 
-/// The merged ConfigMap.
+/// State of the merged ConfigMap.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MappingStatus {
-    /// Its name.
+    /// Name of the ConfigMap.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub config_map: String,
-    /// SHA-256 of `mapping.json` before compression, in hex.
+    /// SHA-256 of the uncompressed `mapping.json`: 64 hexadecimal digits.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub sha256: String,
-    /// Size of `mapping.json`, or of `mapping.json.gz` where compressed, in bytes.
+    /// Published size in bytes: of `mapping.json.gz` if compressed, else of `mapping.json`.
     pub bytes: i64,
-    /// Whether `mapping.json.gz` (in `binaryData`) takes the place of `mapping.json`.
+    /// Whether the ConfigMap holds `mapping.json.gz` (in `binaryData`) instead of `mapping.json`.
     pub compressed: bool,
-    /// Why the merged ConfigMap could not be brought up to date; absent when it was.
+    /// Error of the last write. Absent if the ConfigMap is up to date.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<AttemptError>,
 }
 
-/// Why the status shows no ids.
+/// Reason why the status shows no mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum MappingOmitted {
-    /// The status would have passed 512 KiB.
+    /// The status would exceed 512 KiB.
     TooLarge,
 }
 
-/// The last question to the account for its enabled regions.
+/// Result of the last `account:ListRegions` call.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AccountRegionsStatus {
-    /// When the account was last asked.
+    /// Time of the last attempt.
     #[schemars(schema_with = "schema::time")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_attempt_time: Option<Time>,
-    /// How many attempts in a row failed.
+    /// Number of consecutive failed attempts; 0 after a success. A retry follows after 30 s, then
+    /// 1 min, 2 min and so on up to the refresh interval.
     pub consecutive_failures: i64,
-    /// What the last attempt ended with, if it failed. The regions known before are kept.
+    /// Error of the last attempt; absent after a success. The previous list of regions stays in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<AttemptError>,
-    /// The generation of the spec for which the account last told its regions. An answer is held
-    /// for having shrunk only by comparison with one for the same spec.
+    /// `metadata.generation` of the spec at the last successful call. The shrink guard compares only
+    /// results of the same generation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// SHA-256, in hex, of the list of regions that is held for having shrunk: the next attempt
-    /// confirms it if it gives the same list.
+    /// SHA-256, in hexadecimal digits, of a list with less than half of the known regions that waits
+    /// for confirmation. The operator accepts the list if the next attempt returns it again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_answer: Option<String>,
 }
 
-/// How a region stands.
+/// State of one region.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RegionStatus {
-    /// `Fresh`: the last attempt succeeded. `Empty`: it succeeded, and no model is left after
-    /// selection. `Stale`: the last attempt failed, older data is published. `Failed`: the last
-    /// attempt failed, nothing was ever published. `Unsupported`: Bedrock has no endpoint of that
-    /// name, nothing was ever published. `Disabled`: the region is not enabled for the account,
-    /// nothing was ever published.
+    /// State of the region. `Fresh`: the last attempt succeeded. `Empty`: the last attempt succeeded,
+    /// and the filters select no model. `Stale`: the last attempt failed, and the last good data
+    /// stays published. `Failed`: the last attempt failed, and no data is published. `Unsupported`:
+    /// Bedrock has no endpoint in the region, and no data is published. `Disabled`: the region is not
+    /// enabled for the account, and no data is published.
     pub state: RegionState,
-    /// The region's ConfigMap; absent when none is published.
+    /// Name of the region's ConfigMap. Absent if none is published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_map: Option<String>,
-    /// SHA-256 of `models.json`, in hex.
+    /// SHA-256 of `models.json`: 64 hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// Size of `models.json` in bytes.
     #[serde(default)]
     pub bytes: i64,
-    /// Published models.
+    /// Number of published models.
     #[serde(default)]
     pub models: i64,
-    /// Inference profiles that at least one published model embeds.
+    /// Number of distinct inference profiles that the published models embed.
     #[serde(default)]
     pub profiles: i64,
-    /// Inference profiles embedded, counted once for each model.
+    /// Number of (model, inference profile) pairs published.
     #[serde(default)]
     pub associations: i64,
-    /// Published models that can only be invoked through an inference profile.
+    /// Number of published models that only an inference profile can invoke.
     #[serde(default)]
     pub requiring_profile: i64,
-    /// Inference profiles none of whose models the region lists.
+    /// Number of inference profiles that contain no model of the region's list. They are not
+    /// published.
     #[serde(default)]
     pub orphan_profiles: i64,
-    /// The generation of the spec by which the content now published was selected. An answer is held
-    /// for having shrunk only by comparison with one to the same spec.
+    /// `metadata.generation` of the spec that selected the published content. The shrink guard
+    /// compares only results of the same generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// SHA-256, in hex, of the model ids of an answer that is held for having shrunk: the next
-    /// attempt confirms it if it names the same models.
+    /// SHA-256, in hexadecimal digits, of the model IDs of a response with less than half of the
+    /// published models. The operator publishes that response if the next attempt returns the same
+    /// models.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_answer: Option<String>,
-    /// When the content now published was first seen.
+    /// Time at which AWS first returned the published content.
     #[schemars(schema_with = "schema::time")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discovered_at: Option<Time>,
-    /// When the content now published was last confirmed.
+    /// Time at which AWS last confirmed the published content.
     #[schemars(schema_with = "schema::time")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_success_time: Option<Time>,
-    /// When the region was last asked.
+    /// Time of the last attempt.
     #[schemars(schema_with = "schema::time")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_attempt_time: Option<Time>,
-    /// Since when the content published could not be confirmed; absent unless the state is Stale.
+    /// Time of the first failed attempt since the last success. Absent unless the state is Stale.
     #[schemars(schema_with = "schema::time")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_since: Option<Time>,
-    /// How many attempts in a row failed. The region is asked again after 30 s, then 1 min, 2 min
-    /// and so on up to the refresh interval.
+    /// Number of consecutive failed attempts; 0 after a success. A retry follows after 30 s, then
+    /// 1 min, 2 min and so on up to the refresh interval; after 1 min at most if AWS responded and
+    /// the publication failed.
     #[serde(default)]
     pub consecutive_failures: i64,
-    /// What the last attempt ended with, if it failed.
+    /// Error of the last attempt; absent after a success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<AttemptError>,
-    /// For each model the sorted ids of the inference profiles that reference it.
+    /// The sorted inference profile IDs of each published model. Absent with
+    /// `spec.output.statusDetail: Summary`, and if `status.mappingOmitted` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<BTreeMap<String, Vec<String>>>,
 }
 
-/// What an attempt ended with.
+/// Error of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttemptError {
-    /// What went wrong, as one word, such as `AccessDenied`, `Throttled` or `Timeout`.
+    /// Stable code for alerts and scripts, such as `AccessDenied`, `Throttled` or `Timeout`.
     #[schemars(with = "String")]
     pub code: ErrorCode,
-    /// What went wrong and what to do about it.
+    /// Human-readable details, with what to do.
     pub message: String,
-    /// How many seconds the service asked to wait before the next attempt.
+    /// Minimum number of seconds until the next attempt, as AWS requested. Absent if AWS named none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<i64>,
 }
 
 impl AttemptError {
-    /// An error for which the service named no time to wait.
+    /// An error without a minimum wait.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -229,12 +240,12 @@ impl AttemptError {
     }
 }
 
-/// What went wrong, as one word: stable, for alerts and scripts.
+/// Stable code of an error, for alerts and scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ErrorCode {
-    /// AWS knows the caller and refuses: an IAM permission is missing.
+    /// AWS denied the request: the identity lacks an IAM permission.
     AccessDenied,
-    /// The credentials are missing, expired or not accepted anywhere.
+    /// The credentials are missing, expired or rejected in every region.
     InvalidCredentials,
     /// The operator's configuration does not permit the role for this namespace.
     RoleNotAllowed,
@@ -242,41 +253,41 @@ pub enum ErrorCode {
     RegionDisabled,
     /// The endpoint's name does not exist in DNS.
     NameNotResolved,
-    /// The endpoint could not be reached, or the connection broke.
+    /// The connection to the endpoint failed or broke.
     Unreachable,
-    /// No answer came within the time allowed.
+    /// No response arrived within the deadline.
     Timeout,
-    /// AWS asked to slow down.
+    /// AWS throttled the request.
     Throttled,
-    /// AWS failed on its own side.
+    /// AWS returned a server error.
     ServiceError,
-    /// AWS refused the request as wrong.
+    /// AWS rejected the request as invalid.
     InvalidRequest,
-    /// The answer is not what the API promises.
+    /// The response does not have the form that the API documents.
     MalformedAnswer,
-    /// The pages of the answer did not come to an end.
+    /// The pagination of the response did not end.
     EndlessPagination,
-    /// The answer is larger than the operator accepts.
+    /// The response exceeds the size limit.
     AnswerTooLarge,
-    /// The answer had less than half of the models known before, and is held until confirmed.
+    /// The response has less than half of the published models, and waits for confirmation.
     ShrinkHeld,
-    /// The content is larger than a ConfigMap can be.
+    /// The content exceeds the size limit of a ConfigMap.
     PayloadTooLarge,
-    /// A ConfigMap of that name exists and is not this resource's.
+    /// A ConfigMap of that name exists and does not belong to this resource.
     TargetConflict,
-    /// The Kubernetes API did not take the ConfigMap.
+    /// The Kubernetes API rejected or failed the write of the ConfigMap.
     WriteFailed,
-    /// The partition has no service that lists the account's regions.
+    /// The partition has no API that lists the regions of an account.
     RegionsUnavailable,
     /// The spec is not valid.
     InvalidSpec,
-    /// A code of another version of the operator.
+    /// A code that another version of the operator wrote.
     #[serde(other)]
     Unknown,
 }
 
 impl ErrorCode {
-    /// The code as it stands in the status.
+    /// The code as the status shows it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AccessDenied => "AccessDenied",
@@ -302,7 +313,7 @@ impl ErrorCode {
         }
     }
 
-    /// Whether AWS answered, and the answer could not be published.
+    /// Whether AWS responded and the publication failed.
     pub fn concerns_publication(self) -> bool {
         match self {
             Self::PayloadTooLarge | Self::TargetConflict | Self::WriteFailed => true,
@@ -326,7 +337,7 @@ impl ErrorCode {
         }
     }
 
-    /// Whether only a change by a user helps, so that the resource is `Stalled`.
+    /// Whether the resource is `Stalled` until a user changes something.
     pub fn needs_user(self) -> bool {
         match self {
             Self::AccessDenied
@@ -369,12 +380,12 @@ mod schema {
                 "type": "object",
                 "required": ["type", "status", "lastTransitionTime", "reason", "message"],
                 "properties": {
-                    "type": { "type": "string", "maxLength": 316, "description": "Ready, Reconciling, Stalled or Degraded." },
-                    "status": { "type": "string", "enum": ["True", "False", "Unknown"], "description": "True: the condition holds. False: it does not. Unknown: that cannot be said yet." },
-                    "observedGeneration": { "type": "integer", "format": "int64", "minimum": 0, "description": "The generation of the spec that the condition speaks of." },
-                    "lastTransitionTime": { "type": "string", "format": "date-time", "description": "When the status last changed." },
-                    "reason": { "type": "string", "minLength": 1, "maxLength": 1024, "description": "Why, as one word." },
-                    "message": { "type": "string", "maxLength": 32768, "description": "Why, for people." },
+                    "type": { "type": "string", "maxLength": 316, "description": "Type of the condition: Ready, Reconciling, Stalled or Degraded." },
+                    "status": { "type": "string", "enum": ["True", "False", "Unknown"], "description": "True, False or Unknown." },
+                    "observedGeneration": { "type": "integer", "format": "int64", "minimum": 0, "description": "metadata.generation of the spec that the condition describes." },
+                    "lastTransitionTime": { "type": "string", "format": "date-time", "description": "Time at which the status of the condition last changed." },
+                    "reason": { "type": "string", "minLength": 1, "maxLength": 1024, "description": "Stable one-word reason, for scripts." },
+                    "message": { "type": "string", "maxLength": 32768, "description": "Human-readable details." },
                 },
             },
         })

@@ -237,12 +237,12 @@ fn bad_specs() -> Vec<(&'static str, Value, &'static str)> {
         (
             "empty provider",
             models("providers", ""),
-            "spec.models.providers[0]: Invalid value: \"\": must not be empty, nor start or end with a blank",
+            "spec.models.providers[0]: Invalid value: \"\": must not be empty or start or end with a space",
         ),
         (
             "blank provider",
             models("providers", " "),
-            "spec.models.providers[0]: Invalid value: \" \": must not be empty, nor start or end with a blank",
+            "spec.models.providers[0]: Invalid value: \" \": must not be empty or start or end with a space",
         ),
         (
             "lifecycle twice",
@@ -314,32 +314,32 @@ fn bad_specs() -> Vec<(&'static str, Value, &'static str)> {
         (
             "prefix in upper case",
             prefix("Claude"),
-            "spec.output.configMapPrefix: Invalid value: \"Claude\": must be the start of an object's name: lower-case letters, digits, - and ., each part between dots beginning and ending with a letter or a digit",
+            "spec.output.configMapPrefix: Invalid value: \"Claude\": must be the start of an object name: lower-case letters, digits, - and ., each part between dots beginning and ending with a letter or a digit",
         ),
         (
             "prefix with an underscore",
             prefix("claude_3"),
-            "\"claude_3\": must be the start of an object's name",
+            "\"claude_3\": must be the start of an object name",
         ),
         (
             "prefix that begins with a dash",
             prefix("-claude"),
-            "\"-claude\": must be the start of an object's name",
+            "\"-claude\": must be the start of an object name",
         ),
         (
             "prefix that ends with a dash",
             prefix("claude-"),
-            "\"claude-\": must be the start of an object's name",
+            "\"claude-\": must be the start of an object name",
         ),
         (
             "prefix with two dots",
             prefix("claude..3"),
-            "\"claude..3\": must be the start of an object's name",
+            "\"claude..3\": must be the start of an object name",
         ),
         (
             "empty prefix",
             prefix(""),
-            "spec.output.configMapPrefix: Invalid value: \"\": must be the start of an object's name",
+            "spec.output.configMapPrefix: Invalid value: \"\": must be the start of an object name",
         ),
         (
             "prefix too long",
