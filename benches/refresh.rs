@@ -100,7 +100,7 @@ fn association(catalog: &Catalog) {
         bytes: 0,
     };
     let everything = BedrockModelMapSpec::default();
-    let selection = Selection::new(&everything.models, &everything.inference_profiles).unwrap();
+    let selection = Selection::new(&everything.models, &everything.inference_profiles);
     println!(
         "us-east-1: {} models, {} profiles",
         snapshot.models.len(),

@@ -25,8 +25,7 @@ pub fn holds(input: &[u8]) {
         taken_at: Timestamp::UNIX_EPOCH,
         bytes: input.len(),
     };
-    let everything =
-        Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default()).unwrap();
+    let everything = Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default());
     let catalog = associate(&snapshot, &everything);
     let (associations, profiles) = (catalog.associations, catalog.profiles);
     assert!(profiles + catalog.orphan_profiles <= snapshot.profiles.len());

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use globset::{Glob, GlobMatcher};
+use crate::bedrock::glob::Glob;
 
 use crate::api::{AttemptError, ErrorCode};
 use crate::aws::identity::{Identity, RoleArn};
@@ -43,9 +43,9 @@ impl From<Vec<RoleRule>> for RoleRules {
 #[derive(Clone, Debug)]
 pub struct RoleRule {
     namespace: Namespaces,
-    partition: GlobMatcher,
-    account: GlobMatcher,
-    path: Vec<GlobMatcher>,
+    partition: Glob,
+    account: Glob,
+    path: Vec<Glob>,
 }
 
 /// Whom a rule is for. A glob on names would also let in a namespace that someone makes later, under a name that fits.
@@ -124,11 +124,10 @@ impl FromStr for RoleRule {
 }
 
 /// A glob on one part. Only `*` and `?` have a meaning: what else globs know is not in an ARN.
-fn part_glob(part: &str) -> Option<GlobMatcher> {
+fn part_glob(part: &str) -> Option<Glob> {
     let good = |b: u8| b.is_ascii_alphanumeric() || b"+=,.@_-*?".contains(&b);
     let is_part = !part.is_empty() && part != "." && part != ".." && part.bytes().all(good);
-    let glob = Glob::new(part).ok().filter(|_| is_part)?;
-    Some(glob.compile_matcher())
+    is_part.then(|| Glob::new(part))
 }
 
 /// Whether the name can be a namespace's (RFC 1123 label).

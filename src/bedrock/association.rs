@@ -50,7 +50,7 @@ pub struct RegionCatalog {
 ///     taken_at: jiff::Timestamp::now(),
 ///     bytes: 0,
 /// };
-/// let everything = Selection::new(&Default::default(), &Default::default())?;
+/// let everything = Selection::new(&Default::default(), &Default::default());
 /// let catalog = associate(&snapshot, &everything);
 /// assert_eq!(catalog.associations, 1);
 /// let invoke_with = &facts(&catalog.models)["a.model-v1:0"].invoke_with;

@@ -4,6 +4,7 @@
 pub mod association;
 pub mod catalog;
 pub mod diff;
+pub mod glob;
 pub mod invocation;
 pub mod lifecycle;
 pub mod region;

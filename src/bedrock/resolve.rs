@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::bedrock::glob::Glob;
 use crate::bedrock::invocation::{self, InvocationFacts, ProfileFacts};
-use crate::bedrock::selection::glob_set;
 
 mod nearest;
 mod route;
@@ -234,10 +234,8 @@ fn matching<'m>(models: &'m Models, wanted: &str) -> Vec<(&'m str, &'m Map<Strin
             .collect()
     };
     if wanted.contains(['*', '?']) {
-        return match glob_set(&[wanted.to_owned()]) {
-            Ok(glob) => keep(&|id, _| glob.is_match(id)),
-            Err(_) => Vec::new(),
-        };
+        let glob = Glob::new(wanted);
+        return keep(&|id, _| glob.is_match(id));
     }
     let plain_wanted = plain(wanted);
     if plain_wanted.is_empty() {

@@ -1,16 +1,16 @@
 //! Which models and profiles of an answer a spec asks for.
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use serde_json::Value;
 
 use crate::api::{InferenceProfilesSpec, LifecycleStatus, ModelsSpec, ProfileType};
 use crate::bedrock::catalog::{FoundationModel, InferenceProfile, text};
+use crate::bedrock::glob::Globs;
 
 /// What a spec asks for, ready to be applied.
 #[derive(Clone, Debug)]
 pub struct Selection {
-    include: Option<GlobSet>,
-    exclude: GlobSet,
+    include: Option<Globs>,
+    exclude: Globs,
     providers: Vec<String>,
     lifecycle: Vec<LifecycleStatus>,
     input_modalities: Vec<String>,
@@ -21,24 +21,21 @@ pub struct Selection {
 
 impl Selection {
     /// Compiles the filters.
-    pub fn new(
-        models: &ModelsSpec,
-        profiles: &InferenceProfilesSpec,
-    ) -> Result<Self, globset::Error> {
+    pub fn new(models: &ModelsSpec, profiles: &InferenceProfilesSpec) -> Self {
         let both = [ProfileType::SystemDefined, ProfileType::Application];
         let every_type = both.iter().all(|t| profiles.types.contains(t));
-        Ok(Self {
+        Self {
             include: match models.include.as_slice() {
                 [] => None,
-                globs => Some(glob_set(globs)?),
+                globs => Some(Globs::new(globs)),
             },
-            exclude: glob_set(&models.exclude)?,
+            exclude: Globs::new(&models.exclude),
             providers: models.providers.clone(),
             lifecycle: models.lifecycle.clone(),
             input_modalities: models.input_modalities.clone(),
             output_modalities: models.output_modalities.clone(),
             profile_types: (!every_type).then(|| profiles.types.clone()),
-        })
+        }
     }
 
     /// Whether the model passes every filter.
@@ -80,31 +77,6 @@ fn same_name(a: &str, b: &str) -> bool {
     a.to_lowercase() == b.to_lowercase()
 }
 
-/// Only `*` and `?` have a meaning; everything else stands for itself. Several `*` in a row are one:
-/// globset takes `**` between slashes for folders, of which there may be none.
-pub(super) fn glob_set(globs: &[String]) -> Result<GlobSet, globset::Error> {
-    let mut set = GlobSetBuilder::new();
-    for glob in globs {
-        let mut pattern = String::with_capacity(glob.len());
-        for c in glob.chars() {
-            if c == '*' && pattern.ends_with('*') {
-                continue;
-            }
-            if matches!(c, '[' | ']' | '{' | '}' | '!' | '\\' | ',') {
-                pattern.push('\\');
-            }
-            pattern.push(c);
-        }
-        set.add(
-            GlobBuilder::new(&pattern)
-                .backslash_escape(true)
-                .literal_separator(false)
-                .build()?,
-        );
-    }
-    set.build()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -127,9 +99,7 @@ mod tests {
 
     fn keeps(spec: &serde_json::Value, id: &str) -> bool {
         let models: ModelsSpec = serde_json::from_value(spec.clone()).unwrap();
-        Selection::new(&models, &InferenceProfilesSpec::default())
-            .unwrap()
-            .keeps_model(&model(id))
+        Selection::new(&models, &InferenceProfilesSpec::default()).keeps_model(&model(id))
     }
 
     #[test]
@@ -179,7 +149,7 @@ mod tests {
             json!({"inputModalities": ["TEXT"]}),
         ] {
             let models: ModelsSpec = serde_json::from_value(spec.clone()).unwrap();
-            let selection = Selection::new(&models, &InferenceProfilesSpec::default()).unwrap();
+            let selection = Selection::new(&models, &InferenceProfilesSpec::default());
             assert!(!selection.keeps_model(&bare), "{spec}");
         }
     }
@@ -194,7 +164,7 @@ mod tests {
         for (types, expected) in cases {
             let spec: InferenceProfilesSpec =
                 serde_json::from_value(json!({"types": types})).unwrap();
-            let selection = Selection::new(&ModelsSpec::default(), &spec).unwrap();
+            let selection = Selection::new(&ModelsSpec::default(), &spec);
             let kept = ["SYSTEM_DEFINED", "APPLICATION", "BRAND_NEW"].map(|t| {
                 let item = json!({"inferenceProfileId": "p", "type": t});
                 selection.keeps_profile(&InferenceProfile::from_answer(0, item).unwrap())

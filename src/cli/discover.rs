@@ -43,8 +43,6 @@ pub(super) enum DiscoverError {
     #[error("the async runtime cannot be started: {0}")]
     Runtime(#[source] io::Error),
     #[error("{0}")]
-    Glob(#[from] globset::Error),
-    #[error("{0}")]
     NoCertificates(#[from] NoCertificates),
     #[error(transparent)]
     Regions(#[from] AwsError),
@@ -60,7 +58,7 @@ pub(super) enum DiscoverError {
 
 impl Discover {
     pub(super) fn execute(self) -> Result<Outcome, DiscoverError> {
-        let selection = self.selectors.selection()?;
+        let selection = self.selectors.selection();
         let discovery = block_on(self.ask(&selection)).map_err(DiscoverError::Runtime)??;
         let failures = discovery.failures().count();
         if discovery.answered() == 0 && failures > 0 {

@@ -76,8 +76,6 @@ pub(super) enum ResolveCommandError {
     Get(#[from] GetError),
     #[error("{0}")]
     Mount(#[from] MountError),
-    #[error("{0}")]
-    Glob(#[from] globset::Error),
     #[error("nothing is published of {region}: {why}")]
     NotPublished { region: String, why: String },
     #[error("{0}")]
@@ -147,7 +145,7 @@ impl Resolve {
     }
 
     async fn ask_bedrock(&self) -> Result<ModelMap, ResolveCommandError> {
-        let everything = Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default())?;
+        let everything = Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default());
         let caller = self.aws.caller();
         let snapshots = self.aws.snapshots().await?;
         let region = std::slice::from_ref(&self.region);

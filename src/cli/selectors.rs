@@ -42,7 +42,7 @@ pub(super) struct Selectors {
 }
 
 impl Selectors {
-    pub(super) fn selection(&self) -> Result<Selection, globset::Error> {
+    pub(super) fn selection(&self) -> Selection {
         let models = ModelsSpec {
             include: self.include.clone(),
             exclude: self.exclude.clone(),

@@ -18,9 +18,6 @@ pub enum SpecError {
     /// The interval is no Go duration, or out of bounds.
     #[error("spec.refreshInterval {0:?} is not a Go duration between 1m and 720h, such as 6h")]
     RefreshInterval(String),
-    /// A glob cannot be read.
-    #[error("spec.models: {0}")]
-    Glob(#[from] globset::Error),
     /// A region has no valid name.
     #[error("spec.regions: {0:?} is not an AWS region name")]
     Region(String),
@@ -56,7 +53,7 @@ impl ValidatedSpec {
             regions: spec.regions.clone(),
             interval: refresh_interval(spec)?,
             identity: identity(spec)?,
-            selection: Selection::new(&spec.models, &spec.inference_profiles)?,
+            selection: Selection::new(&spec.models, &spec.inference_profiles),
             prefix: spec.output.config_map_prefix.clone().unwrap_or(name),
         })
     }

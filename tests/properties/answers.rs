@@ -65,8 +65,7 @@ impl Lists {
     }
 
     pub fn catalog(&self) -> RegionCatalog {
-        let everything =
-            Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default()).unwrap();
+        let everything = Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default());
         associate(&self.snapshot(), &everything)
     }
 }

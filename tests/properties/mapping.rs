@@ -39,7 +39,7 @@ fn selection() -> impl Strategy<Value = Selection> {
             let models: ModelsSpec = serde_json::from_value(models).unwrap();
             let profiles: InferenceProfilesSpec =
                 serde_json::from_value(json!({"types": types})).unwrap();
-            Selection::new(&models, &profiles).unwrap()
+            Selection::new(&models, &profiles)
         },
     )
 }
@@ -170,7 +170,7 @@ proptest! {
         include in globs(),
     ) {
         let models = ModelsSpec { include, ..ModelsSpec::default() };
-        let selection = Selection::new(&models, &InferenceProfilesSpec::default()).unwrap();
+        let selection = Selection::new(&models, &InferenceProfilesSpec::default());
         let all = lists.catalog().models;
         for (id, model) in associate(&lists.snapshot(), &selection).models {
             prop_assert_eq!(Some(&model), all.get(&id));

@@ -94,8 +94,7 @@ fn answer(region: &str) -> DiscoveredRegion {
         taken_at: time("2026-11-23T10:00:00.123Z"),
         bytes: 0,
     };
-    let everything =
-        Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default()).unwrap();
+    let everything = Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default());
     DiscoveredRegion::of(associate(&snapshot, &everything), snapshot.taken_at).unwrap()
 }
 

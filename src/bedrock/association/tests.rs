@@ -33,7 +33,7 @@ fn selected(models: &[Value], profiles: &[Value], spec: &Value) -> RegionCatalog
     let filters: ModelsSpec = serde_json::from_value(spec["models"].clone()).unwrap();
     let types: InferenceProfilesSpec =
         serde_json::from_value(spec["inferenceProfiles"].clone()).unwrap();
-    let selection = Selection::new(&filters, &types).unwrap();
+    let selection = Selection::new(&filters, &types);
     associate(&snapshot(models, profiles), &selection)
 }
 

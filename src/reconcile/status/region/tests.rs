@@ -41,8 +41,7 @@ fn answer_named(name: &str, models: usize, taken_at: i64) -> DiscoveredRegion {
 }
 
 fn answer_of(snapshot: &Snapshot) -> DiscoveredRegion {
-    let everything =
-        Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default()).unwrap();
+    let everything = Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default());
     let catalog = crate::bedrock::association::associate(snapshot, &everything);
     DiscoveredRegion::of(catalog, snapshot.taken_at).unwrap()
 }
