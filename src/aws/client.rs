@@ -8,9 +8,8 @@ use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
-use aws_smithy_runtime_api::client::auth::AuthSchemeId;
 
-use super::credentials::CredentialStore;
+use super::credentials::{CredentialStore, SIGV4};
 use super::error::{Advice, AwsError, IdentityKind};
 use super::metrics::{AwsMetrics, NoMetrics};
 use super::metrics_interceptor::MetricsInterceptor;
@@ -23,12 +22,6 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Attempts of one call, the first included.
 const ATTEMPTS: u32 = 3;
-
-/// AWS Signature Version 4. It is named for every client because the SDK otherwise prefers the
-/// Bedrock API key in `AWS_BEARER_TOKEN_BEDROCK` to the credentials that the client is given
-/// (`aws-sdk-bedrock`, `impl From<&SdkConfig> for Builder`): the answer of the key's account would
-/// be published for the role that a resource names.
-pub(super) const SIGV4: AuthSchemeId = AuthSchemeId::new("sigv4");
 
 /// What a region may cost.
 #[derive(Clone, Copy, Debug)]

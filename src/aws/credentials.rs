@@ -9,11 +9,11 @@ use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_smithy_runtime_api::client::auth::AuthSchemeId;
 use moka::Expiry;
 use moka::future::Cache;
 
 use super::api_call::{ApiCall, CredentialsUnavailableError};
-use super::client::SIGV4;
 use super::credentials_error::{
     ASSUME_ROLE, assume_role_error, own_credentials_error, timeout_error,
 };
@@ -29,6 +29,12 @@ const MAX_KEPT: u64 = 1024;
 const UNDATED: Duration = Duration::from_mins(15);
 /// How long before they expire new ones are fetched: longer than a request may take.
 const MARGIN: Duration = Duration::from_mins(1);
+
+/// AWS Signature Version 4. It is named for every client because the SDK otherwise prefers the
+/// Bedrock API key in `AWS_BEARER_TOKEN_BEDROCK` to the credentials that the client is given
+/// (`aws-sdk-bedrock`, `impl From<&SdkConfig> for Builder`): the answer of the key's account would
+/// be published for the role that a resource names.
+pub(super) const SIGV4: AuthSchemeId = AuthSchemeId::new("sigv4");
 
 /// Fetches credentials, and keeps them.
 pub(super) struct CredentialStore {

@@ -114,7 +114,7 @@ impl Get {
         };
         mapping::show(&published, &about, self.output)?;
         if let Some(mut before) = before {
-            narrow(&mut before, &self.regions);
+            mapping::narrow(&mut before, &self.regions);
             tell_changes(&changes(&before.models(), &published.models()));
         }
         Ok(outcome)
@@ -153,7 +153,7 @@ impl Get {
                 known: published.regions.into_keys().collect(),
             });
         }
-        narrow(&mut published, &self.regions);
+        mapping::narrow(&mut published, &self.regions);
         Ok(published)
     }
 
@@ -183,14 +183,6 @@ impl Get {
 struct Fetched {
     mapping: ProfileMapping,
     before: Option<ModelMap>,
-}
-
-/// Keeps only these regions; all if none is named.
-pub(super) fn narrow(published: &mut ModelMap, regions: &[String]) {
-    if !regions.is_empty() {
-        let regions_of = &mut published.regions;
-        regions_of.retain(|region, _| regions.contains(region));
-    }
 }
 
 fn tell_changes(changes: &Changes) {

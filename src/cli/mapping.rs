@@ -52,6 +52,14 @@ fn width() -> Option<usize> {
     Some(usize::from(width.0))
 }
 
+/// Keeps only these regions; all if none is named.
+pub(super) fn narrow(map: &mut ModelMap, regions: &[String]) {
+    if !regions.is_empty() {
+        let regions_of = &mut map.regions;
+        regions_of.retain(|region, _| regions.contains(region));
+    }
+}
+
 /// Parses the name of a region.
 pub(super) fn region(name: &str) -> Result<String, String> {
     if is_region(name) {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::cluster::{ClusterArgs, NoCluster};
-use super::get::narrow;
+use super::mapping::narrow;
 use super::output::{PrintError, note, print_if_read, printable};
 use crate::bedrock::diff::{Change, Changes, changes};
 use crate::ops::shutdown;
