@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { Stage } from "./stage.js";
+import { Fixture } from "./fixture.js";
 
 const SONNET = "anthropic.claude-sonnet-4-5-20250929-v1:0";
 
-let stage;
+let fixture;
 /** The page of the real catalogue. */
 let catalogue;
 
 before(async () => {
-  stage = await Stage.set();
-  catalogue = await stage.discovered(await stage.catalogue());
+  fixture = await Fixture.start();
+  catalogue = await fixture.discovered(await fixture.catalogue());
 });
-after(() => stage?.clear());
+after(() => fixture?.clear());
 
 const shownModels = (page) => page.locator("main tbody th[scope=row]:visible");
 const shownRegions = (page) => page.locator("main thead th:visible").nth(0).locator("xpath=following-sibling::th").filter({ visible: true });
@@ -21,7 +21,7 @@ const cell = (page, name) => page.getByRole("button", { name, exact: true });
 const focusedName = (page) => page.evaluate(() => document.activeElement.getAttribute("aria-label"));
 
 test("every model and region of the catalogue is there, and nothing else is loaded", async () => {
-  const { page, complaints } = await stage.show(catalogue);
+  const { page, errors } = await fixture.show(catalogue);
   assert.equal(await page.locator("#count").textContent(), "144 models in 31 regions");
   assert.equal(await shownModels(page).count(), 144);
   assert.equal(await shownRegions(page).count(), 31);
@@ -30,11 +30,11 @@ test("every model and region of the catalogue is there, and nothing else is load
   assert.equal(await page.locator("main thead th:not([scope=col])").count(), 0);
   assert.equal(await page.locator("main tbody th:not([scope=row]):not([scope=rowgroup])").count(), 0);
   assert.equal(await page.getByRole("grid", { name: "How each model is invoked from each region" }).count(), 1);
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(errors, []);
 });
 
 test("each way to invoke a model is told in words", async () => {
-  const { page } = await stage.show(catalogue);
+  const { page } = await fixture.show(catalogue);
   for (const [name, label] of [
     ["Claude Sonnet 4.5, eu-central-1: profile eu", "eu"],
     ["Claude Opus 4.5, ap-southeast-2: global profile only", "global"],
@@ -47,7 +47,7 @@ test("each way to invoke a model is told in words", async () => {
 });
 
 test("models are filtered by name, provider and region", async () => {
-  const { page, complaints } = await stage.show(catalogue);
+  const { page, errors } = await fixture.show(catalogue);
   const count = page.locator("#count");
   assert.equal(await count.getAttribute("aria-live"), "polite");
 
@@ -70,11 +70,11 @@ test("models are filtered by name, provider and region", async () => {
   await page.getByLabel("Region", { exact: true }).fill("");
   await page.getByLabel("Provider").selectOption({ label: "All" });
   assert.equal(await count.textContent(), "144 models in 31 regions");
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(errors, []);
 });
 
 test("a click shows the id to pass, profiles, destinations and the end of life", async () => {
-  const { page, complaints } = await stage.show(catalogue);
+  const { page, errors } = await fixture.show(catalogue);
   await cell(page, "Claude Sonnet 4.5, eu-central-1: profile eu").click();
   const dialog = page.getByRole("dialog", { name: "Claude Sonnet 4.5 from eu-central-1" });
   await dialog.waitFor();
@@ -90,11 +90,11 @@ test("a click shows the id to pass, profiles, destinations and the end of life",
 
   await page.getByRole("button", { name: "Nova Lite, us-east-1: provisioned throughput only" }).first().click();
   assert.match(await page.getByRole("dialog").innerText(), /There is none\.\s+only with provisioned throughput/);
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(errors, []);
 });
 
 test("the keyboard alone does", async () => {
-  const { page, complaints } = await stage.show(catalogue);
+  const { page, errors } = await fixture.show(catalogue);
   const press = async (...keys) => {
     for (const key of keys) await page.keyboard.press(key);
   };
@@ -121,11 +121,11 @@ test("the keyboard alone does", async () => {
   assert.equal(await focusedName(page), "Claude Sonnet 4.5, af-south-1: global profile only");
   await press("Shift+Tab");
   assert.equal(await page.evaluate(() => document.activeElement.id), "region");
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(errors, []);
 });
 
 test("the cell in focus is never below the headers", async () => {
-  const { page } = await stage.show(catalogue);
+  const { page } = await fixture.show(catalogue);
   await cell(page, "Claude Sonnet 4.5, eu-central-1: profile eu").focus();
   for (const key of [..."ArrowLeft ".repeat(12).trim().split(" "), ..."ArrowUp ".repeat(20).trim().split(" ")]) {
     await page.keyboard.press(key);
@@ -140,7 +140,7 @@ test("the cell in focus is never below the headers", async () => {
 test("light and dark follow the system", async () => {
   const backs = [];
   for (const colorScheme of ["light", "dark"]) {
-    const { page } = await stage.show(catalogue, { colorScheme });
+    const { page } = await fixture.show(catalogue, { colorScheme });
     backs.push(await page.evaluate(() => getComputedStyle(document.body).backgroundColor));
   }
   const brightness = (color) => color.match(/\d+/g).reduce((sum, part) => sum + Number(part), 0);
@@ -162,8 +162,8 @@ test("hostile names are text and nothing else", async () => {
     modelLifecycle: { status: name, [name]: name, endOfLifeTime: "2030-01-01T00:00:00Z" },
   }));
   models.push({ modelId: "turned.\u202egpj", inferenceTypesSupported: ["ON_DEMAND"] });
-  const file = await stage.discovered(await stage.models(models), "--region", "us-east-1");
-  const { page, complaints } = await stage.show(file);
+  const file = await fixture.discovered(await fixture.models(models), "--region", "us-east-1");
+  const { page, errors } = await fixture.show(file);
   assert.equal(await page.locator("#count").textContent(), `${models.length} models in 1 region`);
   const shown = await shownModels(page).allTextContents();
   for (const name of [...names, "turned.\ufffdgpj"]) assert.ok(shown.includes(name), name);
@@ -181,6 +181,6 @@ test("hostile names are text and nothing else", async () => {
     return window.executed === true;
   });
   assert.equal(isExecuted, false);
-  assert.equal(complaints.length, 1, complaints.join("\n"));
-  assert.match(complaints[0], /Content Security Policy/);
+  assert.equal(errors.length, 1, errors.join("\n"));
+  assert.match(errors[0], /Content Security Policy/);
 });

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
-import { launch } from "./stage.js";
+import { launch } from "./fixture.js";
 
 const [file, folder] = process.argv.slice(2);
 const browser = await launch();

@@ -11,12 +11,12 @@ use kube::api::PostParams;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
+use crate::config_map_observer::ConfigMapObserver;
 use crate::random::Random;
 use crate::support::{
-    Cluster, Credentials, Launch, Operator, Stage, condition, data, mapping_json, whole_catalog,
+    Cluster, Credentials, Fixture, Launch, Operator, condition, data, mapping_json, whole_catalog,
 };
 use crate::unreliable::Unreliable;
-use crate::witness::Witness;
 use crate::{oracle, reachable};
 
 const NAME: &str = "claude";
@@ -87,7 +87,7 @@ impl Form {
                 refreshes += disturb(&mut history).await;
             }
             times.push(history.converges(refreshes).await);
-            versions += history.witness.versions();
+            versions += history.observer.versions();
             regions = history.regions.len() + 1;
             asked += history.asked.0;
             due += history.asked.1;
@@ -107,7 +107,7 @@ impl Form {
 
 /// A resource of many regions, and what happens to it.
 pub struct History {
-    pub stage: Stage,
+    pub fixture: Fixture,
     pub random: Random,
     pub proxy: Option<Unreliable>,
     pub second: Option<Operator>,
@@ -119,7 +119,7 @@ pub struct History {
     regions: Vec<String>,
     /// The region whose `ConfigMap`'s name a foreign one has.
     taken: String,
-    witness: Witness,
+    observer: ConfigMapObserver,
     edition: u64,
     foreign: ConfigMap,
 }
@@ -160,7 +160,7 @@ impl History {
             namespace: &namespace.name,
             arguments: &all,
         });
-        let stage = Stage {
+        let fixture = Fixture {
             cluster,
             namespace,
             simulator,
@@ -169,11 +169,11 @@ impl History {
         let mut foreign = ConfigMap::default();
         foreign.metadata.name = Some(format!("{NAME}-{taken}"));
         foreign.data = Some([("theirs".to_owned(), "untouched".to_owned())].into());
-        let api = stage.namespace.api::<ConfigMap>();
+        let api = fixture.namespace.api::<ConfigMap>();
         let foreign = api.create(&PostParams::default(), &foreign).await.unwrap();
         let mut history = Self {
-            witness: Witness::of(stage.namespace.api(), foreign.clone()),
-            stage,
+            observer: ConfigMapObserver::new(fixture.namespace.api(), foreign.clone()),
+            fixture,
             random: Random(form.seed),
             proxy: None,
             second: None,
@@ -189,7 +189,7 @@ impl History {
         let mut named = history.regions.clone();
         named.push(history.taken.clone());
         history
-            .stage
+            .fixture
             .create(
                 NAME,
                 json!({"regions": named, "output": {"compression": "Always"}}),
@@ -199,16 +199,16 @@ impl History {
     }
 
     fn allow_all(&mut self) {
-        let catalog = self.stage.simulator.catalog();
+        let catalog = self.fixture.simulator.catalog();
         for region in &self.regions {
-            self.witness.allow(oracle::models_json(&catalog, region));
+            self.observer.allow(oracle::models_json(&catalog, region));
         }
     }
 
     /// A refresh takes long enough for something to happen in it.
     fn slow_down(&self) {
         let delay = Delay::between(Duration::from_millis(5), Duration::from_millis(150));
-        self.stage
+        self.fixture
             .simulator
             .faults()
             .add(FaultRule::new(Fault::latency(delay)));
@@ -229,31 +229,31 @@ impl History {
         for _ in 0..3 {
             let region = self.random_region();
             self.edition += 1;
-            let mut catalog: Catalog = self.stage.simulator.catalog();
+            let mut catalog: Catalog = self.fixture.simulator.catalog();
             let mut models = catalog.models(&region).to_vec();
             models[0]["modelName"] = json!(format!("edition {}", self.edition));
             catalog.set_models(&region, models.clone());
-            self.witness.allow(oracle::models_json(&catalog, &region));
-            self.stage.simulator.edit_catalog(|catalog| {
+            self.observer.allow(oracle::models_json(&catalog, &region));
+            self.fixture.simulator.edit_catalog(|catalog| {
                 catalog.set_models(&region, models);
             });
         }
         self.edition += 1;
-        reachable(&self.stage).await;
+        reachable(&self.fixture).await;
         let token = self.edition.to_string();
-        self.stage.request_refresh(NAME, &token).await;
+        self.fixture.request_refresh(NAME, &token).await;
         1
     }
 
     /// Starts replicas again that have lost the lease; nothing else may end one.
     pub fn start_again_what_ended(&self) {
-        for replica in [Some(&self.stage.operator), self.second.as_ref()] {
+        for replica in [Some(&self.fixture.operator), self.second.as_ref()] {
             let Some((replica, status)) = replica.and_then(|r| Some((r, r.ended()?))) else {
                 continue;
             };
             let lost_lease = self.second.is_some() && status.code() == Some(1);
             assert!(lost_lease, "the operator has ended: {status}");
-            replica.start_anew();
+            replica.restart();
         }
     }
 
@@ -267,11 +267,11 @@ impl History {
     /// Ends the faults, and checks what is there then. Returns how long it took until it was.
     async fn converges(&mut self, refreshes: usize) -> Duration {
         let began = Instant::now();
-        self.stage.simulator.faults().clear();
-        reachable(&self.stage).await;
-        self.stage.request_refresh(NAME, "the end").await;
+        self.fixture.simulator.faults().clear();
+        reachable(&self.fixture).await;
+        self.fixture.request_refresh(NAME, "the end").await;
         let resource = tokio::select! {
-            resource = self.stage.sound(NAME) => resource,
+            resource = self.fixture.sound(NAME) => resource,
             never = self.as_a_kubelet() => match never {},
         };
         let took = began.elapsed();
@@ -282,22 +282,22 @@ impl History {
             "{asked} calls, {due} were due"
         );
         self.asked = (asked, due);
-        let stage = &self.stage;
+        let fixture = &self.fixture;
         let [degraded, _, message] = condition(&resource, "Degraded");
         assert_eq!(degraded, "True");
         assert!(message.starts_with("1 of "), "{message}");
-        let catalog = stage.simulator.catalog();
+        let catalog = fixture.simulator.catalog();
         for region in &self.regions {
-            let published = stage.config_map(&format!("{NAME}-{region}")).await;
+            let published = fixture.config_map(&format!("{NAME}-{region}")).await;
             let expected = oracle::models_json(&catalog, region);
             assert!(data(&published, "models.json") == expected, "{region}");
         }
-        let merged = mapping_json(&stage.config_map(&format!("{NAME}-mapping")).await);
+        let merged = mapping_json(&fixture.config_map(&format!("{NAME}-mapping")).await);
         let regions = self.regions.iter().map(String::as_str);
         assert!(merged == oracle::mapping_json(&catalog, regions));
-        let foreign = stage.config_map(&self.foreign.name_any()).await;
+        let foreign = fixture.config_map(&self.foreign.name_any()).await;
         assert_eq!(foreign, self.foreign);
-        assert_eq!(self.witness.broken(), Vec::<String>::new());
+        assert_eq!(self.observer.broken(), Vec::<String>::new());
         let failed = self.proxy.as_ref().map(Unreliable::failed);
         assert_ne!(failed, Some(0), "no request went wrong");
         self.nothing_is_due().await;
@@ -306,7 +306,7 @@ impl History {
 
     /// Calls of AWS, and how many the refreshes had needed if nothing had happened.
     fn calls(&self, refreshes: usize) -> (usize, usize) {
-        let requests = self.stage.simulator.requests();
+        let requests = self.fixture.simulator.requests();
         let asked = requests.iter().filter(|r| r.region != self.taken).count();
         (asked, (refreshes + 1) * self.regions.len() * CALLS)
     }
@@ -314,17 +314,17 @@ impl History {
     /// An operator that starts now asks for nothing of what is there, and writes nothing.
     async fn nothing_is_due(&mut self) {
         self.second = None;
-        let stage = &self.stage;
-        stage.operator.kill();
-        stage.simulator.reset_counts();
-        let before = stage.versions(NAME).await;
-        stage.operator.start_anew();
+        let fixture = &self.fixture;
+        fixture.operator.kill();
+        fixture.simulator.reset_counts();
+        let before = fixture.versions(NAME).await;
+        fixture.operator.restart();
         // Younger, and so looked at later.
         let one = json!({"regions": [self.regions[0]]});
-        stage.create("younger", one).await;
-        stage.settled("younger").await;
-        assert_eq!(stage.versions(NAME).await, before);
-        let asked = stage.simulator.requests();
+        fixture.create("younger", one).await;
+        fixture.settled("younger").await;
+        assert_eq!(fixture.versions(NAME).await, before);
+        let asked = fixture.simulator.requests();
         // What has no place is tried again every minute.
         let others = asked.iter().filter(|r| r.region != self.taken);
         let others: Vec<_> = others.filter(|r| r.region != self.regions[0]).collect();

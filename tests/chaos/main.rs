@@ -22,21 +22,21 @@ mod random;
 #[path = "../integration/support"]
 mod support {
     mod cluster;
+    mod fixture;
     mod operator;
     mod proxy;
     mod published;
-    mod stage;
     mod status_check;
 
     pub use cluster::{Cluster, Namespace, eventually, eventually_within, kubectl};
+    pub use fixture::{Fixture, OperatorOptions, catalog_of, condition, whole_catalog};
     pub use operator::{Credentials, KEYS, Launch, Operator};
     pub use proxy::Proxy;
     pub use published::{data, file, mapping_json, mapping_value};
-    pub use stage::{Stage, catalog_of, condition, whole_catalog};
     pub use status_check::check_status;
 }
+mod config_map_observer;
 mod unreliable;
-mod witness;
 
 use std::time::Duration;
 
@@ -45,14 +45,14 @@ use control_plane::ControlPlane;
 use tokio::time::sleep;
 
 use history::{Form, History};
-use support::{Credentials, Launch, Operator, Stage, eventually};
+use support::{Fixture, OperatorOptions, eventually};
 use unreliable::Unreliable;
 
 /// One after the other: some stop the API server that all share.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_at_any_moment_of_a_refresh() {
+async fn kills_during_refreshes_converge() {
     let _turn = TURN.lock().await;
     let form = Form::of(
         "SIGKILL of the operator during a refresh of all regions",
@@ -64,15 +64,15 @@ async fn killed_at_any_moment_of_a_refresh() {
     form.run(History::start, async |history: &mut History| {
         let asked = history.disturb_and_refresh().await;
         history.moment(400).await;
-        history.stage.operator.kill();
-        history.stage.operator.start_anew();
+        history.fixture.operator.kill();
+        history.fixture.operator.restart();
         asked
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn api_server_stopped_and_started() {
+async fn api_server_restarts_converge() {
     outage(
         "SIGKILL of the API server, and its restart",
         ControlPlane::stop_api_server,
@@ -82,7 +82,7 @@ async fn api_server_stopped_and_started() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn etcd_stopped_and_started() {
+async fn etcd_restarts_converge() {
     outage(
         "SIGKILL of etcd, and its restart",
         ControlPlane::stop_etcd,
@@ -102,7 +102,7 @@ async fn outage(
     form.run(History::start, async |history: &mut History| {
         let asked = history.disturb_and_refresh().await;
         history.moment(400).await;
-        let control_plane = history.stage.cluster.control_plane;
+        let control_plane = history.fixture.cluster.control_plane;
         stop(control_plane);
         history.moment(2_000).await;
         start(control_plane).await.unwrap();
@@ -112,7 +112,7 @@ async fn outage(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn api_server_answers_with_errors_or_not_at_all() {
+async fn api_server_errors_and_hangs_converge() {
     let _turn = TURN.lock().await;
     let what = "API server answers 409, 429, 500 or nothing to a third of the requests";
     let form = Form::of(what, 1, 2, 5, 10);
@@ -134,7 +134,7 @@ async fn api_server_answers_with_errors_or_not_at_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn regions_fail_in_every_way() {
+async fn failing_regions_converge() {
     let _turn = TURN.lock().await;
     let form = Form::of(
         "faults of every kind at Bedrock, on random regions",
@@ -145,19 +145,19 @@ async fn regions_fail_in_every_way() {
     );
     form.run(History::start, async |history: &mut History| {
         history.faulty = true;
-        history.stage.simulator.faults().clear();
+        history.fixture.simulator.faults().clear();
         for fault in faults() {
             if history.random.below(2) == 0 {
                 let region = history.random_region();
                 let rule = FaultRule::new(fault).region(&region);
-                history.stage.simulator.faults().add(rule);
+                history.fixture.simulator.faults().add(rule);
             }
         }
         let asked = history.disturb_and_refresh().await;
         history.moment(1_500).await;
         if history.random.below(3) == 0 {
-            history.stage.operator.kill();
-            history.stage.operator.start_anew();
+            history.fixture.operator.kill();
+            history.fixture.operator.restart();
         }
         asked
     })
@@ -197,12 +197,16 @@ fn faults() -> Vec<Fault> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_replicas_paused_and_killed() {
+async fn paused_and_killed_replicas_converge() {
     let _turn = TURN.lock().await;
     let form = Form::of("two replicas, paused (SIGSTOP) and killed", 1, 4, 3, 20);
     let replicated = async |form: &Form| {
         let mut history = History::with(form, &ELECTED).await;
-        history.second = Some(second_replica(&history.stage));
+        history.second = Some(
+            history
+                .fixture
+                .second_operator(&OperatorOptions::new(&ELECTED)),
+        );
         history
     };
     form.run(replicated, async |history: &mut History| {
@@ -214,7 +218,7 @@ async fn two_replicas_paused_and_killed() {
         let pause = Duration::from_millis(1_000 + history.random.below(6_000));
         let second = history.second.as_ref().unwrap();
         let replica = if first {
-            &history.stage.operator
+            &history.fixture.operator
         } else {
             second
         };
@@ -226,7 +230,7 @@ async fn two_replicas_paused_and_killed() {
             }
         } else if killed {
             replica.kill();
-            replica.start_anew();
+            replica.restart();
         }
         history.start_again_what_ended();
         asked
@@ -240,23 +244,10 @@ const ELECTED: [&str; 3] = [
     "--lease-duration-seconds=4",
 ];
 
-fn second_replica(stage: &Stage) -> Operator {
-    let control_plane = stage.cluster.control_plane;
-    Operator::start(&Launch {
-        control_plane,
-        kubeconfig: control_plane.kubeconfig().to_owned(),
-        aws: stage.simulator.url(),
-        credentials: Credentials::Given,
-        environment: &[],
-        namespace: &stage.namespace.name,
-        arguments: &ELECTED,
-    })
-}
-
 /// Until the API server answers again, many times in a row: after an outage of etcd some answers
 /// fail that come later than the first good ones.
-pub async fn reachable(stage: &Stage) {
-    let api = stage
+pub async fn reachable(fixture: &Fixture) {
+    let api = fixture
         .namespace
         .api::<k8s_openapi::api::core::v1::ConfigMap>();
     eventually(async || {

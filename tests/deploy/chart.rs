@@ -22,7 +22,7 @@ fn golden(case: &str) -> PathBuf {
 }
 
 #[test]
-fn lint_finds_nothing() {
+fn chart_passes_lint() {
     for case in CASES {
         run(
             &tool("helm"),
@@ -34,7 +34,7 @@ fn lint_finds_nothing() {
 }
 
 #[test]
-fn rendered_chart_is_as_reviewed() {
+fn rendered_chart_matches_snapshot() {
     for case in CASES {
         // Definition and dashboard are compared with their origins instead.
         let without = "crds.install=false,metrics.dashboard.enabled=false";
@@ -55,7 +55,7 @@ fn rendered_chart_is_as_reviewed() {
 }
 
 #[test]
-fn chart_installs_the_definition_and_keeps_it() {
+fn chart_installs_and_retains_crd() {
     let rendered = objects(&chart(&[]).unwrap());
     let definition = only(&rendered, "CustomResourceDefinition");
     let origin = fs::read_to_string(Path::new(ROOT).join("crds/bedrockmodelmaps.yaml")).unwrap();
@@ -67,7 +67,7 @@ fn chart_installs_the_definition_and_keeps_it() {
 }
 
 #[test]
-fn chart_brings_the_dashboard_as_it_is() {
+fn chart_contains_dashboard_unchanged() {
     let rendered = objects(&chart(&["--set", "metrics.dashboard.enabled=true"]).unwrap());
     let config_map = only(&rendered, "ConfigMap");
     let origin = Path::new(ROOT).join("config/prometheus/dashboard.json");
@@ -78,7 +78,7 @@ fn chart_brings_the_dashboard_as_it_is() {
 }
 
 #[test]
-fn values_that_make_no_sense_are_refused() {
+fn invalid_chart_values_are_rejected() {
     for (setting, said) in [
         ("replica=3", "replica"),
         ("replicas=-1", "replicas"),
@@ -106,7 +106,7 @@ fn values_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn every_flag_and_variable_is_known_to_the_operator() {
+fn chart_uses_only_known_flags_and_variables() {
     let operator = Path::new(env!("CARGO_BIN_EXE_bedrock-model-map"));
     let help = run(operator, &["run", "--help"], "").unwrap();
     for case in CASES {
@@ -142,7 +142,7 @@ const WITHOUT_VALUE: [&str; 2] = [
 ];
 
 #[test]
-fn every_option_of_the_operator_has_a_value() {
+fn every_operator_option_has_chart_value() {
     let operator = Path::new(env!("CARGO_BIN_EXE_bedrock-model-map"));
     let help = run(operator, &["run", "--help"], "").unwrap();
     // What an option does is indented further.
@@ -161,12 +161,12 @@ fn every_option_of_the_operator_has_a_value() {
 }
 
 #[test]
-fn unit_tests_of_the_chart_pass() {
+fn chart_unit_tests_pass() {
     run(&tool("helm-unittest"), &["--strict", CHART], "").unwrap();
 }
 
 #[test]
-fn readme_of_the_chart_is_that_of_its_values() {
+fn chart_readme_matches_values() {
     let printed = run(
         &tool("helm-docs"),
         &[
@@ -200,7 +200,7 @@ const EXCEPTIONS: [&str; 5] = [
 ];
 
 #[test]
-fn kube_score_finds_nothing_more() {
+fn kube_score_reports_only_accepted_findings() {
     for case in CASES {
         let rendered = chart(&["--values", &values(case)]).unwrap();
         let score = ["score", "--kubernetes-version", "v1.33"];

@@ -204,7 +204,7 @@ fn with_commands() -> Vec<Document> {
 }
 
 #[tokio::test]
-async fn commands_of_the_documents_run() {
+async fn document_commands_run() {
     let mut documents = with_commands();
     documents.retain(|document| {
         document
@@ -225,7 +225,7 @@ async fn commands_of_the_documents_run() {
 }
 
 #[test]
-fn what_is_said_of_the_documents_here_is_in_them() {
+fn command_exceptions_occur_in_documents() {
     let documents = with_commands();
     let commands: Vec<String> = documents
         .iter()

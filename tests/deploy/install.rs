@@ -32,7 +32,7 @@ fn pod(objects: &[Value]) -> Value {
 }
 
 #[tokio::test]
-async fn api_server_takes_every_object() {
+async fn api_server_accepts_every_object() {
     let control_plane = ControlPlane::start().await.unwrap();
     let cluster = Cluster::of(&control_plane);
     for namespace in [NAME, "team-a", "team-b"] {
@@ -84,7 +84,7 @@ async fn api_server_takes_every_object() {
 }
 
 #[tokio::test]
-async fn users_write_resources_and_no_status() {
+async fn user_role_writes_resources_but_not_status() {
     let control_plane = ControlPlane::start().await.unwrap();
     let cluster = Cluster::of(&control_plane);
     restricted_namespace(&cluster, NAME).await;
@@ -159,7 +159,7 @@ fn first_map(notes: &str) -> String {
 }
 
 #[tokio::test]
-async fn release_comes_works_changes_and_goes() {
+async fn release_installs_upgrades_and_uninstalls() {
     let control_plane = ControlPlane::start().await.unwrap();
     let cluster = Cluster::of(&control_plane);
     restricted_namespace(&cluster, NAME).await;

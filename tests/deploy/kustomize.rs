@@ -39,7 +39,7 @@ fn assert_same_objects(folders: &[&str], arguments: &[&str], of_kustomize_alone:
 }
 
 #[test]
-fn bases_and_chart_make_the_same_objects() {
+fn kustomize_bases_and_chart_render_same_objects() {
     assert_same_objects(&["default"], &[], &["Namespace /bedrock-model-map"]);
     assert_same_objects(
         &["namespaced"],
@@ -60,7 +60,7 @@ fn bases_and_chart_make_the_same_objects() {
 }
 
 #[test]
-fn namespace_of_the_operator_enforces_restricted_pods() {
+fn operator_namespace_enforces_restricted_pods() {
     let bases = by_identity(objects(&kustomize("default")));
     let labels = &bases["Namespace /bedrock-model-map"]["metadata"]["labels"];
     assert_eq!(

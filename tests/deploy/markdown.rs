@@ -93,7 +93,7 @@ impl Block {
 }
 
 #[test]
-fn blocks_are_found_with_their_commands() {
+fn markdown_blocks_yield_their_commands() {
     let found = blocks(
         "a.md",
         "# One\n```console\n$ a \\\n    b   # c\n$ d\n```\n## Two\n- x\n\n  ```sh\n  e\n  ```\n\n```json\n{}\n```\n",

@@ -18,12 +18,12 @@ fn text(path: &str) -> String {
 }
 
 #[test]
-fn dockerfile_is_clean() {
+fn dockerfile_passes_hadolint() {
     run(&tool("hadolint"), &["Dockerfile"], "").unwrap();
 }
 
 #[test]
-fn workflows_are_clean() {
+fn workflows_pass_actionlint() {
     let workflows = fs::read_dir(Path::new(ROOT).join(".github/workflows")).unwrap();
     let workflows: Vec<PathBuf> = workflows.map(|entry| entry.unwrap().path()).collect();
     assert!(!workflows.is_empty());
@@ -36,7 +36,7 @@ fn workflows_are_clean() {
 
 /// A tag can be moved to other code, a commit cannot.
 #[test]
-fn actions_are_pinned() {
+fn actions_are_pinned_to_commits() {
     let workflows = fs::read_dir(Path::new(ROOT).join(".github/workflows")).unwrap();
     let texts = workflows.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
     let text = texts.collect::<String>();

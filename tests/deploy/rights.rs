@@ -86,15 +86,15 @@ fn namespaced(namespace: &str) -> Vec<Value> {
 }
 
 /// An operator in a namespace of its own, with what it may do there, and its Bedrock.
-struct Stage<'a> {
+struct Fixture<'a> {
     cluster: &'a Cluster<'a>,
     namespace: String,
     simulator: Simulator,
     operator: Operator,
 }
 
-impl<'a> Stage<'a> {
-    async fn with(cluster: &'a Cluster<'a>, namespace: &str, objects: &[Value]) -> Self {
+impl<'a> Fixture<'a> {
+    async fn new(cluster: &'a Cluster<'a>, namespace: &str, objects: &[Value]) -> Self {
         cluster.kubectl(&["create", "namespace", namespace]).await;
         let granted = objects
             .iter()
@@ -214,15 +214,15 @@ async fn with_definition() -> Cluster<'static> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operator_needs_each_of_its_rights_and_no_other() {
+async fn operator_permissions_are_minimal() {
     let cluster = &with_definition().await;
 
     let intact = namespaced("intact");
-    let stage = Stage::with(cluster, "intact", &intact).await;
-    stage.whole_work().await;
-    let said = stage.said().await;
+    let fixture = Fixture::new(cluster, "intact", &intact).await;
+    fixture.whole_work().await;
+    let said = fixture.said().await;
     assert!(!said.contains("cannot"), "{said}");
-    drop(stage);
+    drop(fixture);
 
     let rights = rights(&intact);
     assert!(rights.len() > 10, "{rights:?}");
@@ -230,21 +230,22 @@ async fn operator_needs_each_of_its_rights_and_no_other() {
         .for_each_concurrent(CONCURRENT, async |(n, right)| {
             let namespace = format!("without-{n}");
             let objects = without(right, &namespaced(&namespace));
-            let stage = Stage::with(cluster, &namespace, &objects).await;
+            let fixture = Fixture::new(cluster, &namespace, &objects).await;
             // The work goes as far as it does without the right, and the operator says what it lacks.
             let lacking = right.to_string();
-            let complains = stage.until(&lacking, async || stage.said().await.contains(&lacking));
+            let complains =
+                fixture.until(&lacking, async || fixture.said().await.contains(&lacking));
             tokio::pin!(complains);
             tokio::select! {
                 () = &mut complains => {}
-                () = stage.whole_work() => complains.await,
+                () = fixture.whole_work() => complains.await,
             }
         })
         .await;
 }
 
 #[tokio::test]
-async fn no_secret_is_logged() {
+async fn trace_log_contains_no_secret() {
     let cluster = &with_definition().await;
     let mut objects = namespaced("talkative");
     let filter = "--log-filter=trace";
@@ -258,17 +259,17 @@ async fn no_secret_is_logged() {
             }
         }
     }
-    let stage = Stage::with(cluster, "talkative", &objects).await;
-    stage.whole_work().await;
-    let log = stage.operator.log();
+    let fixture = Fixture::new(cluster, "talkative", &objects).await;
+    fixture.whole_work().await;
+    let log = fixture.operator.log();
     assert!(log.contains("TRACE"), "{log}");
-    for secret in stage.operator.secrets() {
+    for secret in fixture.operator.secrets() {
         assert!(!log.contains(secret), "logged: {secret}");
     }
 }
 
 #[test]
-fn rights_in_all_namespaces_are_those_in_one() {
+fn cluster_and_namespaced_permissions_are_equal() {
     let everywhere = objects(&chart_in(NAME, &[]).unwrap());
     let everywhere = everywhere
         .iter()

@@ -18,7 +18,7 @@ fn blocks(language: &str) -> Vec<Block> {
 }
 
 #[test]
-fn json_of_the_documents_can_be_read() {
+fn document_json_parses() {
     for Block { place, text, .. } in blocks("json") {
         let read = serde_json::from_str::<Value>(&text);
         assert!(read.is_ok(), "{place}: {read:?}");
@@ -26,7 +26,7 @@ fn json_of_the_documents_can_be_read() {
 }
 
 #[tokio::test]
-async fn yaml_of_the_documents_is_taken() {
+async fn document_yaml_is_accepted() {
     let control_plane = ControlPlane::start().await.unwrap();
     let cluster = Cluster::of(&control_plane);
     let definition = fs::read_to_string(format!("{ROOT}/crds/bedrockmodelmaps.yaml")).unwrap();

@@ -452,7 +452,7 @@ fn bad_specs() -> Vec<(&'static str, Value, &'static str)> {
 }
 
 #[tokio::test]
-async fn bad_specs_are_refused_with_a_message_that_helps() {
+async fn invalid_specs_are_rejected_with_message() {
     let cluster = Cluster::shared().await;
     let namespace = cluster.namespace().await.name;
     let mut failures = Vec::new();
@@ -624,7 +624,7 @@ fn includes(whole: &Value, part: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn good_specs_are_stored_as_written_and_valid_to_the_operator() {
+async fn valid_specs_are_stored_unchanged_and_accepted_by_operator() {
     let cluster = Cluster::shared().await;
     let namespace = cluster.namespace().await;
     let raw = untyped(&namespace);
@@ -659,7 +659,7 @@ async fn good_specs_are_stored_as_written_and_valid_to_the_operator() {
 }
 
 #[tokio::test]
-async fn defaults_are_those_of_the_contract() {
+async fn defaults_match_contract() {
     let cluster = Cluster::shared().await;
     let namespace = cluster.namespace().await;
     let stored = create(&untyped(&namespace), &object("minimal", &json!({})))
@@ -692,7 +692,7 @@ async fn create(api: &Api<DynamicObject>, object: &Value) -> kube::Result<Value>
 }
 
 #[tokio::test]
-async fn null_is_the_same_as_omitted() {
+async fn null_field_equals_omitted_field() {
     let cluster = Cluster::shared().await;
     let namespace = cluster.namespace().await;
     let api = untyped(&namespace);
@@ -723,7 +723,7 @@ async fn null_is_the_same_as_omitted() {
 }
 
 #[tokio::test]
-async fn applying_again_changes_nothing() {
+async fn repeated_apply_changes_nothing() {
     let cluster = Cluster::shared().await;
     let namespace = cluster.namespace().await;
     let api = untyped(&namespace);
@@ -748,7 +748,7 @@ async fn applying_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn crd_is_installed_without_a_warning() {
+async fn crd_installs_without_warning() {
     let cluster = Cluster::shared().await;
     // kubectl says there what the API server warns of, such as formats that it does not know.
     assert_eq!(cluster.installation.stderr, "");
@@ -786,7 +786,7 @@ fn described_fields(schema: &Value, path: &str) -> Vec<Field> {
 }
 
 #[test]
-fn every_field_is_described() {
+fn every_field_has_description() {
     let fields = described_fields(&schema(), "");
     let mut failures = Vec::new();
     for Field { path, schema } in &fields {
@@ -815,7 +815,7 @@ fn every_field_is_described() {
 }
 
 #[tokio::test]
-async fn kubectl_explains_every_field() {
+async fn kubectl_explain_describes_every_field() {
     let cluster = Cluster::shared().await;
     let mut failures = Vec::new();
     for part in ["spec", "status"] {
@@ -951,7 +951,7 @@ fn cells(line: &str) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn status_is_kept_whole_and_shown_in_columns() {
+async fn status_round_trips_and_fills_columns() {
     let cluster = Cluster::shared().await;
     let namespace = cluster.namespace().await;
     let api: Api<BedrockModelMap> = namespace.api();

@@ -10,7 +10,7 @@ use bedrock_simulator::{Fault, FaultRule};
 use control_plane::Program;
 use serde_json::{Value, json};
 
-use crate::support::{Stage, catalog_of, eventually, http_get};
+use crate::support::{Fixture, catalog_of, eventually, http_get};
 
 const REGIONS: [&str; 3] = ["eu-central-1", "us-east-1", "us-west-2"];
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/prometheus");
@@ -22,14 +22,14 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    async fn scraping(stage: &Stage) -> Self {
+    async fn scraping(fixture: &Fixture) -> Self {
         let target =
-            eventually(async || stage.operator.http_address().ok_or("no HTTP server")).await;
+            eventually(async || fixture.operator.http_address().ok_or("no HTTP server")).await;
         // Free when asked; whoever takes it before Prometheus makes the test fail, not pass.
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap().to_string();
         drop(free);
-        let control_plane = stage.cluster.control_plane;
+        let control_plane = fixture.cluster.control_plane;
         let folder = control_plane.folder();
         let config = json!({
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
@@ -115,9 +115,9 @@ fn filled_in(query: &str) -> String {
 
 #[tokio::test]
 #[ignore = "takes Prometheus: make test-dashboard"]
-async fn every_query_gives_data() {
-    let stage = Stage::with(catalog_of(&REGIONS), &[]).await;
-    let prometheus = Prometheus::scraping(&stage).await;
+async fn every_dashboard_query_returns_data() {
+    let fixture = Fixture::new(catalog_of(&REGIONS), &[]).await;
+    let prometheus = Prometheus::scraping(&fixture).await;
     // Seen before anything happens: what is counted later has a rate.
     let seen = async || match prometheus.series("bedrock_model_map_leader == 1").await {
         Ok(1) => Ok(()),
@@ -125,9 +125,11 @@ async fn every_query_gives_data() {
     };
     eventually(seen).await;
     let denied = FaultRule::new(Fault::AccessDenied).region("us-west-2");
-    stage.simulator.faults().add(denied);
-    stage.create("claude", json!({ "regions": REGIONS })).await;
-    stage.settled("claude").await;
+    fixture.simulator.faults().add(denied);
+    fixture
+        .create("claude", json!({ "regions": REGIONS }))
+        .await;
+    fixture.settled("claude").await;
 
     let text = fs::read_to_string(format!("{CONFIG}/dashboard.json")).unwrap();
     let dashboard: Value = serde_json::from_str(&text).unwrap();
@@ -139,7 +141,7 @@ async fn every_query_gives_data() {
         eventually(async || {
             // A rate takes two samples, and something that grows between them.
             token += 1;
-            stage.refresh("claude", &token.to_string()).await;
+            fixture.refresh("claude", &token.to_string()).await;
             match prometheus.series(&filled_in).await {
                 Ok(0) => Err(format!("no data for {filled_in}")),
                 Ok(_) => Ok(()),

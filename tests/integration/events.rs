@@ -4,22 +4,22 @@ use bedrock_model_map::api::BedrockModelMap;
 use bedrock_simulator::{Fault, FaultRule};
 use serde_json::{Value, json};
 
-use crate::support::{Stage, condition, eventually};
+use crate::support::{Fixture, condition, eventually};
 
 const REGIONS: [&str; 3] = ["ap-east-2", "eu-central-2", "us-west-1"];
 const MODEL: &str = "anthropic.claude-sonnet-5-5";
 
 /// The events of the namespace in the order of their writing: type, reason and note.
-async fn events(stage: &Stage) -> Vec<[String; 3]> {
+async fn events(fixture: &Fixture) -> Vec<[String; 3]> {
     let arguments = [
         "get",
         "events.events.k8s.io",
         "-n",
-        &stage.namespace.name,
+        &fixture.namespace.name,
         "-o",
         "json",
     ];
-    let output = stage.cluster.run(&arguments, "").await.unwrap();
+    let output = fixture.cluster.run(&arguments, "").await.unwrap();
     let list: Value = serde_json::from_str(&output).unwrap();
     let mut events: Vec<&Value> = list["items"].as_array().unwrap().iter().collect();
     events.sort_by_key(|event| event["eventTime"].as_str().unwrap());
@@ -29,9 +29,9 @@ async fn events(stage: &Stage) -> Vec<[String; 3]> {
 }
 
 /// Once there are so many events; those after the first `known`.
-async fn news(stage: &Stage, known: usize, expected: usize) -> Vec<[String; 3]> {
+async fn news(fixture: &Fixture, known: usize, expected: usize) -> Vec<[String; 3]> {
     eventually(async || {
-        let events = events(stage).await;
+        let events = events(fixture).await;
         if events.len() >= known + expected {
             return Ok(events[known..].to_vec());
         }
@@ -48,21 +48,23 @@ fn reasons(events: &[[String; 3]]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn transitions_are_told_once() {
-    let stage = Stage::of(&REGIONS).await;
-    stage.create("claude", json!({ "regions": REGIONS })).await;
-    stage.sound("claude").await;
-    let first = news(&stage, 0, 1).await;
+async fn transitions_emit_one_event_each() {
+    let fixture = Fixture::with_regions(&REGIONS).await;
+    fixture
+        .create("claude", json!({ "regions": REGIONS }))
+        .await;
+    fixture.sound("claude").await;
+    let first = news(&fixture, 0, 1).await;
     assert_eq!(reasons(&first), ["Published"]);
     assert!(first[0][2].ends_with("3/3 regions fresh"), "{first:?}");
 
     // All regions at once: one event.
-    stage
+    fixture
         .simulator
         .faults()
         .add(FaultRule::new(Fault::InternalServerError));
-    stage.refresh("claude", "1").await;
-    let failed = news(&stage, 1, 1).await;
+    fixture.refresh("claude", "1").await;
+    let failed = news(&fixture, 1, 1).await;
     let [kind, reason, note] = &failed[0];
     assert_eq!([kind.as_str(), reason], ["Warning", "RegionDegraded"]);
     assert!(
@@ -72,23 +74,23 @@ async fn transitions_are_told_once() {
     assert!(note.contains("AWS answered 500"), "{note}");
 
     // A second attempt that fails, and one after a restart, tell nothing.
-    stage.refresh("claude", "2").await;
-    stage.operator.kill();
-    stage.operator.start_anew();
-    stage.refresh("claude", "3").await;
+    fixture.refresh("claude", "2").await;
+    fixture.operator.kill();
+    fixture.operator.restart();
+    fixture.refresh("claude", "3").await;
 
-    stage.simulator.faults().clear();
-    stage.refresh("claude", "4").await;
-    let recovered = news(&stage, 2, 1).await;
+    fixture.simulator.faults().clear();
+    fixture.refresh("claude", "4").await;
+    let recovered = news(&fixture, 2, 1).await;
     assert_eq!(reasons(&recovered), ["RegionRecovered"]);
-    stage.refresh("claude", "5").await;
+    fixture.refresh("claude", "5").await;
 
     // What changes at AWS.
-    stage.simulator.edit_catalog(|catalog| {
+    fixture.simulator.edit_catalog(|catalog| {
         catalog.remove_model("us-west-1", MODEL);
     });
-    stage.refresh("claude", "6").await;
-    let changed = news(&stage, 3, 1).await;
+    fixture.refresh("claude", "6").await;
+    let changed = news(&fixture, 3, 1).await;
     let [kind, reason, note] = &changed[0];
     assert_eq!([kind.as_str(), reason], ["Warning", "ModelRemoved"]);
     assert_eq!(*note, format!("{MODEL} removed in us-west-1"));
@@ -99,8 +101,8 @@ async fn transitions_are_told_once() {
         "{changed:?}"
     );
 
-    let arguments = ["describe", "bmm", "claude", "-n", &stage.namespace.name];
-    let described = stage.cluster.run(&arguments, "").await.unwrap();
+    let arguments = ["describe", "bmm", "claude", "-n", &fixture.namespace.name];
+    let described = fixture.cluster.run(&arguments, "").await.unwrap();
     let shown = described.split("\nEvents:").nth(1).unwrap();
     for part in [
         "Published",
@@ -114,19 +116,21 @@ async fn transitions_are_told_once() {
 }
 
 #[tokio::test]
-async fn conflict_and_refusal_are_told_by_their_names() {
-    let stage = Stage::of(&REGIONS).await;
+async fn conflicts_and_refusals_emit_named_events() {
+    let fixture = Fixture::with_regions(&REGIONS).await;
     let foreign =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "claude-us-west-1"}});
-    let arguments = ["create", "-n", &stage.namespace.name, "-f", "-"];
-    stage
+    let arguments = ["create", "-n", &fixture.namespace.name, "-f", "-"];
+    fixture
         .cluster
         .run(&arguments, &foreign.to_string())
         .await
         .unwrap();
-    stage.create("claude", json!({ "regions": REGIONS })).await;
-    stage.settled("claude").await;
-    let events = news(&stage, 0, 2).await;
+    fixture
+        .create("claude", json!({ "regions": REGIONS }))
+        .await;
+    fixture.settled("claude").await;
+    let events = news(&fixture, 0, 2).await;
     assert_eq!(reasons(&events), ["Published", "TargetConflict"]);
     assert!(
         events[1][2].contains("set another spec.output.configMapPrefix"),
@@ -134,12 +138,12 @@ async fn conflict_and_refusal_are_told_by_their_names() {
     );
 
     let role = "arn:aws:iam::123456789012:role/reader";
-    stage
+    fixture
         .patch("claude", json!({"spec": {"aws": {"roleArn": role}}}))
         .await;
     let refused =
         |resource: &BedrockModelMap| condition(resource, "Stalled")[1] == "RoleNotAllowed";
-    stage.until("claude", refused).await;
-    let events = news(&stage, 2, 1).await;
+    fixture.until("claude", refused).await;
+    let events = news(&fixture, 2, 1).await;
     assert_eq!(reasons(&events), ["RoleNotAllowed"]);
 }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::oracle;
 use crate::support::{
-    Cast, Credentials, Stage, catalog_of, condition, data, eventually, file, mapping_json,
+    Credentials, Fixture, OperatorOptions, catalog_of, condition, data, eventually, file,
+    mapping_json,
 };
 
 const REGIONS: [&str; 3] = ["ap-east-2", "eu-central-2", "us-west-1"];
@@ -108,17 +109,19 @@ fn faults() -> Vec<(&'static str, Fault, ErrorCode, &'static str)> {
 }
 
 #[tokio::test]
-async fn each_fault_is_named_and_harms_no_other_region() {
+async fn fault_is_reported_and_leaves_other_regions_fresh() {
     let cases = faults();
     let mut regions: Vec<&str> = cases.iter().map(|(region, ..)| *region).collect();
     regions.extend(REGIONS);
-    let stage = Stage::of(&regions).await;
+    let fixture = Fixture::with_regions(&regions).await;
     for (region, fault, ..) in &cases {
         let rule = FaultRule::new(fault.clone()).region(region);
-        stage.simulator.faults().add(rule);
+        fixture.simulator.faults().add(rule);
     }
-    stage.create("claude", json!({ "regions": regions })).await;
-    let resource = stage.sound("claude").await;
+    fixture
+        .create("claude", json!({ "regions": regions }))
+        .await;
+    let resource = fixture.sound("claude").await;
     for (name, fault, expected, hint) in &cases {
         let status = region(&resource, name);
         let error = status.error.as_ref();
@@ -136,8 +139,8 @@ async fn each_fault_is_named_and_harms_no_other_region() {
     let throttled = region(&resource, "us-west-2").error.as_ref().unwrap();
     assert_eq!(throttled.retry_after_seconds, Some(120));
 
-    let catalog = stage.simulator.catalog();
-    let mapping = stage.config_map("claude-mapping").await;
+    let catalog = fixture.simulator.catalog();
+    let mapping = fixture.config_map("claude-mapping").await;
     assert!(mapping_json(&mapping) == oracle::mapping_json(&catalog, REGIONS));
     let [degraded, _, message] = condition(&resource, "Degraded");
     assert_eq!(degraded, "True");
@@ -152,27 +155,29 @@ async fn each_fault_is_named_and_harms_no_other_region() {
     );
 
     // All of them mend.
-    stage.simulator.faults().clear();
-    stage.refresh("claude", "1").await;
-    let resource = stage.sound("claude").await;
+    fixture.simulator.faults().clear();
+    fixture.refresh("claude", "1").await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(condition(&resource, "Degraded")[0], "False");
-    let mapping = stage.config_map("claude-mapping").await;
+    let mapping = fixture.config_map("claude-mapping").await;
     let all = oracle::mapping_json(&catalog, regions.iter().copied());
     assert!(mapping_json(&mapping) == all);
 }
 
 #[tokio::test]
-async fn hanging_region_delays_nobody() {
-    let stage = Stage::of(&REGIONS).await;
+async fn hanging_region_does_not_delay_other_regions() {
+    let fixture = Fixture::with_regions(&REGIONS).await;
     let hang = FaultRule::new(Fault::Hang).region("ap-east-2");
-    stage.simulator.faults().add(hang);
-    stage.create("claude", json!({ "regions": REGIONS })).await;
+    fixture.simulator.faults().add(hang);
+    fixture
+        .create("claude", json!({ "regions": REGIONS }))
+        .await;
     for name in ["claude-eu-central-2", "claude-us-west-1"] {
-        let published = async || stage.has_config_map(name).await.then_some(()).ok_or(name);
+        let published = async || fixture.has_config_map(name).await.then_some(()).ok_or(name);
         eventually(published).await;
     }
     // The third is still being waited for.
-    let resource = stage.get("claude").await;
+    let resource = fixture.get("claude").await;
     assert_eq!(condition(&resource, "Reconciling")[0], "True");
     assert_eq!(resource.status.unwrap().observed_generation, None);
 }
@@ -180,66 +185,70 @@ async fn hanging_region_delays_nobody() {
 #[tokio::test]
 async fn hanging_region_times_out() {
     let arguments = ["--region-timeout-seconds", "2"];
-    let stage = Stage::with(catalog_of(&REGIONS), &arguments).await;
+    let fixture = Fixture::new(catalog_of(&REGIONS), &arguments).await;
     let hang = FaultRule::new(Fault::Hang).region("ap-east-2");
     let slow = Fault::SlowBody {
         over: std::time::Duration::from_mins(1),
     };
-    stage.simulator.faults().add(hang);
+    fixture.simulator.faults().add(hang);
     let slow = FaultRule::new(slow).region("us-west-1");
-    stage.simulator.faults().add(slow);
-    stage.create("claude", json!({ "regions": REGIONS })).await;
-    let resource = stage.sound("claude").await;
+    fixture.simulator.faults().add(slow);
+    fixture
+        .create("claude", json!({ "regions": REGIONS }))
+        .await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(code(&resource, "ap-east-2"), Some(ErrorCode::Timeout));
     assert_eq!(code(&resource, "us-west-1"), Some(ErrorCode::Timeout));
     assert_eq!(region(&resource, "eu-central-2").state, RegionState::Fresh);
 }
 
 #[tokio::test]
-async fn last_good_data_outlives_a_failure() {
-    let stage = Stage::of(&REGIONS).await;
-    stage.create("claude", json!({ "regions": REGIONS })).await;
-    let fresh = stage.sound("claude").await;
-    let good = stage.config_map("claude-us-west-1").await;
-    let good_versions = stage.versions("claude").await;
-    let mapping = mapping_json(&stage.config_map("claude-mapping").await);
+async fn failed_region_keeps_last_good_data() {
+    let fixture = Fixture::with_regions(&REGIONS).await;
+    fixture
+        .create("claude", json!({ "regions": REGIONS }))
+        .await;
+    let fresh = fixture.sound("claude").await;
+    let good = fixture.config_map("claude-us-west-1").await;
+    let good_versions = fixture.versions("claude").await;
+    let mapping = mapping_json(&fixture.config_map("claude-mapping").await);
 
     let denied = FaultRule::new(Fault::AccessDenied).region("us-west-1");
-    stage.simulator.faults().add(denied);
-    stage.refresh("claude", "1").await;
-    let failed = stage.sound("claude").await;
+    fixture.simulator.faults().add(denied);
+    fixture.refresh("claude", "1").await;
+    let failed = fixture.sound("claude").await;
     assert_eq!(region(&failed, "us-west-1").state, RegionState::Stale);
     assert_eq!(code(&failed, "us-west-1"), Some(ErrorCode::AccessDenied));
     let success = |r: &BedrockModelMap| region(r, "us-west-1").last_success_time.clone();
     assert_eq!(success(&failed), success(&fresh));
     assert_eq!(condition(&failed, "Ready")[0], "True");
     assert_eq!(condition(&failed, "Degraded")[0], "True");
-    let kept = stage.config_map("claude-us-west-1").await;
+    let kept = fixture.config_map("claude-us-west-1").await;
     for name in ["models.json", "invocation.json"] {
         assert_eq!(data(&kept, name), data(&good, name));
     }
     assert_eq!(file(&kept, "metadata.json")["state"], "Stale");
-    assert!(mapping_json(&stage.config_map("claude-mapping").await) == mapping);
-    let mut versions = stage.versions("claude").await;
+    assert!(mapping_json(&fixture.config_map("claude-mapping").await) == mapping);
+    let mut versions = fixture.versions("claude").await;
     for other in ["claude-ap-east-2", "claude-eu-central-2"] {
         assert_eq!(versions[other], good_versions[other]);
     }
 
     // Failing on changes nothing more.
-    stage.refresh("claude", "2").await;
-    let still = stage.sound("claude").await;
+    fixture.refresh("claude", "2").await;
+    let still = fixture.sound("claude").await;
     assert_eq!(region(&still, "us-west-1").consecutive_failures, 2);
     let since = |r: &BedrockModelMap| region(r, "us-west-1").stale_since.clone();
     assert_eq!(since(&still), since(&failed));
-    let later = stage.versions("claude").await;
+    let later = fixture.versions("claude").await;
     assert_eq!(later, versions);
 
-    stage.simulator.faults().clear();
-    stage.refresh("claude", "3").await;
-    let mended = stage.sound("claude").await;
+    fixture.simulator.faults().clear();
+    fixture.refresh("claude", "3").await;
+    let mended = fixture.sound("claude").await;
     assert_eq!(region(&mended, "us-west-1").state, RegionState::Fresh);
-    assert_eq!(stage.config_map("claude-us-west-1").await.data, good.data);
-    versions = stage.versions("claude").await;
+    assert_eq!(fixture.config_map("claude-us-west-1").await.data, good.data);
+    versions = fixture.versions("claude").await;
     assert_eq!(
         versions["claude-ap-east-2"],
         good_versions["claude-ap-east-2"]
@@ -248,32 +257,32 @@ async fn last_good_data_outlives_a_failure() {
 
 /// A resolver that knows no name: `.invalid` never resolves (RFC 6761).
 #[tokio::test]
-async fn without_names_nothing_is_lost_and_no_region_is_unsupported() {
-    let mut stage = Stage::of(&REGIONS).await;
+async fn dns_outage_keeps_data_and_marks_no_region_unsupported() {
+    let mut fixture = Fixture::with_regions(&REGIONS).await;
     let before = [REGIONS[0], REGIONS[1]];
-    stage.create("claude", json!({ "regions": before })).await;
-    let good = stage.sound("claude").await;
-    let data_of = async |stage: &Stage, region: &str| {
-        let config_map = stage.config_map(&format!("claude-{region}")).await;
+    fixture.create("claude", json!({ "regions": before })).await;
+    let good = fixture.sound("claude").await;
+    let data_of = async |fixture: &Fixture, region: &str| {
+        let config_map = fixture.config_map(&format!("claude-{region}")).await;
         data(&config_map, "models.json").to_owned()
     };
-    let cast = |environment| Cast {
+    let options = |environment| OperatorOptions {
         credentials: Credentials::Given,
         kubeconfig: None,
         environment,
         arguments: &[],
     };
     let nowhere = ["AWS_ENDPOINT_URL=http://bedrock.invalid:1".to_owned()];
-    stage.recast(&cast(&nowhere));
-    stage
+    fixture.replace_operator(&options(&nowhere));
+    fixture
         .patch("claude", json!({"spec": {"regions": REGIONS}}))
         .await;
-    let cut_off = stage.sound("claude").await;
+    let cut_off = fixture.sound("claude").await;
     for name in before {
         assert_eq!(region(&cut_off, name).state, RegionState::Stale);
         assert_eq!(region(&cut_off, name).sha256, region(&good, name).sha256);
-        let published = data_of(&stage, name).await;
-        assert!(published == oracle::models_json(&stage.simulator.catalog(), name));
+        let published = data_of(&fixture, name).await;
+        assert!(published == oracle::models_json(&fixture.simulator.catalog(), name));
     }
     let never_published = region(&cut_off, REGIONS[2]);
     assert_eq!(never_published.state, RegionState::Failed);
@@ -281,56 +290,58 @@ async fn without_names_nothing_is_lost_and_no_region_is_unsupported() {
     assert!(told.contains("does not resolve"), "{told}");
     assert_eq!(condition(&cut_off, "Degraded")[0], "True");
 
-    stage.recast(&cast(&[]));
-    stage.refresh("claude", "1").await;
-    let mended = stage.sound("claude").await;
+    fixture.replace_operator(&options(&[]));
+    fixture.refresh("claude", "1").await;
+    let mended = fixture.sound("claude").await;
     for name in REGIONS {
         assert_eq!(region(&mended, name).state, RegionState::Fresh);
     }
 }
 
 #[tokio::test]
-async fn answer_that_shrank_is_held_until_confirmed() {
-    let stage = Stage::of(&REGIONS).await;
-    stage.create("claude", json!({ "regions": REGIONS })).await;
-    stage.sound("claude").await;
+async fn shrunken_response_is_published_only_once_confirmed() {
+    let fixture = Fixture::with_regions(&REGIONS).await;
+    fixture
+        .create("claude", json!({ "regions": REGIONS }))
+        .await;
+    fixture.sound("claude").await;
     let shrunk = FaultRule::new(Fault::Shrink { keep: 5 })
         .region("us-west-1")
         .operation(Operation::ListFoundationModels);
     // Lets the region's time come.
-    let due = async |stage: &Stage| {
-        stage.operator.kill();
+    let due = async |fixture: &Fixture| {
+        fixture.operator.kill();
         let long_ago = json!({"lastAttemptTime": "2026-01-01T00:00:00Z"});
         let regions = json!({"us-west-1": long_ago});
-        stage
+        fixture
             .patch_status("claude", json!({ "regions": regions }))
             .await;
-        stage.operator.start_anew();
+        fixture.operator.restart();
         let is_over = |r: &BedrockModelMap| {
             let tried = region(r, "us-west-1").last_attempt_time.as_ref();
             tried.is_some_and(|time| !time.0.to_string().starts_with("2026-01-01"))
         };
-        stage.until("claude", is_over).await;
-        stage.sound("claude").await
+        fixture.until("claude", is_over).await;
+        fixture.sound("claude").await
     };
-    stage.simulator.faults().add(shrunk.clone());
-    let resource = due(&stage).await;
+    fixture.simulator.faults().add(shrunk.clone());
+    let resource = due(&fixture).await;
     assert_eq!(region(&resource, "us-west-1").state, RegionState::Stale);
     assert_eq!(code(&resource, "us-west-1"), Some(ErrorCode::ShrinkHeld));
     assert_eq!(region(&resource, "us-west-1").models, 39);
     // The next attempt says the same: it is believed.
-    let resource = due(&stage).await;
+    let resource = due(&fixture).await;
     assert_eq!(region(&resource, "us-west-1").state, RegionState::Fresh);
     assert_eq!(region(&resource, "us-west-1").models, 5);
 
     // Not so if the next attempt says otherwise.
-    stage.simulator.faults().clear();
-    due(&stage).await;
-    stage.simulator.faults().add(shrunk);
-    let resource = due(&stage).await;
+    fixture.simulator.faults().clear();
+    due(&fixture).await;
+    fixture.simulator.faults().add(shrunk);
+    let resource = due(&fixture).await;
     assert_eq!(code(&resource, "us-west-1"), Some(ErrorCode::ShrinkHeld));
-    stage.simulator.faults().clear();
-    let resource = due(&stage).await;
+    fixture.simulator.faults().clear();
+    let resource = due(&fixture).await;
     assert_eq!(region(&resource, "us-west-1").state, RegionState::Fresh);
     assert_eq!(region(&resource, "us-west-1").models, 39);
 
@@ -338,11 +349,11 @@ async fn answer_that_shrank_is_held_until_confirmed() {
     let shrunk = FaultRule::new(Fault::Shrink { keep: 0 })
         .region("us-west-1")
         .operation(Operation::ListFoundationModels);
-    stage.simulator.faults().add(shrunk);
-    stage.refresh("claude", "1").await;
-    let resource = stage.sound("claude").await;
+    fixture.simulator.faults().add(shrunk);
+    fixture.refresh("claude", "1").await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(region(&resource, "us-west-1").state, RegionState::Empty);
-    assert!(!stage.has_config_map("claude-us-west-1").await);
+    assert!(!fixture.has_config_map("claude-us-west-1").await);
 }
 
 /// A catalogue of things that no version of the API had so far.
@@ -380,15 +391,15 @@ fn odd_catalog() -> Catalog {
 }
 
 #[tokio::test]
-async fn what_is_unknown_is_kept() {
-    let stage = Stage::with(odd_catalog(), &[]).await;
-    stage
+async fn unknown_fields_and_values_are_published() {
+    let fixture = Fixture::new(odd_catalog(), &[]).await;
+    fixture
         .create("claude", json!({"regions": ["us-west-1"]}))
         .await;
-    let resource = stage.sound("claude").await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(condition(&resource, "Ready")[0], "True");
-    let published = stage.config_map("claude-us-west-1").await;
-    let expected = oracle::models_json(&stage.simulator.catalog(), "us-west-1");
+    let published = fixture.config_map("claude-us-west-1").await;
+    let expected = oracle::models_json(&fixture.simulator.catalog(), "us-west-1");
     assert!(data(&published, "models.json") == expected);
     // None of the profiles is active: none is recommended.
     let facts = file(&published, "invocation.json");

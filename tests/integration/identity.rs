@@ -4,7 +4,7 @@ use bedrock_model_map::api::{BedrockModelMap, ErrorCode, RegionState, RegionStat
 use bedrock_simulator::{Fault, FaultRule, Operation};
 use serde_json::json;
 
-use crate::support::{Credentials, Stage, catalog_of, condition};
+use crate::support::{Credentials, Fixture, catalog_of, condition};
 
 const REGIONS: [&str; 3] = ["ap-east-2", "eu-central-2", "us-west-1"];
 
@@ -17,12 +17,12 @@ fn code(resource: &BedrockModelMap, name: &str) -> Option<ErrorCode> {
 }
 
 #[tokio::test]
-async fn account_that_does_not_tell_its_regions() {
-    let stage = Stage::of(&REGIONS).await;
+async fn denied_list_regions_stalls_unless_regions_are_known() {
+    let fixture = Fixture::with_regions(&REGIONS).await;
     let denied = FaultRule::new(Fault::AccessDenied).operation(Operation::ListRegions);
-    stage.simulator.faults().add(denied.clone());
-    stage.create("claude", json!({})).await;
-    let resource = stage.sound("claude").await;
+    fixture.simulator.faults().add(denied.clone());
+    fixture.create("claude", json!({})).await;
+    let resource = fixture.sound("claude").await;
     for kind in ["Ready", "Stalled"] {
         let [_, reason, message] = condition(&resource, kind);
         assert_eq!(reason, "AccessDenied");
@@ -30,30 +30,30 @@ async fn account_that_does_not_tell_its_regions() {
         assert!(message.contains("spec.regions"), "{message}");
     }
     assert_eq!(condition(&resource, "Ready")[0], "False");
-    stage.simulator.faults().clear();
-    stage.refresh("claude", "1").await;
-    let resource = stage.sound("claude").await;
+    fixture.simulator.faults().clear();
+    fixture.refresh("claude", "1").await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(condition(&resource, "Stalled"), [""; 3]);
     assert_eq!(resource.status.as_ref().unwrap().regions.len(), 3);
 
     // Those known are asked further on.
-    stage.simulator.faults().add(denied);
-    stage.simulator.edit_catalog(|catalog| {
+    fixture.simulator.faults().add(denied);
+    fixture.simulator.edit_catalog(|catalog| {
         catalog.remove_model("us-west-1", "anthropic.claude-sonnet-5-5");
     });
-    stage.refresh("claude", "2").await;
-    let resource = stage.sound("claude").await;
+    fixture.refresh("claude", "2").await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(region(&resource, "us-west-1").models, 38);
     assert_eq!(condition(&resource, "Ready")[0], "True");
 }
 
 #[tokio::test]
-async fn disabled_region_is_no_failure_of_a_resource_that_did_not_ask_for_it() {
-    let stage = Stage::of(&REGIONS).await;
+async fn disabled_region_not_named_in_spec_does_not_degrade() {
+    let fixture = Fixture::with_regions(&REGIONS).await;
     let disabled = FaultRule::new(Fault::UnrecognizedClient).region("us-west-1");
-    stage.simulator.faults().add(disabled);
-    stage.create("claude", json!({})).await;
-    let resource = stage.sound("claude").await;
+    fixture.simulator.faults().add(disabled);
+    fixture.create("claude", json!({})).await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(region(&resource, "us-west-1").state, RegionState::Disabled);
     assert_eq!(condition(&resource, "Degraded")[0], "False");
     assert_eq!(
@@ -63,12 +63,14 @@ async fn disabled_region_is_no_failure_of_a_resource_that_did_not_ask_for_it() {
 }
 
 #[tokio::test]
-async fn credentials_that_nobody_accepts() {
-    let stage = Stage::of(&REGIONS).await;
+async fn rejected_credentials_stall_resource() {
+    let fixture = Fixture::with_regions(&REGIONS).await;
     let unknown = FaultRule::new(Fault::UnrecognizedClient);
-    stage.simulator.faults().add(unknown.clone());
-    stage.create("claude", json!({ "regions": REGIONS })).await;
-    let resource = stage.sound("claude").await;
+    fixture.simulator.faults().add(unknown.clone());
+    fixture
+        .create("claude", json!({ "regions": REGIONS }))
+        .await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(
         condition(&resource, "Stalled")[..2],
         ["True", "InvalidCredentials"]
@@ -81,14 +83,14 @@ async fn credentials_that_nobody_accepts() {
         assert_eq!(region(&resource, name).state, RegionState::Failed);
         assert_eq!(code(&resource, name), Some(ErrorCode::InvalidCredentials));
     }
-    stage.simulator.faults().clear();
-    stage.refresh("claude", "1").await;
-    stage.sound("claude").await;
+    fixture.simulator.faults().clear();
+    fixture.refresh("claude", "1").await;
+    fixture.sound("claude").await;
 
     // Credentials that were good do not take away what is published.
-    stage.simulator.faults().add(unknown);
-    stage.refresh("claude", "2").await;
-    let resource = stage.sound("claude").await;
+    fixture.simulator.faults().add(unknown);
+    fixture.refresh("claude", "2").await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(region(&resource, "us-west-1").state, RegionState::Stale);
     assert_eq!(
         condition(&resource, "Stalled")[..2],
@@ -97,51 +99,53 @@ async fn credentials_that_nobody_accepts() {
 }
 
 #[tokio::test]
-async fn operator_without_credentials_says_so() {
-    let stage = Stage::as_user(catalog_of(&REGIONS), &[], Credentials::Missing, None).await;
-    stage
+async fn missing_credentials_are_reported() {
+    let fixture = Fixture::as_user(catalog_of(&REGIONS), &[], Credentials::Missing, None).await;
+    fixture
         .create("named", json!({"regions": ["us-west-1"]}))
         .await;
-    stage.create("all", json!({})).await;
+    fixture.create("all", json!({})).await;
     for name in ["named", "all"] {
-        let resource = stage.sound(name).await;
+        let resource = fixture.sound(name).await;
         let [stalled, reason, message] = condition(&resource, "Stalled");
         assert_eq!([stalled, reason], ["True", "InvalidCredentials"], "{name}");
         assert!(message.contains("no AWS credentials"), "{message}");
     }
-    assert_eq!(stage.simulator.total(), 0);
+    assert_eq!(fixture.simulator.total(), 0);
 }
 
 #[tokio::test]
-async fn role_that_is_not_permitted() {
-    let stage = Stage::of(&REGIONS).await;
+async fn role_that_is_not_allowed_stalls_resource() {
+    let fixture = Fixture::with_regions(&REGIONS).await;
     let role = "arn:aws:iam::123456789012:role/bedrock-reader";
     let spec = json!({"regions": ["us-west-1"], "aws": {"roleArn": role}});
-    stage.create("claude", spec).await;
-    let resource = stage.settled("claude").await;
+    fixture.create("claude", spec).await;
+    let resource = fixture.settled("claude").await;
     let [stalled, reason, message] = condition(&resource, "Stalled");
     assert_eq!([stalled, reason], ["True", "RoleNotAllowed"]);
     assert!(
-        message.contains(role) && message.contains(&stage.namespace.name),
+        message.contains(role) && message.contains(&fixture.namespace.name),
         "{message}"
     );
     assert_eq!(
         condition(&resource, "Ready")[..2],
         ["False", "RoleNotAllowed"]
     );
-    assert_eq!(stage.simulator.total(), 0);
+    assert_eq!(fixture.simulator.total(), 0);
 
-    stage.patch("claude", json!({"spec": {"aws": null}})).await;
-    let resource = stage.sound("claude").await;
+    fixture
+        .patch("claude", json!({"spec": {"aws": null}}))
+        .await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(condition(&resource, "Stalled"), [""; 3]);
     // What is published stays, whatever role is asked for then.
-    let before = stage.versions("claude").await;
-    stage
+    let before = fixture.versions("claude").await;
+    fixture
         .patch("claude", json!({"spec": {"aws": {"roleArn": role}}}))
         .await;
-    let resource = stage.sound("claude").await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(condition(&resource, "Stalled")[1], "RoleNotAllowed");
     // No refresh is overdue then, however long that lasts.
     assert_eq!(resource.status.unwrap().next_refresh_time, None);
-    assert_eq!(stage.versions("claude").await, before);
+    assert_eq!(fixture.versions("claude").await, before);
 }

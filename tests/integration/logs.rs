@@ -3,19 +3,23 @@
 use bedrock_simulator::{Role, SECRETS};
 use serde_json::{Value, json};
 
-use crate::support::{Cast, Credentials, KEYS, Scene, Stage, catalog_of, condition};
+use crate::support::{
+    Credentials, Fixture, FixtureBuilder, KEYS, OperatorOptions, catalog_of, condition,
+};
 
 const REGIONS: [&str; 2] = ["ap-east-2", "us-west-1"];
 const READER: &str = "arn:aws:iam::123456789012:role/reader";
 const OTHER: &str = "arn:aws:iam::123456789012:role/other";
 
 #[tokio::test]
-async fn refresh_is_one_line_with_its_counts() {
-    let stage = Stage::of(&REGIONS).await;
-    stage.create("claude", json!({ "regions": REGIONS })).await;
-    let resource = stage.sound("claude").await;
-    stage.looked_at("claude-mapping").await;
-    let log = stage.operator.log();
+async fn refresh_logs_one_line_with_counts() {
+    let fixture = Fixture::with_regions(&REGIONS).await;
+    fixture
+        .create("claude", json!({ "regions": REGIONS }))
+        .await;
+    let resource = fixture.sound("claude").await;
+    fixture.reconciled("claude-mapping").await;
+    let log = fixture.operator.log();
     let lines = log
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -40,17 +44,17 @@ async fn refresh_is_one_line_with_its_counts() {
         panic!("{line}")
     };
     assert_eq!(span["resource"], "claude");
-    assert_eq!(span["namespace"], stage.namespace.name);
+    assert_eq!(span["namespace"], fixture.namespace.name);
 }
 
 #[tokio::test]
-async fn secrets_are_never_logged() {
-    let scene = Scene::of(catalog_of(&REGIONS)).await;
+async fn secrets_are_not_logged() {
+    let builder = FixtureBuilder::new(catalog_of(&REGIONS)).await;
     let external_id = "external-id-that-is-nobodys-concern";
     let reader = Role::new(READER).external_id(external_id);
-    scene.simulator.identities().add(reader);
-    let allowed = format!("{}={READER}", scene.namespace.name);
-    let stage = scene.play(&Cast {
+    builder.simulator.identities().add(reader);
+    let allowed = format!("{}={READER}", builder.namespace.name);
+    let fixture = builder.start_operator(&OperatorOptions {
         credentials: Credentials::Given,
         kubeconfig: None,
         environment: &[],
@@ -58,8 +62,8 @@ async fn secrets_are_never_logged() {
     });
     let create = async |name: &str, aws: Value| {
         let spec = json!({"regions": REGIONS, "aws": aws});
-        stage.create(name, spec).await;
-        stage.sound(name).await
+        fixture.create(name, spec).await;
+        fixture.sound(name).await
     };
     create("own", Value::Null).await;
     let assumed = create(
@@ -77,7 +81,7 @@ async fn secrets_are_never_logged() {
         let resource = create(name, json!({"roleArn": role, "externalId": wrong_id})).await;
         assert_eq!(condition(&resource, "Stalled")[1], reason);
     }
-    let log = stage.operator.log();
+    let log = fixture.operator.log();
     assert!(log.contains("\"level\":\"TRACE\""));
     let [_, secret_key] = KEYS;
     let [assumed_key, session_token] = SECRETS;

@@ -3,14 +3,14 @@
 use bedrock_simulator::{Fault, FaultRule, Operation};
 use serde_json::json;
 
-use crate::support::{Stage, catalog_of, eventually};
+use crate::support::{Fixture, catalog_of, eventually};
 
 const REGIONS: [&str; 3] = ["ap-east-2", "eu-central-2", "us-west-1"];
 
 /// Once the metrics have all of these lines, without the prefix that all names have.
-async fn scraped(stage: &Stage, lines: &[String]) -> String {
+async fn scraped(fixture: &Fixture, lines: &[String]) -> String {
     eventually(async || {
-        let (status, text) = stage.operator.http_get("/metrics").await;
+        let (status, text) = fixture.operator.http_get("/metrics").await;
         assert_eq!(status, 200);
         let there = |line: &String| {
             let line = format!("bedrock_model_map_{line}");
@@ -32,24 +32,26 @@ fn sum(text: &str, name: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn metrics_tell_how_resources_stand_and_what_was_done() {
-    let stage = Stage::of(&REGIONS).await;
+async fn metrics_report_resource_state_and_requests() {
+    let fixture = Fixture::with_regions(&REGIONS).await;
     let denied = FaultRule::new(Fault::AccessDenied)
         .region("us-west-1")
         .operation(Operation::ListFoundationModels);
-    stage.simulator.faults().add(denied);
-    stage.create("claude", json!({ "regions": REGIONS })).await;
-    stage.sound("claude").await;
-    let namespace = &stage.namespace.name;
+    fixture.simulator.faults().add(denied);
+    fixture
+        .create("claude", json!({ "regions": REGIONS }))
+        .await;
+    fixture.sound("claude").await;
+    let namespace = &fixture.namespace.name;
     let labels = format!(r#"namespace="{namespace}",name="claude""#);
-    let catalog = stage.simulator.catalog();
+    let catalog = fixture.simulator.catalog();
     let is_legacy = |model: &&serde_json::Value| model["modelLifecycle"]["status"] == "LEGACY";
     let legacy = |region| catalog.models(region).iter().filter(is_legacy).count();
     let ended = legacy("ap-east-2") + legacy("eu-central-2");
     assert!(ended > 0);
     let of = |name: &str, more: &str, value: &str| format!("{name}{{{labels}{more}}} {value}");
     let text = scraped(
-        &stage,
+        &fixture,
         &[
             of("condition", r#",type="Degraded",status="True""#, "1.0"),
             of("regions", r#",state="Failed""#, "1.0"),
@@ -76,7 +78,7 @@ async fn metrics_tell_how_resources_stand_and_what_was_done() {
         Operation::ListFoundationModels,
         Operation::ListInferenceProfiles,
     ] {
-        let received = stage.simulator.count("ap-east-2", operation).to_string();
+        let received = fixture.simulator.count("ap-east-2", operation).to_string();
         let of = format!(r#"{{region="ap-east-2",operation="{operation:?}""#);
         for name in ["aws_requests_total", "aws_request_duration_seconds_count"] {
             let counted = sum(&text, &format!("bedrock_model_map_{name}{of}"));
@@ -87,9 +89,9 @@ async fn metrics_tell_how_resources_stand_and_what_was_done() {
     assert!(text.lines().any(|line| line.starts_with(ends)), "{text}");
 
     // What is deleted leaves nothing behind.
-    stage.delete("claude").await;
+    fixture.delete("claude").await;
     eventually(async || {
-        let (_, text) = stage.operator.http_get("/metrics").await;
+        let (_, text) = fixture.operator.http_get("/metrics").await;
         let left = text.lines().find(|line| line.contains("claude\""));
         left.map_or(Ok(()), |line| Err(line.to_owned()))
     })
@@ -97,13 +99,15 @@ async fn metrics_tell_how_resources_stand_and_what_was_done() {
 }
 
 #[tokio::test]
-async fn regions_can_be_left_out_of_metrics() {
-    let stage = Stage::with(catalog_of(&REGIONS), &["--region-metrics", "false"]).await;
-    stage.create("claude", json!({ "regions": REGIONS })).await;
-    stage.sound("claude").await;
-    let labels = format!(r#"namespace="{}",name="claude""#, stage.namespace.name);
+async fn region_metrics_can_be_disabled() {
+    let fixture = Fixture::new(catalog_of(&REGIONS), &["--region-metrics", "false"]).await;
+    fixture
+        .create("claude", json!({ "regions": REGIONS }))
+        .await;
+    fixture.sound("claude").await;
+    let labels = format!(r#"namespace="{}",name="claude""#, fixture.namespace.name);
     let text = scraped(
-        &stage,
+        &fixture,
         &[format!(r#"regions{{{labels},state="Fresh"}} 3.0"#)],
     )
     .await;

@@ -3,24 +3,24 @@
 use serde_json::json;
 
 use crate::oracle;
-use crate::support::{Stage, condition, mapping_json, mapping_value, whole_catalog};
+use crate::support::{Fixture, condition, mapping_json, mapping_value, whole_catalog};
 use kube::ResourceExt as _;
 
 #[tokio::test]
-async fn compression_is_as_the_spec_says() {
-    let stage = Stage::of(&["us-west-1"]).await;
+async fn spec_compression_decides_mapping_format() {
+    let fixture = Fixture::with_regions(&["us-west-1"]).await;
     let spec = json!({"regions": ["us-west-1"]});
-    stage.create("claude", spec).await;
+    fixture.create("claude", spec).await;
     let is_compressed = async || {
-        stage.sound("claude").await;
-        let mapping = stage.config_map("claude-mapping").await;
-        let expected = oracle::mapping_json(&stage.simulator.catalog(), ["us-west-1"]);
+        fixture.sound("claude").await;
+        let mapping = fixture.config_map("claude-mapping").await;
+        let expected = oracle::mapping_json(&fixture.simulator.catalog(), ["us-west-1"]);
         assert!(mapping_json(&mapping) == expected);
         mapping.binary_data.is_some()
     };
     assert!(!is_compressed().await);
     for (compression, compressed) in [("Always", true), ("Never", false), ("Auto", false)] {
-        stage
+        fixture
             .patch(
                 "claude",
                 json!({"spec": {"output": {"compression": compression}}}),
@@ -31,12 +31,12 @@ async fn compression_is_as_the_spec_says() {
 }
 
 #[tokio::test]
-async fn mapping_over_a_mebibyte_is_refused_while_its_regions_are_published() {
-    let stage = Stage::with(whole_catalog(), &[]).await;
-    stage
+async fn mapping_over_one_mebibyte_is_refused_and_regions_are_published() {
+    let fixture = Fixture::new(whole_catalog(), &[]).await;
+    fixture
         .create("large", json!({"output": {"compression": "Never"}}))
         .await;
-    let resource = stage.sound("large").await;
+    let resource = fixture.sound("large").await;
     let [ready, reason, message] = condition(&resource, "Ready");
     assert_eq!([ready, reason], ["False", "PayloadTooLarge"]);
     assert!(message.contains("compression"), "{message}");
@@ -44,46 +44,46 @@ async fn mapping_over_a_mebibyte_is_refused_while_its_regions_are_published() {
         condition(&resource, "Stalled")[..2],
         ["True", "PayloadTooLarge"]
     );
-    let config_maps = stage.config_maps("large").await;
+    let config_maps = fixture.config_maps("large").await;
     assert_eq!(config_maps.len(), 31);
     assert!(!config_maps.contains_key("large-mapping"));
 
-    stage
+    fixture
         .patch(
             "large",
             json!({"spec": {"output": {"compression": "Auto"}}}),
         )
         .await;
-    let resource = stage.sound("large").await;
+    let resource = fixture.sound("large").await;
     assert_eq!(condition(&resource, "Ready")[0], "True");
     assert_eq!(condition(&resource, "Stalled"), [""; 3]);
-    let last_good = stage.config_map("large-mapping").await;
+    let last_good = fixture.config_map("large-mapping").await;
 
-    stage
+    fixture
         .patch(
             "large",
             json!({"spec": {"output": {"compression": "Never"}}}),
         )
         .await;
-    let resource = stage.settled("large").await;
+    let resource = fixture.settled("large").await;
     assert_eq!(condition(&resource, "Stalled")[1], "PayloadTooLarge");
-    let kept = stage.config_map("large-mapping").await;
+    let kept = fixture.config_map("large-mapping").await;
     assert_eq!(kept.resource_version(), last_good.resource_version());
 }
 
 #[tokio::test]
-async fn status_shows_as_much_as_wanted() {
-    let stage = Stage::of(&["us-west-1"]).await;
+async fn status_detail_decides_status_content() {
+    let fixture = Fixture::with_regions(&["us-west-1"]).await;
     let spec = json!({"regions": ["us-west-1"], "output": {"statusDetail": "Summary"}});
-    stage.create("claude", spec).await;
+    fixture.create("claude", spec).await;
     let mapping = async || {
-        let resource = stage.sound("claude").await;
+        let resource = fixture.sound("claude").await;
         resource.status.unwrap().regions["us-west-1"]
             .mapping
             .clone()
     };
     assert_eq!(mapping().await, None);
-    stage
+    fixture
         .patch(
             "claude",
             json!({"spec": {"output": {"statusDetail": "Mapping"}}}),
@@ -93,27 +93,27 @@ async fn status_shows_as_much_as_wanted() {
 }
 
 #[tokio::test]
-async fn labels_and_annotations_of_the_user_come_and_go() {
-    let stage = Stage::of(&["us-west-1"]).await;
+async fn user_labels_and_annotations_are_added_and_removed() {
+    let fixture = Fixture::with_regions(&["us-west-1"]).await;
     let output = json!({"labels": {"team": "a", "tier": "1"}, "annotations": {"note": "x"}});
-    stage
+    fixture
         .create(
             "claude",
             json!({"regions": ["us-west-1"], "output": output}),
         )
         .await;
-    stage.sound("claude").await;
+    fixture.sound("claude").await;
     // What others put on the object is theirs.
     for name in ["claude-us-west-1", "claude-mapping"] {
         let theirs =
             json!({"metadata": {"labels": {"theirs": "l"}, "annotations": {"theirs": "a"}}});
-        stage.patch_config_map(name, theirs).await;
+        fixture.patch_config_map(name, theirs).await;
     }
     let shown = async || {
-        stage.sound("claude").await;
+        fixture.sound("claude").await;
         let mut shown = Vec::new();
         for name in ["claude-us-west-1", "claude-mapping"] {
-            let published = stage.config_map(name).await;
+            let published = fixture.config_map(name).await;
             let labels = published.labels();
             let labels = ["team", "tier", "theirs"].map(|key| labels.get(key).cloned());
             let annotations = published.annotations();
@@ -125,24 +125,24 @@ async fn labels_and_annotations_of_the_user_come_and_go() {
     };
     assert_eq!(shown().await, json!([["a", "1", "l"], ["x", "a"]]));
     let output = json!({"labels": {"team": "b", "tier": null}, "annotations": {"note": null}});
-    stage
+    fixture
         .patch("claude", json!({"spec": {"output": output}}))
         .await;
     assert_eq!(shown().await, json!([["b", null, "l"], [null, "a"]]));
 }
 
 #[tokio::test]
-async fn what_is_not_wanted_any_more_goes() {
-    let stage = Stage::of(&["us-west-1", "eu-central-2", "ap-east-2"]).await;
+async fn removed_regions_and_mapping_are_pruned() {
+    let fixture = Fixture::with_regions(&["us-west-1", "eu-central-2", "ap-east-2"]).await;
     let names = async || {
-        stage.sound("claude").await;
-        stage
+        fixture.sound("claude").await;
+        fixture
             .config_maps("claude")
             .await
             .into_keys()
             .collect::<Vec<_>>()
     };
-    stage.create("claude", json!({})).await;
+    fixture.create("claude", json!({})).await;
     let all = [
         "claude-ap-east-2",
         "claude-eu-central-2",
@@ -150,7 +150,7 @@ async fn what_is_not_wanted_any_more_goes() {
         "claude-us-west-1",
     ];
     assert_eq!(names().await, all);
-    stage
+    fixture
         .patch(
             "claude",
             json!({"spec": {"regions": ["us-west-1", "eu-central-2"]}}),
@@ -160,10 +160,10 @@ async fn what_is_not_wanted_any_more_goes() {
         names().await,
         ["claude-eu-central-2", "claude-mapping", "claude-us-west-1"]
     );
-    let mapping = mapping_value(&stage.config_map("claude-mapping").await);
+    let mapping = mapping_value(&fixture.config_map("claude-mapping").await);
     let regions: Vec<&String> = mapping["models"].as_object().unwrap().keys().collect();
     assert_eq!(regions, ["eu-central-2", "us-west-1"]);
-    stage
+    fixture
         .patch(
             "claude",
             json!({"spec": {"output": {"configMapPrefix": "other.name"}}}),
@@ -179,13 +179,13 @@ async fn what_is_not_wanted_any_more_goes() {
     );
     // A region of which nothing is left has no ConfigMap and is not in the mapping.
     let only_here = "nowhere.*";
-    stage
+    fixture
         .patch(
             "claude",
             json!({"spec": {"models": {"include": [only_here]}}}),
         )
         .await;
     assert_eq!(names().await, ["other.name-mapping"]);
-    let mapping = mapping_json(&stage.config_map("other.name-mapping").await);
+    let mapping = mapping_json(&fixture.config_map("other.name-mapping").await);
     assert_eq!(mapping, r#"{"models":{}}"#);
 }

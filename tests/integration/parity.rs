@@ -5,16 +5,16 @@ use std::process::Stdio;
 use serde_json::json;
 use tokio::process::Command;
 
-use crate::support::{Stage, mapping_json, whole_catalog};
+use crate::support::{Fixture, mapping_json, whole_catalog};
 
 #[tokio::test]
-async fn seed_with_boto3_gets_what_is_published() {
-    let stage = Stage::with(whole_catalog(), &[]).await;
-    stage.create("all", json!({})).await;
-    stage.settled("all").await;
-    let published = mapping_json(&stage.config_map("all-mapping").await);
+async fn boto3_script_output_matches_published_mapping() {
+    let fixture = Fixture::new(whole_catalog(), &[]).await;
+    fixture.create("all", json!({})).await;
+    fixture.settled("all").await;
+    let published = mapping_json(&fixture.config_map("all-mapping").await);
 
-    let regions: Vec<String> = stage
+    let regions: Vec<String> = fixture
         .simulator
         .catalog()
         .regions()
@@ -25,7 +25,7 @@ async fn seed_with_boto3_gets_what_is_published() {
     let output = Command::new("sh")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/oracle/run.sh"))
         .args(["--regions", &regions.join(",")])
-        .env("AWS_ENDPOINT_URL", stage.simulator.url())
+        .env("AWS_ENDPOINT_URL", fixture.simulator.url())
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test")
         .env("AWS_EC2_METADATA_DISABLED", "true")

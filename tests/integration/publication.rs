@@ -8,21 +8,21 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use crate::oracle;
-use crate::support::{Cluster, Stage, condition, data, file, mapping_json, whole_catalog};
+use crate::support::{Cluster, Fixture, condition, data, file, mapping_json, whole_catalog};
 
 /// (region, model) pairs of the catalogue that can only be invoked through a profile.
 const REQUIRING_PROFILE: usize = 1114;
 
 #[tokio::test]
-async fn whole_catalogue_is_what_the_oracle_makes_of_it() {
-    let stage = Stage::with(whole_catalog(), &[]).await;
-    stage.create("all", json!({})).await;
-    let resource = stage.sound("all").await;
-    let catalog = stage.simulator.catalog();
+async fn published_catalog_matches_oracle() {
+    let fixture = Fixture::new(whole_catalog(), &[]).await;
+    fixture.create("all", json!({})).await;
+    let resource = fixture.sound("all").await;
+    let catalog = fixture.simulator.catalog();
     let regions: Vec<&str> = catalog.regions().collect();
     assert_eq!(regions.len(), 31);
 
-    let config_maps = stage.config_maps("all").await;
+    let config_maps = fixture.config_maps("all").await;
     assert_eq!(config_maps.len(), 32);
     for region in &regions {
         let published = &config_maps[&format!("all-{region}")];
@@ -51,7 +51,7 @@ async fn whole_catalogue_is_what_the_oracle_makes_of_it() {
     assert_eq!(condition(&resource, "Degraded")[0], "False");
     assert_eq!(condition(&resource, "Stalled"), [""; 3]);
 
-    let columns = columns(&stage, "all").await;
+    let columns = columns(&fixture, "all").await;
     let shown = [
         "all",
         "True",
@@ -95,14 +95,14 @@ fn resolved(catalog: &Catalog, region: &str, published: &ConfigMap) -> usize {
     resolved
 }
 
-async fn columns(stage: &Stage, name: &str) -> Vec<String> {
+async fn columns(fixture: &Fixture, name: &str) -> Vec<String> {
     let arguments = [
         "get",
         "bmm",
         name,
         "--no-headers",
         "-n",
-        &stage.namespace.name,
+        &fixture.namespace.name,
     ];
     let printed = Cluster::shared().await.run(&arguments, "").await.unwrap();
     printed.split_whitespace().map(str::to_owned).collect()
@@ -110,13 +110,13 @@ async fn columns(stage: &Stage, name: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn objects_carry_labels_annotations_and_owner() {
-    let stage = Stage::of(&["us-west-1", "eu-central-2"]).await;
-    stage
+    let fixture = Fixture::with_regions(&["us-west-1", "eu-central-2"]).await;
+    fixture
         .create("claude", json!({"regions": ["us-west-1", "eu-central-2"]}))
         .await;
-    let resource = stage.sound("claude").await;
+    let resource = fixture.sound("claude").await;
     let status = resource.status.as_ref().unwrap();
-    let config_maps = stage.config_maps("claude").await;
+    let config_maps = fixture.config_maps("claude").await;
     let names: Vec<&str> = config_maps.keys().map(String::as_str).collect();
     assert_eq!(
         names,
@@ -154,7 +154,7 @@ async fn objects_carry_labels_annotations_and_owner() {
         assert_eq!(managers, [Some("bedrock-model-map")]);
     }
     // Only the named regions were asked, and the account was not.
-    let asked: BTreeSet<String> = stage
+    let asked: BTreeSet<String> = fixture
         .simulator
         .requests()
         .into_iter()
@@ -164,5 +164,5 @@ async fn objects_carry_labels_annotations_and_owner() {
         asked,
         ["eu-central-2", "us-west-1"].map(str::to_owned).into()
     );
-    assert_eq!(stage.simulator.total(), 6);
+    assert_eq!(fixture.simulator.total(), 6);
 }

@@ -7,38 +7,38 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 use serde_json::json;
 
-use crate::support::{Stage, condition, data, eventually, file};
+use crate::support::{Fixture, condition, data, eventually, file};
 
 const REGIONS: [&str; 3] = ["ap-east-2", "eu-central-2", "us-west-1"];
 
-/// A stage with a resource that is published.
-async fn published(spec: serde_json::Value) -> Stage {
-    let stage = Stage::of(&REGIONS).await;
-    stage.create("claude", spec).await;
-    stage.sound("claude").await;
-    stage
+/// A fixture with a resource that is published.
+async fn published(spec: serde_json::Value) -> Fixture {
+    let fixture = Fixture::with_regions(&REGIONS).await;
+    fixture.create("claude", spec).await;
+    fixture.sound("claude").await;
+    fixture
 }
 
 #[tokio::test]
-async fn same_answer_in_another_order_writes_nothing() {
-    let stage = published(json!({ "regions": REGIONS })).await;
-    let before = stage.versions("claude").await;
+async fn reordered_response_writes_nothing() {
+    let fixture = published(json!({ "regions": REGIONS })).await;
+    let before = fixture.versions("claude").await;
     for seed in [1, 2] {
-        stage.simulator.reset_counts();
+        fixture.simulator.reset_counts();
         let faults = [
             Fault::Reorder { seed },
             Fault::ShortPages { size: 7 },
             Fault::EmptyPages { count: 2 },
         ];
         let rules = faults.into_iter().map(FaultRule::new).collect();
-        stage.simulator.faults().set(rules);
+        fixture.simulator.faults().set(rules);
         let token = seed.to_string();
-        stage.refresh("claude", &token).await;
-        let status = stage.sound("claude").await.status.unwrap();
+        fixture.refresh("claude", &token).await;
+        let status = fixture.sound("claude").await.status.unwrap();
         assert_eq!(status.last_handled_refresh_request, Some(token));
-        assert_eq!(stage.versions("claude").await, before);
+        assert_eq!(fixture.versions("claude").await, before);
         for region in REGIONS {
-            let asked = stage
+            let asked = fixture
                 .simulator
                 .count(region, Operation::ListFoundationModels);
             assert_eq!(asked, 1, "{region}");
@@ -47,85 +47,85 @@ async fn same_answer_in_another_order_writes_nothing() {
 }
 
 #[tokio::test]
-async fn token_is_good_for_one_refresh() {
-    let stage = published(json!({ "regions": REGIONS })).await;
-    stage.refresh("claude", "now").await;
-    stage.simulator.reset_counts();
-    stage.request_refresh("claude", "now").await;
+async fn refresh_token_forces_one_refresh() {
+    let fixture = published(json!({ "regions": REGIONS })).await;
+    fixture.refresh("claude", "now").await;
+    fixture.simulator.reset_counts();
+    fixture.request_refresh("claude", "now").await;
     let label = json!({"metadata": {"labels": {"not": "ours"}}});
-    stage.patch("claude", label).await;
-    stage.looked_at("claude-us-west-1").await;
+    fixture.patch("claude", label).await;
+    fixture.reconciled("claude-us-west-1").await;
     // Taken away it asks for nothing either.
     let none = json!({"metadata": {"annotations": {"bedrock.modelmap.dev/requestedAt": null}}});
-    stage.patch("claude", none).await;
-    stage.looked_at("claude-us-west-1").await;
-    assert_eq!(stage.simulator.total(), 0);
+    fixture.patch("claude", none).await;
+    fixture.reconciled("claude-us-west-1").await;
+    assert_eq!(fixture.simulator.total(), 0);
 }
 
 #[tokio::test]
-async fn restart_with_fresh_data_asks_nobody_and_writes_nothing() {
-    let stage = published(json!({})).await;
+async fn restart_with_fresh_data_requests_and_writes_nothing() {
+    let fixture = published(json!({})).await;
     // Also what a failure left is taken over.
     let denied = FaultRule::new(Fault::AccessDenied).region("ap-east-2");
-    stage.simulator.faults().add(denied);
-    let before = stage.refresh("claude", "1").await;
-    let config_maps = stage.versions("claude").await;
-    stage.operator.kill();
-    stage.simulator.reset_counts();
-    stage.operator.start_anew();
+    fixture.simulator.faults().add(denied);
+    let before = fixture.refresh("claude", "1").await;
+    let config_maps = fixture.versions("claude").await;
+    fixture.operator.kill();
+    fixture.simulator.reset_counts();
+    fixture.operator.restart();
     // It has looked at a younger resource, and so at the older one.
-    stage
-        .create("witness", json!({"regions": ["us-west-1"]}))
+    fixture
+        .create("second", json!({"regions": ["us-west-1"]}))
         .await;
-    stage.settled("witness").await;
-    let after = stage.sound("claude").await;
+    fixture.settled("second").await;
+    let after = fixture.sound("claude").await;
     assert_eq!(after.resource_version(), before.resource_version());
-    assert_eq!(stage.versions("claude").await, config_maps);
+    assert_eq!(fixture.versions("claude").await, config_maps);
     // And once more, with something to do that needs no AWS: the region's own ConfigMap is put back from the merged.
-    stage.looked_at("claude-eu-central-2").await;
-    let mut now = stage.versions("claude").await;
+    fixture.reconciled("claude-eu-central-2").await;
+    let mut now = fixture.versions("claude").await;
     let there_again = "claude-eu-central-2";
     now.insert(there_again.to_owned(), config_maps[there_again].clone());
     assert_eq!(now, config_maps);
-    let asked = stage.simulator.requests();
+    let asked = fixture.simulator.requests();
     assert!(asked.iter().all(|r| r.region == "us-west-1"), "{asked:?}");
     assert_eq!(asked.len(), 3);
 }
 
 #[tokio::test]
-async fn suspended_resource_is_left_alone() {
-    let stage = published(json!({"regions": ["us-west-1"]})).await;
-    let suspended = stage
+async fn suspended_resource_is_not_reconciled() {
+    let fixture = published(json!({"regions": ["us-west-1"]})).await;
+    let suspended = fixture
         .patch("claude", json!({"spec": {"suspend": true}}))
         .await;
-    stage.simulator.reset_counts();
-    let before = stage.versions("claude").await;
-    stage.request_refresh("claude", "1").await;
-    stage.delete_config_map("claude-mapping").await;
-    let touched = stage
+    fixture.simulator.reset_counts();
+    let before = fixture.versions("claude").await;
+    fixture.request_refresh("claude", "1").await;
+    fixture.delete_config_map("claude-mapping").await;
+    let touched = fixture
         .patch(
             "claude",
             json!({"spec": {"output": {"configMapPrefix": "other"}}}),
         )
         .await;
     // What comes later has been dealt with.
-    stage
-        .create("witness", json!({"regions": ["ap-east-2"]}))
+    fixture
+        .create("second", json!({"regions": ["ap-east-2"]}))
         .await;
-    stage.settled("witness").await;
-    let resource = stage.get("claude").await;
+    fixture.settled("second").await;
+    let resource = fixture.get("claude").await;
     assert_eq!(resource.resource_version(), touched.resource_version());
     assert_eq!(resource.status, suspended.status);
     let mut expected = before.clone();
     expected.remove("claude-mapping");
-    assert_eq!(stage.versions("claude").await, expected);
-    let asked = stage.simulator.requests();
+    assert_eq!(fixture.versions("claude").await, expected);
+    let asked = fixture.simulator.requests();
     assert!(asked.iter().all(|r| r.region == "ap-east-2"), "{asked:?}");
 
     let go_on = json!({"spec": {"suspend": false, "output": {"configMapPrefix": null}}});
-    stage.patch("claude", go_on).await;
-    stage.sound("claude").await;
-    let now = stage.versions("claude").await;
+    fixture.patch("claude", go_on).await;
+    fixture.sound("claude").await;
+    let now = fixture.versions("claude").await;
     assert_eq!(
         now.keys().collect::<Vec<_>>(),
         before.keys().collect::<Vec<_>>()
@@ -134,13 +134,13 @@ async fn suspended_resource_is_left_alone() {
 }
 
 #[tokio::test]
-async fn change_in_one_region_touches_nothing_of_the_others() {
-    let stage = published(json!({ "regions": REGIONS })).await;
-    let before = stage.versions("claude").await;
+async fn change_in_one_region_leaves_other_regions_unchanged() {
+    let fixture = published(json!({ "regions": REGIONS })).await;
+    let before = fixture.versions("claude").await;
     let discovered = async || {
         let mut times = BTreeMap::new();
         for region in REGIONS {
-            let published = stage.config_map(&format!("claude-{region}")).await;
+            let published = fixture.config_map(&format!("claude-{region}")).await;
             let metadata = file(&published, "metadata.json");
             let time: Timestamp = metadata["discoveredAt"].as_str().unwrap().parse().unwrap();
             times.insert(region, time);
@@ -149,7 +149,7 @@ async fn change_in_one_region_touches_nothing_of_the_others() {
     };
     let first = discovered().await;
     let id = "anthropic.claude-sonnet-5-5";
-    stage.simulator.edit_catalog(|catalog| {
+    fixture.simulator.edit_catalog(|catalog| {
         catalog.remove_model("us-west-1", id);
     });
     // The times are whole seconds: another one begins.
@@ -160,8 +160,8 @@ async fn change_in_one_region_touches_nothing_of_the_others() {
             .ok_or("the same second")
     })
     .await;
-    stage.refresh("claude", "1").await;
-    stage.sound("claude").await;
+    fixture.refresh("claude", "1").await;
+    fixture.sound("claude").await;
 
     let changed = |before: &BTreeMap<String, String>, after: &BTreeMap<String, String>| {
         let names = after
@@ -169,12 +169,12 @@ async fn change_in_one_region_touches_nothing_of_the_others() {
             .filter(|(name, version)| before.get(*name) != Some(version));
         names.map(|(name, _)| name.clone()).collect::<Vec<_>>()
     };
-    let after = stage.versions("claude").await;
+    let after = fixture.versions("claude").await;
     assert_eq!(
         changed(&before, &after),
         ["claude-mapping", "claude-us-west-1"]
     );
-    let published = stage.config_map("claude-us-west-1").await;
+    let published = fixture.config_map("claude-us-west-1").await;
     assert!(!data(&published, "models.json").contains(&format!("\"{id}\":")));
     let second = discovered().await;
     assert!(second["us-west-1"] > first["us-west-1"]);
@@ -183,39 +183,43 @@ async fn change_in_one_region_touches_nothing_of_the_others() {
 }
 
 #[tokio::test]
-async fn asked_to_end_it_finishes_what_it_does() {
-    let stage = Stage::with(
+async fn termination_waits_for_running_reconciliation() {
+    let fixture = Fixture::new(
         crate::support::catalog_of(&REGIONS),
         &["--region-timeout-seconds", "2"],
     )
     .await;
     let hang = FaultRule::new(Fault::Hang).region("ap-east-2");
-    stage.simulator.faults().add(hang);
-    stage.create("claude", json!({ "regions": REGIONS })).await;
+    fixture.simulator.faults().add(hang);
+    fixture
+        .create("claude", json!({ "regions": REGIONS }))
+        .await;
     eventually(async || {
-        let asked = stage
+        let asked = fixture
             .simulator
             .count("ap-east-2", Operation::ListFoundationModels);
         (asked > 0).then_some(()).ok_or("it has not asked")
     })
     .await;
-    stage.operator.terminate();
-    let ended = eventually(async || stage.operator.ended().ok_or("it runs")).await;
+    fixture.operator.terminate();
+    let ended = eventually(async || fixture.operator.ended().ok_or("it runs")).await;
     assert_eq!(ended.code(), Some(0));
-    let resource = stage.sound("claude").await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(condition(&resource, "Degraded")[0], "True");
-    assert!(stage.operator.log().contains("has stopped"));
+    assert!(fixture.operator.log().contains("has stopped"));
 }
 
 #[tokio::test]
-async fn killed_in_the_middle_it_converges_to_the_same_bytes() {
-    let stage = Stage::of(&REGIONS).await;
+async fn kill_during_refresh_converges_to_same_bytes() {
+    let fixture = Fixture::with_regions(&REGIONS).await;
     let hang = FaultRule::new(Fault::Hang).region("ap-east-2");
-    stage.simulator.faults().add(hang);
-    stage.create("claude", json!({ "regions": REGIONS })).await;
+    fixture.simulator.faults().add(hang);
+    fixture
+        .create("claude", json!({ "regions": REGIONS }))
+        .await;
     let expected = ["claude-eu-central-2", "claude-us-west-1"];
     let halfway = eventually(async || {
-        let there = stage.config_maps("claude").await;
+        let there = fixture.config_maps("claude").await;
         let names: Vec<&String> = there.keys().collect();
         if names == expected {
             Ok(there)
@@ -224,9 +228,9 @@ async fn killed_in_the_middle_it_converges_to_the_same_bytes() {
         }
     })
     .await;
-    stage.operator.kill();
-    assert!(stage.status("claude").await.regions.is_empty());
-    stage.simulator.faults().clear();
+    fixture.operator.kill();
+    assert!(fixture.status("claude").await.regions.is_empty());
+    fixture.simulator.faults().clear();
     // Another second, which must not get into the bytes: the content was seen before.
     let killed = Timestamp::now();
     let ripe = killed + jiff::SignedDuration::from_millis(1100);
@@ -236,10 +240,10 @@ async fn killed_in_the_middle_it_converges_to_the_same_bytes() {
             .ok_or("the same second")
     })
     .await;
-    stage.operator.start_anew();
-    let resource = stage.sound("claude").await;
+    fixture.operator.restart();
+    let resource = fixture.sound("claude").await;
     assert_eq!(resource.status.unwrap().regions.len(), 3);
-    let now = stage.config_maps("claude").await;
+    let now = fixture.config_maps("claude").await;
     for name in expected {
         for part in ["metadata.json", "models.json", "invocation.json"] {
             let (now, then) = (data(&now[name], part), data(&halfway[name], part));

@@ -7,25 +7,27 @@ use bedrock_model_map::api::{BedrockModelMap, ErrorCode, RegionState};
 use bedrock_simulator::{Fault, FaultRule, Operation, RecordedRequest, Role, Session};
 use serde_json::{Value, json};
 
-use crate::support::{Cast, Credentials, KEYS, Scene, Stage, catalog_of, condition, eventually};
+use crate::support::{
+    Credentials, Fixture, FixtureBuilder, KEYS, OperatorOptions, catalog_of, condition, eventually,
+};
 
 const REGIONS: [&str; 3] = ["ap-east-2", "eu-central-2", "us-west-1"];
 const READER: &str = "arn:aws:iam::123456789012:role/bedrock-reader";
 const OTHER: &str = "arn:aws:iam::210987654321:role/team/bedrock-reader";
 
-/// A stage whose namespace may use any role of these accounts that is named like that.
-async fn permitted() -> Stage {
-    let scene = Scene::of(catalog_of(&REGIONS)).await;
-    let rules = rules(&scene.namespace.name);
-    let stage = scene.play(&cast(&[
+/// A fixture whose namespace may use any role of these accounts that is named like that.
+async fn permitted() -> Fixture {
+    let builder = FixtureBuilder::new(catalog_of(&REGIONS)).await;
+    let rules = rules(&builder.namespace.name);
+    let fixture = builder.start_operator(&OperatorOptions::new(&[
         "--allow-role",
         &rules[0],
         "--allow-role",
         &rules[1],
     ]));
-    stage.simulator.identities().add(Role::new(READER));
-    stage.simulator.identities().add(Role::new(OTHER));
-    stage
+    fixture.simulator.identities().add(Role::new(READER));
+    fixture.simulator.identities().add(Role::new(OTHER));
+    fixture
 }
 
 fn rules(namespace: &str) -> [String; 2] {
@@ -33,15 +35,6 @@ fn rules(namespace: &str) -> [String; 2] {
         format!("{namespace}=arn:aws:iam::123456789012:role/bedrock-*"),
         format!("{namespace}=arn:aws:iam::*:role/team/*"),
     ]
-}
-
-fn cast<'a>(arguments: &'a [&'a str]) -> Cast<'a> {
-    Cast {
-        credentials: Credentials::Given,
-        kubeconfig: None,
-        environment: &[],
-        arguments,
-    }
 }
 
 fn as_role(arn: &str) -> Value {
@@ -65,9 +58,9 @@ fn is_of_sts(request: &RecordedRequest) -> bool {
 }
 
 /// Each request to STS is counted, by what came of it.
-async fn assert_counted(stage: &Stage, code: &str) {
-    let (_, metrics) = stage.operator.http_get("/metrics").await;
-    let received = stage.simulator.count("us-east-1", Operation::AssumeRole);
+async fn assert_counted(fixture: &Fixture, code: &str) {
+    let (_, metrics) = fixture.operator.http_get("/metrics").await;
+    let received = fixture.simulator.count("us-east-1", Operation::AssumeRole);
     let of = format!(r#"{{region="us-east-1",operation="AssumeRole",code="{code}"}}"#);
     let line = format!("bedrock_model_map_aws_requests_total{of} {received}");
     assert!(
@@ -76,27 +69,52 @@ async fn assert_counted(stage: &Stage, code: &str) {
     );
 }
 
+/// Forces one refresh after the other until the resource is so.
+async fn refresh_until(
+    fixture: &Fixture,
+    token: &str,
+    is_so: impl Fn(&BedrockModelMap) -> bool,
+) -> BedrockModelMap {
+    let mut number = 0;
+    eventually(async || {
+        number += 1;
+        let resource = fixture
+            .refresh("claude", &format!("{token} {number}"))
+            .await;
+        if is_so(&resource) {
+            Ok(resource)
+        } else {
+            Err(format!("not after {number} refreshes"))
+        }
+    })
+    .await
+}
+
 /// The requests to STS, and those to the others.
-fn asked(stage: &Stage) -> (Vec<RecordedRequest>, Vec<RecordedRequest>) {
-    stage.simulator.requests().into_iter().partition(is_of_sts)
+fn requests(fixture: &Fixture) -> (Vec<RecordedRequest>, Vec<RecordedRequest>) {
+    fixture
+        .simulator
+        .requests()
+        .into_iter()
+        .partition(is_of_sts)
 }
 
 #[tokio::test]
-async fn role_is_assumed_for_everything_that_is_asked() {
-    let stage = permitted().await;
+async fn assumed_role_signs_all_requests() {
+    let fixture = permitted().await;
     let role = Role::new(READER).external_id("their-word");
-    stage.simulator.identities().add(role);
+    fixture.simulator.identities().add(role);
     let aws = json!({"roleArn": READER, "externalId": "their-word"});
     // The regions are those of the role's account.
-    stage.create("claude", json!({ "aws": aws })).await;
-    let resource = stage.sound("claude").await;
+    fixture.create("claude", json!({ "aws": aws })).await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(condition(&resource, "Ready")[0], "True");
     assert_eq!(resource.status.unwrap().regions.len(), 3);
 
-    let (sts, others) = asked(&stage);
+    let (sts, others) = requests(&fixture);
     let session = Session {
         role: READER.to_owned(),
-        name: format!("{}@claude", stage.namespace.name),
+        name: format!("{}@claude", fixture.namespace.name),
         external_id: Some("their-word".to_owned()),
         duration_seconds: None,
     };
@@ -113,50 +131,50 @@ async fn role_is_assumed_for_everything_that_is_asked() {
         "{others:?}"
     );
     assert!(others.iter().any(|r| r.operation == Operation::ListRegions));
-    assert_counted(&stage, "OK").await;
-    assert!(!stage.operator.log().contains("their-word"));
+    assert_counted(&fixture, "OK").await;
+    assert!(!fixture.operator.log().contains("their-word"));
 }
 
 #[tokio::test]
-async fn role_that_becomes_permitted_is_used_at_once() {
-    let mut stage = Stage::of(&REGIONS).await;
-    stage.simulator.identities().add(Role::new(READER));
-    stage.create("claude", json!({"regions": REGIONS})).await;
-    stage.sound("claude").await;
+async fn newly_allowed_role_is_used_immediately() {
+    let mut fixture = Fixture::with_regions(&REGIONS).await;
+    fixture.simulator.identities().add(Role::new(READER));
+    fixture.create("claude", json!({"regions": REGIONS})).await;
+    fixture.sound("claude").await;
     let patch = json!({"spec": {"aws": {"roleArn": READER}}});
-    stage.patch("claude", patch).await;
-    let resource = stage.sound("claude").await;
+    fixture.patch("claude", patch).await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(condition(&resource, "Stalled")[1], "RoleNotAllowed");
-    let (sts, _) = asked(&stage);
+    let (sts, _) = requests(&fixture);
     assert_eq!(sts, []);
 
-    stage.simulator.reset_counts();
-    let rules = rules(&stage.namespace.name);
-    stage.recast(&cast(&["--allow-role", &rules[0]]));
-    let resource = stage
+    fixture.simulator.reset_counts();
+    let rules = rules(&fixture.namespace.name);
+    fixture.replace_operator(&OperatorOptions::new(&["--allow-role", &rules[0]]));
+    let resource = fixture
         .until("claude", |r| condition(r, "Stalled") == [""; 3])
         .await;
     assert_eq!(condition(&resource, "Reconciling")[1], "NewGeneration");
-    let resource = stage.sound("claude").await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(condition(&resource, "Ready")[0], "True");
-    let (_, others) = asked(&stage);
+    let (_, others) = requests(&fixture);
     assert_eq!(others.len(), 3 * REGIONS.len());
     assert!(others.iter().all(|r| r.session.is_some()));
 }
 
 #[tokio::test]
-async fn sts_that_denies() {
-    let stage = permitted().await;
+async fn sts_denial_stalls_resource() {
+    let fixture = permitted().await;
     let role = Role::new(READER).external_id("their-word");
-    stage.simulator.identities().add(role);
+    fixture.simulator.identities().add(role);
     let aws = json!({"roleArn": READER, "externalId": "another-word"});
     let spec = json!({"regions": REGIONS, "aws": aws});
-    stage.create("claude", spec).await;
-    let resource = stage.sound("claude").await;
+    fixture.create("claude", spec).await;
+    let resource = fixture.sound("claude").await;
     for kind in ["Ready", "Stalled"] {
         let [_, reason, message] = condition(&resource, kind);
         assert_eq!(reason, "AccessDenied");
-        let session = format!("session {}@claude", stage.namespace.name);
+        let session = format!("session {}@claude", fixture.namespace.name);
         for part in [
             "sts:AssumeRole",
             READER,
@@ -169,24 +187,24 @@ async fn sts_that_denies() {
         assert!(!message.contains("word"), "{message}");
     }
     assert_eq!(condition(&resource, "Ready")[0], "False");
-    let (_, others) = asked(&stage);
+    let (_, others) = requests(&fixture);
     assert_eq!(others, []);
-    assert_counted(&stage, "AccessDenied").await;
+    assert_counted(&fixture, "AccessDenied").await;
 
     let external_id = json!({"spec": {"aws": {"externalId": "their-word"}}});
-    stage.patch("claude", external_id).await;
-    let resource = stage.sound("claude").await;
+    fixture.patch("claude", external_id).await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(condition(&resource, "Ready")[0], "True");
     assert_eq!(condition(&resource, "Stalled"), [""; 3]);
-    assert!(!stage.operator.log().contains("-word"));
+    assert!(!fixture.operator.log().contains("-word"));
 }
 
 #[tokio::test]
-async fn sts_that_fails_takes_nothing_away() {
-    let mut stage = permitted().await;
-    stage.create("claude", as_role(READER)).await;
-    stage.sound("claude").await;
-    let models = stage.config_map("claude-us-west-1").await.data.unwrap()["models.json"].clone();
+async fn sts_failure_keeps_last_good_data() {
+    let mut fixture = permitted().await;
+    fixture.create("claude", as_role(READER)).await;
+    fixture.sound("claude").await;
+    let models = fixture.config_map("claude-us-west-1").await.data.unwrap()["models.json"].clone();
     let cases = [
         (Fault::InternalServerError, ErrorCode::ServiceError),
         (Fault::ConnectionReset, ErrorCode::Unreachable),
@@ -202,13 +220,13 @@ async fn sts_that_fails_takes_nothing_away() {
     ];
     for (number, (fault, expected)) in cases.into_iter().enumerate() {
         // One that has no credentials yet.
-        let rules = rules(&stage.namespace.name);
+        let rules = rules(&fixture.namespace.name);
         let arguments = ["--allow-role", &rules[0], "--region-timeout-seconds", "8"];
-        stage.recast(&cast(&arguments));
+        fixture.replace_operator(&OperatorOptions::new(&arguments));
         let rule = FaultRule::new(fault.clone()).operation(Operation::AssumeRole);
-        stage.simulator.faults().set(vec![rule]);
-        stage.refresh("claude", &number.to_string()).await;
-        let resource = stage.sound("claude").await;
+        fixture.simulator.faults().set(vec![rule]);
+        fixture.refresh("claude", &number.to_string()).await;
+        let resource = fixture.sound("claude").await;
         for region in REGIONS {
             let status = &resource.status.as_ref().unwrap().regions[region];
             assert_eq!(status.state, RegionState::Stale, "{fault:?}");
@@ -220,91 +238,81 @@ async fn sts_that_fails_takes_nothing_away() {
             let message = &status.error.as_ref().unwrap().message;
             assert!(message.contains("sts:AssumeRole"), "{fault:?}: {message}");
         }
-        let published = stage.config_map("claude-us-west-1").await.data.unwrap();
+        let published = fixture.config_map("claude-us-west-1").await.data.unwrap();
         assert_eq!(published["models.json"], models);
         assert_eq!(condition(&resource, "Ready")[0], "True", "{fault:?}");
     }
-    stage.simulator.faults().clear();
-    stage.refresh("claude", "in the end").await;
-    let resource = stage.sound("claude").await;
+    fixture.simulator.faults().clear();
+    fixture.refresh("claude", "in the end").await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(condition(&resource, "Degraded")[0], "False");
 }
 
 #[tokio::test]
-async fn credentials_are_renewed_before_they_expire() {
-    let stage = permitted().await;
+async fn credentials_are_refreshed_before_expiry() {
+    let fixture = permitted().await;
     let role = Role::new(READER).lifetime(Duration::from_secs(4));
-    stage.simulator.identities().add(role);
-    stage.create("claude", as_role(READER)).await;
-    stage.sound("claude").await;
-    let keys = || stage.simulator.identities().keys(READER).len();
+    fixture.simulator.identities().add(role);
+    fixture.create("claude", as_role(READER)).await;
+    fixture.sound("claude").await;
+    let keys = || fixture.simulator.identities().keys(READER).len();
     assert_eq!(keys(), 1);
-    let mut number = 0;
-    eventually(async || {
-        number += 1;
-        stage.refresh("claude", &number.to_string()).await;
-        if keys() > 3 {
-            Ok(())
-        } else {
-            Err("the same keys")
-        }
-    })
-    .await;
-    let resource = stage.sound("claude").await;
+    refresh_until(&fixture, "renewed", |_| keys() > 3).await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(condition(&resource, "Degraded")[0], "False");
     // No request was made with keys that were not good any more.
-    assert!(!stage.operator.log().contains("InvalidCredentials"));
+    assert!(!fixture.operator.log().contains("InvalidCredentials"));
 }
 
 #[tokio::test]
-async fn credentials_that_are_taken_back_are_fetched_anew() {
-    let stage = permitted().await;
-    stage.create("claude", as_role(READER)).await;
-    stage.sound("claude").await;
-    stage
+async fn revoked_credentials_are_fetched_again() {
+    let fixture = permitted().await;
+    fixture.create("claude", as_role(READER)).await;
+    fixture.sound("claude").await;
+    fixture
         .simulator
         .faults()
         .add(FaultRule::new(Fault::ExpiredToken).times(1));
-    stage.refresh("claude", "1").await;
-    let resource = stage.sound("claude").await;
+    fixture.refresh("claude", "1").await;
+    let resource = fixture.sound("claude").await;
     let failed = REGIONS
         .iter()
         .filter(|r| code(&resource, r) == Some(ErrorCode::InvalidCredentials));
     assert_eq!(failed.count(), 1);
-    stage.refresh("claude", "2").await;
-    let resource = stage.sound("claude").await;
+    fixture.refresh("claude", "2").await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(condition(&resource, "Degraded")[0], "False");
-    assert_eq!(stage.simulator.identities().keys(READER).len(), 2);
+    assert_eq!(fixture.simulator.identities().keys(READER).len(), 2);
 }
 
 #[tokio::test]
-async fn answers_are_shared_by_those_of_the_same_role_only() {
-    let stage = permitted().await;
+async fn responses_are_shared_within_one_role_only() {
+    let fixture = permitted().await;
     let strict = Role::new(READER).external_id("their-word");
-    stage.simulator.identities().add(strict);
+    fixture.simulator.identities().add(strict);
     let aws = json!({"roleArn": READER, "externalId": "their-word"});
     let spec = json!({"regions": REGIONS, "aws": aws});
-    stage.create("one", spec.clone()).await;
-    stage.sound("one").await;
-    stage.create("same", spec).await;
-    stage.sound("same").await;
+    fixture.create("one", spec.clone()).await;
+    fixture.sound("one").await;
+    fixture.create("same", spec).await;
+    fixture.sound("same").await;
     let fetched = 3 * REGIONS.len();
-    let (sts, others) = asked(&stage);
+    let (sts, others) = requests(&fixture);
     assert_eq!((sts.len(), others.len()), (1, fetched));
 
     // Who does not know the external id does not get at what is known either.
-    stage.create("wrong", as_role(READER)).await;
-    let resource = stage.sound("wrong").await;
+    fixture.create("wrong", as_role(READER)).await;
+    let resource = fixture.sound("wrong").await;
     assert_eq!(condition(&resource, "Stalled")[1], "AccessDenied");
-    assert_eq!(asked(&stage).1.len(), fetched);
+    assert_eq!(requests(&fixture).1.len(), fetched);
 
-    stage.create("other", as_role(OTHER)).await;
-    stage.create("own", json!({"regions": REGIONS})).await;
+    fixture.create("other", as_role(OTHER)).await;
+    fixture.create("own", json!({"regions": REGIONS})).await;
     for name in ["other", "own"] {
-        let resource = stage.sound(name).await;
+        let resource = fixture.sound(name).await;
         assert_eq!(condition(&resource, "Ready")[0], "True");
     }
-    let (_, others) = asked(&stage);
+    let (_, others) = requests(&fixture);
     assert_eq!(others.len(), 3 * fetched);
     let role = |r: &RecordedRequest| r.session.as_ref().map(|s| s.role.clone());
     let roles: BTreeSet<Option<String>> = others.iter().map(role).collect();
@@ -313,53 +321,46 @@ async fn answers_are_shared_by_those_of_the_same_role_only() {
 }
 
 #[tokio::test]
-async fn web_identity_of_the_service_account() {
+async fn web_identity_credentials_are_refreshed() {
     let own = "arn:aws:iam::123456789012:role/operator";
-    let scene = Scene::of(catalog_of(&REGIONS)).await;
+    let builder = FixtureBuilder::new(catalog_of(&REGIONS)).await;
     let operator = Role::new(own).web_identity_token("a.web.token");
-    scene
+    builder
         .simulator
         .identities()
         .add(operator.lifetime(Duration::from_secs(4)));
-    scene.simulator.identities().add(Role::new(READER));
+    builder.simulator.identities().add(Role::new(READER));
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");
     std::fs::write(&token, "a.web.token").unwrap();
     let environment = [
         format!("AWS_ROLE_ARN={own}"),
         format!("AWS_WEB_IDENTITY_TOKEN_FILE={}", token.display()),
-        format!("AWS_ENDPOINT_URL_STS={}", scene.simulator.url()),
+        format!("AWS_ENDPOINT_URL_STS={}", builder.simulator.url()),
     ];
-    let rule = rules(&scene.namespace.name)[0].clone();
-    let stage = scene.play(&Cast {
+    let rule = rules(&builder.namespace.name)[0].clone();
+    let fixture = builder.start_operator(&OperatorOptions {
         credentials: Credentials::Missing,
-        kubeconfig: None,
         environment: &environment,
-        arguments: &["--allow-role", &rule],
+        ..OperatorOptions::new(&["--allow-role", &rule])
     });
-    renewed(&stage, own, Operation::AssumeRoleWithWebIdentity).await;
+    renewed(&fixture, own, Operation::AssumeRoleWithWebIdentity).await;
 
     // A role is assumed from there.
-    stage.create("role", as_role(READER)).await;
-    stage.sound("role").await;
-    let (sts, _) = asked(&stage);
+    fixture.create("role", as_role(READER)).await;
+    fixture.sound("role").await;
+    let (sts, _) = requests(&fixture);
     let assumed = sts
         .iter()
         .find(|r| r.operation == Operation::AssumeRole)
         .unwrap();
-    let own_keys = stage.simulator.identities().keys(own);
+    let own_keys = fixture.simulator.identities().keys(own);
     assert!(own_keys.contains(&assumed.identity), "{assumed:?}");
 
     // The kubelet has written a token that the provider does not know.
     std::fs::write(&token, "another.web.token").unwrap();
-    let mut number = 0;
-    let resource = eventually(async || {
-        number += 1;
-        let resource = stage.refresh("claude", &format!("denied {number}")).await;
-        match code(&resource, "us-west-1") {
-            Some(_) => Ok(resource),
-            None => Err("the old token is good"),
-        }
+    let resource = refresh_until(&fixture, "denied", |resource| {
+        code(resource, "us-west-1").is_some()
     })
     .await;
     let [stalled, reason, message] = condition(&resource, "Stalled");
@@ -367,45 +368,38 @@ async fn web_identity_of_the_service_account() {
     assert!(message.contains("AssumeRoleWithWebIdentity"), "{message}");
     assert!(message.contains("web identity token"), "{message}");
     assert_eq!(condition(&resource, "Ready")[0], "True");
-    assert!(!stage.operator.log().contains("another.web.token"));
+    assert!(!fixture.operator.log().contains("another.web.token"));
 }
 
 #[tokio::test]
-async fn container_credentials_of_the_pod() {
+async fn container_credentials_are_refreshed() {
     let own = "arn:aws:iam::123456789012:role/operator";
-    let scene = Scene::of(catalog_of(&REGIONS)).await;
+    let builder = FixtureBuilder::new(catalog_of(&REGIONS)).await;
     let operator = Role::new(own).container_token("a-pod-token");
-    scene
+    builder
         .simulator
         .identities()
         .add(operator.lifetime(Duration::from_secs(4)));
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");
     std::fs::write(&token, "a-pod-token").unwrap();
-    let url = scene.simulator.container_credentials_url();
+    let url = builder.simulator.container_credentials_url();
     let environment = [
         format!("AWS_CONTAINER_CREDENTIALS_FULL_URI={url}"),
         format!("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE={}", token.display()),
     ];
-    let stage = scene.play(&Cast {
+    let fixture = builder.start_operator(&OperatorOptions {
         credentials: Credentials::Missing,
-        kubeconfig: None,
         environment: &environment,
-        arguments: &[],
+        ..OperatorOptions::new(&[])
     });
-    renewed(&stage, own, Operation::ContainerCredentials).await;
+    renewed(&fixture, own, Operation::ContainerCredentials).await;
 
     // The agent on the node is gone for a while.
     let broken = FaultRule::new(Fault::ConnectionReset).operation(Operation::ContainerCredentials);
-    stage.simulator.faults().add(broken);
-    let mut number = 0;
-    let resource = eventually(async || {
-        number += 1;
-        let resource = stage.refresh("claude", &format!("gone {number}")).await;
-        match code(&resource, "us-west-1") {
-            Some(_) => Ok(resource),
-            None => Err("the old credentials are good"),
-        }
+    fixture.simulator.faults().add(broken);
+    let resource = refresh_until(&fixture, "gone", |resource| {
+        code(resource, "us-west-1").is_some()
     })
     .await;
     assert_eq!(code(&resource, "us-west-1"), Some(ErrorCode::Unreachable));
@@ -415,26 +409,16 @@ async fn container_credentials_of_the_pod() {
 
 /// A resource without a role is refreshed as this role, time after time, with new keys when the old ones are about to
 /// expire.
-async fn renewed(stage: &Stage, role: &str, operation: Operation) {
-    stage.create("claude", json!({"regions": REGIONS})).await;
-    stage.sound("claude").await;
-    let keys = || stage.simulator.identities().keys(role).len();
-    let mut number = 0;
-    eventually(async || {
-        number += 1;
-        stage.refresh("claude", &number.to_string()).await;
-        if keys() > 2 {
-            Ok(())
-        } else {
-            Err("the same keys")
-        }
-    })
-    .await;
-    let resource = stage.sound("claude").await;
+async fn renewed(fixture: &Fixture, role: &str, operation: Operation) {
+    fixture.create("claude", json!({"regions": REGIONS})).await;
+    fixture.sound("claude").await;
+    let keys = || fixture.simulator.identities().keys(role).len();
+    refresh_until(fixture, "renewed", |_| keys() > 2).await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(condition(&resource, "Degraded")[0], "False");
-    let (sts, others) = asked(stage);
+    let (sts, others) = requests(fixture);
     assert!(sts.iter().all(|r| r.operation == operation), "{sts:?}");
     let as_role = |r: &RecordedRequest| r.session.as_ref().is_some_and(|s| s.role == role);
     assert!(others.iter().all(as_role), "{others:?}");
-    assert!(!stage.operator.log().contains("InvalidCredentials"));
+    assert!(!fixture.operator.log().contains("InvalidCredentials"));
 }

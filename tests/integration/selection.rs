@@ -3,15 +3,15 @@
 use serde_json::{Value, json};
 
 use crate::oracle;
-use crate::support::{Stage, catalog_of, data};
+use crate::support::{Fixture, catalog_of, data};
 
 /// A name, the spec, and whether it keeps a model.
 type Selector<'a> = (&'static str, Value, &'a dyn Fn(&Value) -> bool);
 
 #[tokio::test]
-async fn selectors_decide_what_is_published() {
-    let stage = Stage::of(&["us-east-1"]).await;
-    let whole = stage.simulator.catalog();
+async fn selectors_filter_published_models() {
+    let fixture = Fixture::with_regions(&["us-east-1"]).await;
+    let whole = fixture.simulator.catalog();
     let text = |model: &Value, key: &str| model[key].as_str().unwrap().to_owned();
     let has = |model: &Value, key: &str, value: &str| {
         model[key].as_array().unwrap().contains(&json!(value))
@@ -57,8 +57,8 @@ async fn selectors_decide_what_is_published() {
     ];
     for (name, mut spec, keeps) in cases {
         spec["regions"] = json!(["us-east-1"]);
-        stage.create(name, spec).await;
-        stage.sound(name).await;
+        fixture.create(name, spec).await;
+        fixture.sound(name).await;
         let kept: Vec<Value> = whole
             .models("us-east-1")
             .iter()
@@ -71,49 +71,49 @@ async fn selectors_decide_what_is_published() {
         );
         let mut expected = whole.clone();
         expected.set_models("us-east-1", kept);
-        let published = stage.config_map(&format!("{name}-us-east-1")).await;
+        let published = fixture.config_map(&format!("{name}-us-east-1")).await;
         let expected = oracle::models_json(&expected, "us-east-1");
         assert!(data(&published, "models.json") == expected, "{name}");
     }
     // Five resources, one region, one fetch: its three lists.
-    assert_eq!(stage.simulator.total(), 3);
+    assert_eq!(fixture.simulator.total(), 3);
 }
 
 #[tokio::test]
-async fn types_of_profiles_decide_what_is_embedded() {
-    let stage = Stage::of(&["us-east-1"]).await;
+async fn profile_types_filter_embedded_profiles() {
+    let fixture = Fixture::with_regions(&["us-east-1"]).await;
     for (name, kind) in [("system", "SYSTEM_DEFINED"), ("application", "APPLICATION")] {
         let spec = json!({"regions": ["us-east-1"], "inferenceProfiles": {"types": [kind]}});
-        stage.create(name, spec).await;
-        stage.sound(name).await;
-        let mut expected = stage.simulator.catalog();
+        fixture.create(name, spec).await;
+        fixture.sound(name).await;
+        let mut expected = fixture.simulator.catalog();
         let mut profiles = expected.profiles("us-east-1").to_vec();
         profiles.retain(|profile| profile["type"] == kind);
         assert!(!profiles.is_empty());
         expected.set_profiles("us-east-1", profiles);
-        let published = stage.config_map(&format!("{name}-us-east-1")).await;
+        let published = fixture.config_map(&format!("{name}-us-east-1")).await;
         let expected = oracle::models_json(&expected, "us-east-1");
         assert!(data(&published, "models.json") == expected, "{name}");
     }
 }
 
 #[tokio::test]
-async fn regions_that_are_not_enabled_are_not_asked() {
+async fn disabled_regions_are_not_queried() {
     let catalog = {
         let mut catalog = catalog_of(&["us-west-1", "eu-central-2", "ap-east-2"]);
         catalog.set_status("eu-central-2", bedrock_simulator::RegionOptStatus::Disabled);
         catalog
     };
-    let stage = Stage::with(catalog, &[]).await;
-    stage.create("claude", json!({})).await;
-    let status = stage.sound("claude").await.status.unwrap();
+    let fixture = Fixture::new(catalog, &[]).await;
+    fixture.create("claude", json!({})).await;
+    let status = fixture.sound("claude").await.status.unwrap();
     let regions: Vec<&String> = status.regions.keys().collect();
     assert_eq!(regions, ["ap-east-2", "us-west-1"]);
     // Enabled meanwhile: the next forced refresh finds it.
-    stage.simulator.edit_catalog(|catalog| {
+    fixture.simulator.edit_catalog(|catalog| {
         catalog.set_status("eu-central-2", bedrock_simulator::RegionOptStatus::Enabled);
     });
-    stage.refresh("claude", "1").await;
-    stage.sound("claude").await;
-    assert!(stage.has_config_map("claude-eu-central-2").await);
+    fixture.refresh("claude", "1").await;
+    fixture.sound("claude").await;
+    assert!(fixture.has_config_map("claude-eu-central-2").await);
 }

@@ -1,16 +1,16 @@
-//! Operators that look after different resources.
+//! Operators that each reconcile a part of the resources.
 
 use std::time::Duration;
 
 use bedrock_model_map::api::BedrockModelMap;
-use bedrock_simulator::{Catalog, Fault, FaultRule, Simulator};
+use bedrock_simulator::{Fault, FaultRule};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Cluster, Credentials, Launch, Namespace, Operator, Stage, catalog_of, condition, eventually,
-    file,
+    Cluster, Credentials, Fixture, Namespace, OperatorOptions, catalog_of,
+    catalog_without_first_model, condition, eventually,
 };
 
 const REGION: &str = "us-west-1";
@@ -45,13 +45,13 @@ fn spec() -> Value {
 }
 
 #[tokio::test]
-async fn a_role_in_each_of_several_namespaces_suffices() {
+async fn role_per_namespace_suffices_for_several_namespaces() {
     let cluster = Cluster::shared().await;
     let [second, other] = [cluster.namespace().await, cluster.namespace().await];
     let watch = ["--watch-namespace", &second.name];
     let catalog = catalog_of(&[REGION]);
     let user = Some("operator-of-two");
-    let first = Stage::as_user(catalog, &watch, Credentials::Given, user).await;
+    let first = Fixture::as_user(catalog, &watch, Credentials::Given, user).await;
     grant(&first.namespace).await;
     grant(&second).await;
     for namespace in [&first.namespace, &second, &other] {
@@ -64,7 +64,7 @@ async fn a_role_in_each_of_several_namespaces_suffices() {
         created.unwrap();
     }
     first.sound("claude").await;
-    first.looked_at("claude-mapping").await;
+    first.reconciled("claude-mapping").await;
     let config_maps = second.api::<ConfigMap>();
     let published = async || {
         eventually(
@@ -89,140 +89,112 @@ async fn a_role_in_each_of_several_namespaces_suffices() {
     assert_eq!(elsewhere.status, None);
 }
 
-/// A second shard beside that of the stage.
-async fn shard(stage: &Stage, selector: &str, catalog: Catalog) -> (Simulator, Operator) {
-    let simulator = Simulator::start(catalog).await.unwrap();
-    let operator = Operator::start(&Launch {
-        control_plane: stage.cluster.control_plane,
-        kubeconfig: stage.cluster.control_plane.kubeconfig().to_owned(),
-        aws: simulator.url(),
-        credentials: Credentials::Given,
-        environment: &[],
-        namespace: &stage.namespace.name,
-        arguments: &["--watch-label-selector", selector],
-    });
-    (simulator, operator)
-}
-
-async fn label(stage: &Stage, name: &str, shard: &str) {
+async fn label(fixture: &Fixture, name: &str, shard: &str) {
     let patch = json!({"metadata": {"labels": {"shard": shard}}});
-    stage.patch(name, patch).await;
-}
-
-async fn models(stage: &Stage, name: &str) -> usize {
-    let config_map = stage.config_map(&format!("{name}-{REGION}")).await;
-    file(&config_map, "models.json").as_object().unwrap().len()
+    fixture.patch(name, patch).await;
 }
 
 #[tokio::test]
-async fn shards_leave_each_others_resources_alone() {
+async fn shards_reconcile_only_their_resources() {
     let selector = ["--watch-label-selector", "shard in (one)"];
-    let stage = Stage::with(catalog_of(&[REGION]), &selector).await;
-    let mut fewer = catalog_of(&[REGION]);
-    let without_the_first = fewer.models(REGION)[1..].to_vec();
-    fewer.set_models(REGION, without_the_first);
-    let (of_two, two) = shard(&stage, "shard=two", fewer).await;
+    let fixture = Fixture::new(catalog_of(&[REGION]), &selector).await;
+    let catalog = catalog_without_first_model(REGION);
+    let two = fixture
+        .replica(catalog, &["--watch-label-selector=shard=two"])
+        .await;
     for (name, shard) in [("mine", "one"), ("other", "two"), ("nobodys", "none")] {
-        stage.create(name, spec()).await;
-        label(&stage, name, shard).await;
+        fixture.create(name, spec()).await;
+        label(&fixture, name, shard).await;
     }
-    stage.sound("mine").await;
-    stage.settled("other").await;
-    let all = models(&stage, "mine").await;
-    assert_eq!(models(&stage, "other").await, all - 1);
-    assert_eq!([stage.simulator.total(), of_two.total()], [3, 3]);
+    fixture.sound("mine").await;
+    fixture.settled("other").await;
+    let all = fixture.published_models("mine", REGION).await;
+    assert_eq!(fixture.published_models("other", REGION).await, all - 1);
+    assert_eq!([fixture.simulator.total(), two.simulator.total()], [3, 3]);
 
-    // What the other shard does not put back, nobody does.
-    two.kill();
-    stage.delete_config_map("other-mapping").await;
-    stage.looked_at("mine-mapping").await;
-    assert!(!stage.has_config_map("other-mapping").await);
-    assert_eq!(stage.get("nobodys").await.status, None);
+    // Nobody repairs drift of a stopped shard.
+    two.operator.kill();
+    fixture.delete_config_map("other-mapping").await;
+    fixture.reconciled("mine-mapping").await;
+    assert!(!fixture.has_config_map("other-mapping").await);
+    assert_eq!(fixture.get("nobodys").await.status, None);
 
-    // A resource that moves keeps what it has published, and is looked after by the other one.
-    let published = stage.versions("mine").await;
-    label(&stage, "mine", "two").await;
-    stage.request_refresh("mine", "of the other").await;
-    two.start_anew();
-    stage.settled("mine").await;
-    assert_eq!(models(&stage, "mine").await, all - 1);
-    assert!(published.keys().eq(stage.versions("mine").await.keys()));
-    assert_eq!(stage.simulator.total(), 3);
-    stage.looked_at("other-mapping").await;
-    stage.looked_at("mine-mapping").await;
+    // A resource that moves keeps its ConfigMaps, and the other operator reconciles it.
+    let published = fixture.versions("mine").await;
+    label(&fixture, "mine", "two").await;
+    fixture.request_refresh("mine", "of the other").await;
+    two.operator.restart();
+    fixture.settled("mine").await;
+    assert_eq!(fixture.published_models("mine", REGION).await, all - 1);
+    assert!(published.keys().eq(fixture.versions("mine").await.keys()));
+    assert_eq!(fixture.simulator.total(), 3);
+    fixture.reconciled("other-mapping").await;
+    fixture.reconciled("mine-mapping").await;
 
     // One that leaves all shards keeps it too.
-    label(&stage, "mine", "none").await;
-    stage.looked_at("other-mapping").await;
-    let left = stage.versions("mine").await;
-    stage.delete_config_map("mine-mapping").await;
-    stage.looked_at("other-mapping").await;
+    label(&fixture, "mine", "none").await;
+    fixture.reconciled("other-mapping").await;
+    let left = fixture.versions("mine").await;
+    fixture.delete_config_map("mine-mapping").await;
+    fixture.reconciled("other-mapping").await;
     let mut expected = left.clone();
     expected.remove("mine-mapping");
-    assert_eq!(stage.versions("mine").await, expected);
-    assert_eq!(condition(&stage.get("mine").await, "Ready")[0], "True");
+    assert_eq!(fixture.versions("mine").await, expected);
+    assert_eq!(condition(&fixture.get("mine").await, "Ready")[0], "True");
 }
 
 #[tokio::test]
-async fn resource_that_leaves_during_a_look_is_written_no_more() {
+async fn resource_that_leaves_shard_during_reconciliation_is_not_written() {
     let selector = ["--watch-label-selector=shard=one"];
-    let stage = Stage::with(catalog_of(&[REGION]), &selector).await;
+    let fixture = Fixture::new(catalog_of(&[REGION]), &selector).await;
     // Long enough for the watch to tell that it leaves.
     let slow = FaultRule::new(Fault::latency(Duration::from_secs(4)));
-    stage.simulator.faults().add(slow);
+    fixture.simulator.faults().add(slow);
     let mut leaving = BedrockModelMap::new("leaving", serde_json::from_value(spec()).unwrap());
     leaving.metadata.labels = Some([("shard".to_owned(), "one".to_owned())].into());
-    let api = stage.namespace.api();
+    let api = fixture.namespace.api();
     api.create(&PostParams::default(), &leaving).await.unwrap();
     eventually(async || {
-        (stage.simulator.total() > 0)
+        (fixture.simulator.total() > 0)
             .then_some(())
             .ok_or("not asked")
     })
     .await;
-    label(&stage, "leaving", "two").await;
+    label(&fixture, "leaving", "two").await;
     let over = async || {
-        let (_, metrics) = stage.operator.http_get("/metrics").await;
+        let (_, metrics) = fixture.operator.http_get("/metrics").await;
         let over = metrics.contains("bedrock_model_map_reconciles_active 0");
-        over.then_some(()).ok_or("it looks still")
+        over.then_some(()).ok_or("still reconciling")
     };
     eventually(over).await;
     assert_eq!(
-        stage.simulator.total(),
+        fixture.simulator.total(),
         3,
         "the region was not asked to the end"
     );
-    assert!(stage.config_maps("leaving").await.is_empty());
-    let status = stage.status("leaving").await;
+    assert!(fixture.config_maps("leaving").await.is_empty());
+    let status = fixture.status("leaving").await;
     assert!(status.regions.is_empty(), "{status:#?}");
 }
 
 #[tokio::test]
-async fn shards_with_one_lease_are_told() {
+async fn shards_with_same_lease_log_warning() {
     let elect = ["--leader-elect", "--leader-election-id=of-two-shards"];
     let of_one = [&elect[..], &["--watch-label-selector=shard=one"]].concat();
-    let stage = Stage::with(catalog_of(&[]), &of_one).await;
-    stage.operator.logged(&[r#""message":"leads""#]).await;
+    let fixture = Fixture::new(catalog_of(&[]), &of_one).await;
+    fixture.operator.logged(&[r#""message":"leads""#]).await;
     let of_two = [&elect[..], &["--watch-label-selector=shard=two"]].concat();
-    let two = Operator::start(&Launch {
-        control_plane: stage.cluster.control_plane,
-        kubeconfig: stage.cluster.control_plane.kubeconfig().to_owned(),
-        aws: stage.simulator.url(),
-        credentials: Credentials::Given,
-        namespace: &stage.namespace.name,
-        arguments: &of_two,
-        environment: &[],
-    });
+    let two = fixture.second_operator(&OperatorOptions::new(&of_two));
     let said = ["WARN", "shard=one", "shard=two", "--leader-election-id"];
     two.logged(&said).await;
 }
 
 #[tokio::test]
-async fn selector_that_cannot_be_read_ends_the_operator() {
+async fn malformed_label_selector_ends_operator() {
     let arguments = ["--watch-label-selector", "shard in one"];
-    let stage = Stage::with(catalog_of(&[]), &arguments).await;
-    assert_eq!(stage.operator.end().await.code(), Some(1));
-    let log = stage.operator.log();
+    let fixture = Fixture::new(catalog_of(&[]), &arguments).await;
+    assert_eq!(fixture.operator.end().await.code(), Some(1));
+    let log = fixture.operator.log();
     assert!(log.contains("--watch-label-selector"), "{log}");
     assert!(log.contains("cannot be read"), "{log}");
 }

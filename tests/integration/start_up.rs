@@ -6,7 +6,8 @@ use control_plane::ControlPlane;
 use serde_json::json;
 
 use crate::support::{
-    Credentials, Launch, Operator, Stage, catalog_of, condition, eventually, kubectl,
+    Credentials, Fixture, Launch, Operator, OperatorOptions, catalog_of, condition, eventually,
+    kubectl,
 };
 
 /// What the operator needs in its namespace, and nothing more.
@@ -31,30 +32,30 @@ subjects:
 const EVENTS: &str = "- {apiGroups: [events.k8s.io], resources: [events], verbs: [create]}";
 
 #[tokio::test]
-async fn missing_rights_are_named_and_work_once_granted() {
+async fn missing_permissions_are_reported_until_granted() {
     let user = "operator-of-the-test";
     let catalog = catalog_of(&["us-west-1"]);
-    let stage = Stage::as_user(catalog, &[], Credentials::Given, Some(user)).await;
-    stage
+    let fixture = Fixture::as_user(catalog, &[], Credentials::Given, Some(user)).await;
+    fixture
         .create("claude", json!({"regions": ["us-west-1"]}))
         .await;
     let line = ["cannot list resource", "bedrockmodelmaps", user, "give"];
-    stage.operator.logged(&line).await;
-    stage
+    fixture.operator.logged(&line).await;
+    fixture
         .operator
         .logged(&["cannot list resource", "configmaps"])
         .await;
-    assert!(stage.operator.ended().is_none());
+    assert!(fixture.operator.ended().is_none());
 
     let grant = async |verbs: &str, events: &str| {
         let role = ROLE.replace("VERBS", verbs).replace("EVENTS", events);
         let role = role.replace("USER", user);
-        let arguments = ["apply", "-n", &stage.namespace.name, "-f", "-"];
-        stage.cluster.run(&arguments, &role).await.unwrap();
+        let arguments = ["apply", "-n", &fixture.namespace.name, "-f", "-"];
+        fixture.cluster.run(&arguments, &role).await.unwrap();
     };
     // All but one that counts: the status names it.
     grant("get, list, watch, update, delete", "").await;
-    let resource = stage.sound("claude").await;
+    let resource = fixture.sound("claude").await;
     let [ready, reason, message] = condition(&resource, "Ready");
     assert_eq!([ready, reason], ["False", "WriteFailed"]);
     let said = "cannot create resource \\\"configmaps\\\"".replace('\\', "");
@@ -66,13 +67,13 @@ async fn missing_rights_are_named_and_work_once_granted() {
         "cannot create resource",
         "events.k8s.io",
     ];
-    stage.operator.logged(&lost).await;
+    fixture.operator.logged(&lost).await;
 
     grant("get, list, watch, create, update, delete", EVENTS).await;
     // RBAC takes a moment to be known everywhere.
     eventually(async || {
         let token = format!("{:?}", std::time::Instant::now());
-        let resource = stage.refresh("claude", &token).await;
+        let resource = fixture.refresh("claude", &token).await;
         let [ready, _, message] = condition(&resource, "Ready").map(str::to_owned);
         if ready == "True" {
             Ok(())
@@ -81,27 +82,29 @@ async fn missing_rights_are_named_and_work_once_granted() {
         }
     })
     .await;
-    stage.sound("claude").await;
+    fixture.sound("claude").await;
 }
 
 #[tokio::test]
-async fn all_resources_that_wait_for_the_start_are_looked_at() {
-    let stage = Stage::of(&["us-west-1"]).await;
-    stage.operator.kill();
+async fn resources_created_before_start_are_all_reconciled() {
+    let fixture = Fixture::with_regions(&["us-west-1"]).await;
+    fixture.operator.kill();
     let names: Vec<String> = (0..20).map(|n| format!("claude-{n}")).collect();
     for name in &names {
-        stage.create(name, json!({"regions": ["us-west-1"]})).await;
+        fixture
+            .create(name, json!({"regions": ["us-west-1"]}))
+            .await;
     }
-    stage.operator.start_anew();
+    fixture.operator.restart();
     for name in &names {
-        stage.sound(name).await;
+        fixture.sound(name).await;
     }
     // They share one fetch.
-    assert_eq!(stage.simulator.total(), 3);
+    assert_eq!(fixture.simulator.total(), 3);
 }
 
 #[tokio::test]
-async fn missing_crd_is_named_and_works_once_installed() {
+async fn missing_crd_is_reported_until_installed() {
     let control_plane = ControlPlane::start().await.unwrap();
     let operator = Operator::start(&Launch {
         control_plane: &control_plane,
@@ -156,19 +159,11 @@ async fn missing_crd_is_named_and_works_once_installed() {
 }
 
 #[tokio::test]
-async fn taken_address_ends_the_operator() {
-    let stage = Stage::of(&[]).await;
+async fn address_in_use_ends_operator() {
+    let fixture = Fixture::with_regions(&[]).await;
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let operator = Operator::start(&Launch {
-        control_plane: stage.cluster.control_plane,
-        kubeconfig: stage.cluster.control_plane.kubeconfig().to_owned(),
-        aws: stage.simulator.url(),
-        credentials: Credentials::Given,
-        environment: &[],
-        namespace: &stage.namespace.name,
-        arguments: &["--bind-address", &address],
-    });
+    let operator = fixture.second_operator(&OperatorOptions::new(&["--bind-address", &address]));
     let status = operator.end().await;
     assert_eq!(status.code(), Some(1));
     let log = operator.log();

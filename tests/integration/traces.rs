@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{Credentials, Launch, Operator, Stage, catalog_of, eventually};
+use crate::support::{Fixture, Operator, OperatorOptions, catalog_of, eventually};
 
 const REGION: &str = "us-west-1";
 
@@ -64,32 +64,26 @@ async fn read(mut stream: TcpStream) -> Vec<u8> {
     request
 }
 
-fn start(stage: &Stage, environment: &[String]) -> Operator {
-    let launch = Launch {
-        control_plane: stage.cluster.control_plane,
-        kubeconfig: stage.cluster.control_plane.kubeconfig().to_owned(),
-        aws: stage.simulator.url(),
-        credentials: Credentials::Given,
-        namespace: &stage.namespace.name,
-        arguments: &[],
+fn start(fixture: &Fixture, environment: &[String]) -> Operator {
+    fixture.second_operator(&OperatorOptions {
         environment,
-    };
-    Operator::start(&launch)
+        ..OperatorOptions::new(&[])
+    })
 }
 
 #[tokio::test]
-async fn spans_of_a_look_arrive() {
-    let stage = Stage::with(catalog_of(&[REGION]), &[]).await;
-    stage.operator.kill();
+async fn spans_of_a_reconciliation_are_exported() {
+    let fixture = Fixture::new(catalog_of(&[REGION]), &[]).await;
+    fixture.operator.kill();
     let collector = Collector::start().await;
     let environment = [format!(
         "OTEL_EXPORTER_OTLP_ENDPOINT={}",
         collector.endpoint
     )];
-    let operator = start(&stage, &environment);
-    stage.create("claude", json!({"regions": [REGION]})).await;
-    stage.sound("claude").await;
-    let namespace = stage.namespace.name.as_str();
+    let operator = start(&fixture, &environment);
+    fixture.create("claude", json!({"regions": [REGION]})).await;
+    fixture.sound("claude").await;
+    let namespace = fixture.namespace.name.as_str();
     let expected = [
         "POST /v1/traces",
         "bedrock-model-map",
@@ -106,23 +100,23 @@ async fn spans_of_a_look_arrive() {
 }
 
 #[tokio::test]
-async fn collector_that_is_not_there_harms_nothing() {
-    let stage = Stage::with(catalog_of(&[REGION]), &[]).await;
-    stage.operator.kill();
+async fn missing_collector_does_not_affect_reconciliation() {
+    let fixture = Fixture::new(catalog_of(&[REGION]), &[]).await;
+    fixture.operator.kill();
     let environment = ["OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:9".to_owned()];
-    let operator = start(&stage, &environment);
-    stage.create("claude", json!({"regions": [REGION]})).await;
-    stage.sound("claude").await;
+    let operator = start(&fixture, &environment);
+    fixture.create("claude", json!({"regions": [REGION]})).await;
+    fixture.sound("claude").await;
     operator.logged(&["BatchSpanProcessor"]).await;
     operator.terminate();
     assert!(operator.end().await.success());
 }
 
 #[tokio::test]
-async fn collector_with_tls_is_refused() {
-    let stage = Stage::with(catalog_of(&[REGION]), &[]).await;
+async fn collector_url_with_tls_is_rejected() {
+    let fixture = Fixture::new(catalog_of(&[REGION]), &[]).await;
     let environment = ["OTEL_EXPORTER_OTLP_ENDPOINT=https://collector:4318".to_owned()];
-    let operator = start(&stage, &environment);
+    let operator = start(&fixture, &environment);
     assert_eq!(operator.end().await.code(), Some(1));
     assert!(
         operator

@@ -121,7 +121,7 @@ fn fresh(region: &str) -> (RegionContent, RegionStatus) {
 }
 
 #[test]
-fn the_files_of_real_regions() {
+fn published_files_match_snapshots() {
     for region in ["us-east-1", "eu-central-1", "ap-southeast-7"] {
         let (content, status) = fresh(region);
         let files = region_files(region, &content, &status).unwrap();
@@ -136,7 +136,7 @@ fn the_files_of_real_regions() {
 }
 
 #[test]
-fn the_definition_of_the_resource() {
+fn crd_matches_snapshot() {
     let printed = Command::new(env!("CARGO_BIN_EXE_bedrock-model-map"))
         .arg("crd")
         .output()
@@ -152,7 +152,7 @@ fn the_definition_of_the_resource() {
 }
 
 #[test]
-fn the_status_of_a_fresh_a_stale_and_a_failed_region() {
+fn status_with_fresh_stale_and_failed_region_matches_snapshot() {
     let now = time("2026-11-23T16:00:00Z");
     let mut contents = BTreeMap::new();
     let mut regions = BTreeMap::new();

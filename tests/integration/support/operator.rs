@@ -99,8 +99,8 @@ impl Operator {
         self.program.stop();
     }
 
-    /// Starts it anew; what it knew is gone.
-    pub fn start_anew(&self) {
+    /// Starts it again with empty caches.
+    pub fn restart(&self) {
         self.program.start().unwrap();
     }
 
@@ -120,10 +120,22 @@ impl Operator {
         assert!(self.signal("-CONT"));
     }
 
-    fn signal(&self, signal: &str) -> bool {
+    /// The most memory that the process has had, by `VmHWM` of Linux.
+    pub fn peak_memory_mib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.unwrap().trim_end_matches("kB").trim();
+        kib.parse::<u64>().unwrap() / 1024
+    }
+
+    fn pid(&self) -> String {
         let pid = fs::read_to_string(&self.pid_file).unwrap();
+        pid.trim().to_owned()
+    }
+
+    fn signal(&self, signal: &str) -> bool {
         let sent = std::process::Command::new("kill")
-            .args([signal, pid.trim()])
+            .args([signal, &self.pid()])
             .status();
         sent.unwrap().success()
     }

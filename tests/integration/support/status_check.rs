@@ -7,12 +7,12 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Stage, condition, data, eventually, file, mapping_json, mapping_value};
+use super::{Fixture, condition, data, eventually, file, mapping_json, mapping_value};
 
 /// Panics with the number of the rule that the status breaks. The resource has to be settled.
-pub async fn check_status(stage: &Stage, resource: &BedrockModelMap) {
+pub async fn check_status(fixture: &Fixture, resource: &BedrockModelMap) {
     let name = resource.metadata.name.clone().unwrap();
-    let config_maps = stage.config_maps(&name).await;
+    let config_maps = fixture.config_maps(&name).await;
     let status = resource.status.clone().unwrap();
     // 1: it speaks of no spec that there never was.
     assert!(
@@ -42,7 +42,7 @@ pub async fn check_status(stage: &Stage, resource: &BedrockModelMap) {
     }
     // 20: no other ConfigMap is left; what the status no longer speaks of goes right after it was written.
     eventually(async || {
-        let there: BTreeSet<String> = stage.config_maps(&name).await.into_keys().collect();
+        let there: BTreeSet<String> = fixture.config_maps(&name).await.into_keys().collect();
         if there == named {
             Ok(())
         } else {

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fixed_and_ranged_delays_are_written_as_they_are_read() {
+    fn fixed_and_ranged_delays_round_trip() {
         for text in ["50ms", "50ms..300ms", "0s..2s"] {
             assert_eq!(text.parse::<Delay>().unwrap().to_string(), text);
         }
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_is_kept_to() {
+    fn ranged_delay_stays_in_range() {
         let (min, max) = (Duration::from_millis(50), Duration::from_millis(300));
         let mut random = Random::new(1);
         for _ in 0..1000 {

@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rules_are_read_from_json_and_written_back() {
+    fn rules_round_trip_as_json() {
         let rules = [
             json!({"fault": "hang"}),
             json!({"region": "us-east-1", "operation": "ListFoundationModels", "times": 2, "fault": "accessDenied"}),
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_optional_can_be_left_out() {
+    fn optional_rule_fields_can_be_omitted() {
         let fault = |json: Value| serde_json::from_value::<Fault>(json).unwrap();
         assert_eq!(
             fault(json!({"throttling": {}})),
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_key_is_an_error_and_not_a_wider_rule() {
+    fn misspelt_rule_key_is_rejected() {
         serde_json::from_value::<FaultRule>(json!({"regoin": "us-east-1", "fault": "hang"}))
             .unwrap_err();
         serde_json::from_value::<Fault>(json!({"throttling": {"retryafter": 1}})).unwrap_err();

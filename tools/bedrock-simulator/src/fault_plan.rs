@@ -51,7 +51,7 @@ mod tests {
     use crate::operation::Operation::{ListFoundationModels, ListInferenceProfiles};
 
     #[test]
-    fn a_rule_strikes_what_it_names() {
+    fn rule_applies_to_named_requests_only() {
         let faults = Faults::default();
         let rule = FaultRule::new(Fault::Hang);
         faults.add(rule.region("us-east-1").operation(ListFoundationModels));
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_that_take_the_place_of_the_answer_strike_one_after_the_other() {
+    fn replacing_faults_apply_one_after_the_other() {
         let faults = Faults::default();
         let latency = Fault::Shrink { keep: 1 };
         faults.add(FaultRule::new(Fault::AccessDenied).times(1));

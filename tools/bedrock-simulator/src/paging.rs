@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn endless_tokens_are_all_new() {
+    fn endless_tokens_are_unique() {
         assert_eq!(follow(&[Fault::EndlessTokens], 6).0, [2, 2, 1, 0, 0, 0]);
         let mut tokens = Vec::new();
         for _ in 0..20 {
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_token_repeats() {
+    fn repeated_token_returns_same_page() {
         let first = cut(None, &[Fault::RepeatedToken]);
         let second = cut(first.next_token.clone(), &[Fault::RepeatedToken]);
         assert!(first.next_token.is_some());

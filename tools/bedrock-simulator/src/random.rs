@@ -44,7 +44,7 @@ mod tests {
     use super::Random;
 
     #[test]
-    fn a_shuffle_keeps_every_item_and_repeats_with_its_seed() {
+    fn shuffle_keeps_items_and_depends_on_seed_only() {
         let shuffled = |seed| {
             let mut items: Vec<u32> = (0..50).collect();
             Random::new(seed).shuffle(&mut items);

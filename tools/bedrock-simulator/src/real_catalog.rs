@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_file_of_the_catalogue_is_embedded() {
+    fn every_catalog_file_is_embedded() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/catalog");
         let mut files: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn application_profiles_are_in_their_regions() {
+    fn application_profiles_are_in_their_own_regions() {
         let catalog = Catalog::real().unwrap();
         let with_some: Vec<&str> = catalog
             .regions()

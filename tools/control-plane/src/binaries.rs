@@ -385,7 +385,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn version_is_read_from_a_single_requirement_and_from_a_block() {
+    fn version_is_read_from_single_and_block_requirement() {
         let go_mod = "module m\n\ngo 1.26.0\n\nrequire example.org/a v1.2.3\n\nrequire (\n\texample.org/a/b v0.4.0 // indirect\n)\n";
         assert_eq!(required_version(go_mod, "example.org/a"), Some("1.2.3"));
         assert_eq!(required_version(go_mod, "example.org/a/b"), Some("0.4.0"));
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn linker_flags_name_major_and_minor() {
+    fn linker_flags_contain_major_and_minor_version() {
         let flags = kubernetes_linker_flags("1.37.2");
         assert!(flags.contains(".gitVersion=v1.37.2 "), "{flags}");
         assert!(flags.contains(".gitMajor=1 "), "{flags}");

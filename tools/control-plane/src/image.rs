@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn archive_leads_from_its_name_to_the_files() {
+    fn image_archive_index_leads_to_files() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("root");
         fs::create_dir_all(root.join("bin")).unwrap();
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_root_is_an_error_that_names_it() {
+    fn missing_image_root_is_named_in_error() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("nowhere");
         let archive = folder.path().join("image.tar");

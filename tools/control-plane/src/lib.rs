@@ -19,8 +19,8 @@
 mod certificates;
 mod kubeconfig;
 mod layout;
-mod leash;
 mod ports;
+mod process_guard;
 mod program;
 mod readiness;
 
@@ -42,8 +42,8 @@ use tokio::time::Instant;
 use binaries::Binaries;
 use certificates::{Authority, MAX_GROUPS};
 use layout::{Layout, Site};
-use leash::Folder;
 use machine::Machine;
+use process_guard::Folder;
 use readiness::ApiServer;
 
 pub use program::Program;

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 use crate::Error;
-use crate::leash::{Folder, Leash, RUN};
+use crate::process_guard::{Folder, ProcessGuard, RUN};
 
 /// Where Pods find the API server: the first address of the services' range is that of the service `kubernetes`. No
 /// kube-proxy forwards it, the machine itself has it.
@@ -59,8 +59,8 @@ impl Machine {
             .env("MACHINE_SERVICE_ADDRESS", SERVICE_ADDRESS.to_string())
             .env("MACHINE_NODE_ADDRESS", NODE_ADDRESS.to_string())
             .process_group(0);
-        let status = Leash::spawn(command, &folder, File::from(stderr))
-            .and_then(Leash::wait)
+        let status = ProcessGuard::spawn(command, &folder, File::from(stderr))
+            .and_then(ProcessGuard::wait)
             .map_err(failed)?;
         Ok(Ended {
             status,

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ports_differ_and_are_of_the_choice() {
+    fn ports_are_distinct_and_in_range() {
         let mut ports = free::<20>().unwrap();
         ports.sort_unstable();
         assert!(ports.is_sorted_by(|a, b| a < b), "{ports:?}");

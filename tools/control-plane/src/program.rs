@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Error;
-use crate::leash::{Folder, Leash};
+use crate::process_guard::{Folder, ProcessGuard};
 
 /// How much of the end of a log an error carries, in bytes.
 const TAIL: u64 = 4096;
@@ -18,7 +18,7 @@ pub struct Program {
     name: &'static str,
     path: PathBuf,
     arguments: Vec<String>,
-    running: Mutex<Option<Leash>>,
+    running: Mutex<Option<ProcessGuard>>,
     folder: Arc<Folder>,
 }
 
@@ -51,8 +51,9 @@ impl Program {
             .map_err(failed)?;
         let mut running = self.running();
         *running = None;
-        *running =
-            Some(Leash::start(&self.path, &self.arguments, &self.folder, log).map_err(failed)?);
+        *running = Some(
+            ProcessGuard::start(&self.path, &self.arguments, &self.folder, log).map_err(failed)?,
+        );
         Ok(())
     }
 
@@ -63,14 +64,14 @@ impl Program {
 
     /// An error if the program was started and has ended by itself.
     pub fn check(&self) -> Result<(), Error> {
-        let Some(leash) = &mut *self.running() else {
+        let Some(guard) = &mut *self.running() else {
             return Ok(());
         };
         let failed = |cause| Error::Io {
             action: format!("watch {}", self.name),
             cause,
         };
-        match leash.ended().map_err(failed)? {
+        match guard.ended().map_err(failed)? {
             None => Ok(()),
             Some(status) => Err(Error::Ended {
                 program: self.name,
@@ -102,7 +103,7 @@ impl Program {
         self.folder.path().join(format!("{}.log", self.name))
     }
 
-    fn running(&self) -> MutexGuard<'_, Option<Leash>> {
+    fn running(&self) -> MutexGuard<'_, Option<ProcessGuard>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn end_is_reported_with_status_and_log() {
+    fn program_exit_is_reported_with_status_and_log() {
         let program = shell("echo first; echo second >&2; exit 3");
         program.start().unwrap();
         let error = end_of(&program);
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_end_of_a_long_log_is_carried() {
+    fn error_carries_only_tail_of_long_log() {
         let program = shell("i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done");
         program.start().unwrap();
         end_of(&program);
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn stopped_program_has_not_ended_by_itself_and_can_be_started_again() {
+    fn stopped_program_is_no_error_and_can_restart() {
         let program = shell("exec sleep 600");
         program.start().unwrap();
         program.stop();

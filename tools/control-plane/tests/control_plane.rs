@@ -55,7 +55,7 @@ fn eventually(control_plane: &ControlPlane, arguments: &str) {
 }
 
 #[tokio::test]
-async fn namespace_can_be_made_and_deleted() {
+async fn namespace_can_be_created_and_deleted() {
     let control_plane = ControlPlane::shared().await;
     admin(control_plane, "create namespace short-lived").unwrap();
     admin(control_plane, "create configmap within -n short-lived").unwrap();
@@ -65,7 +65,7 @@ async fn namespace_can_be_made_and_deleted() {
 }
 
 #[tokio::test]
-async fn object_goes_with_its_owner() {
+async fn garbage_collector_deletes_owned_object() {
     let control_plane = ControlPlane::shared().await;
     admin(control_plane, "create configmap owner").unwrap();
     let uid = admin(
@@ -93,7 +93,7 @@ async fn object_goes_with_its_owner() {
 }
 
 #[tokio::test]
-async fn user_has_its_groups_and_only_what_rbac_allows() {
+async fn user_has_groups_and_only_rbac_permissions() {
     let control_plane = ControlPlane::shared().await;
     let user = "system:serviceaccount:default:reader";
     let groups = ["system:serviceaccounts", "system:serviceaccounts:default"];
@@ -122,7 +122,7 @@ async fn user_has_its_groups_and_only_what_rbac_allows() {
 }
 
 #[tokio::test]
-async fn third_group_is_refused() {
+async fn third_group_is_rejected() {
     let error = ControlPlane::shared()
         .await
         .kubeconfig_for("user", &["a", "b", "c"])
@@ -131,7 +131,7 @@ async fn third_group_is_refused() {
 }
 
 #[tokio::test]
-async fn data_outlives_the_programs_but_not_the_control_plane() {
+async fn data_survives_restart_but_not_control_plane() {
     let control_plane = ControlPlane::start().await.unwrap();
     admin(&control_plane, "create configmap kept").unwrap();
 

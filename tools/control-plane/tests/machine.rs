@@ -38,7 +38,7 @@ fn machine(script: &str) -> Option<Command> {
 }
 
 #[test]
-fn killed_process_leaves_nothing_of_its_machine() {
+fn killed_process_leaves_no_machine() {
     let Some(mut command) = machine(&format!("{INHABIT} exec sleep 600")) else {
         return;
     };
@@ -70,7 +70,7 @@ fn killed_process_leaves_nothing_of_its_machine() {
 }
 
 #[test]
-fn machine_is_gone_when_its_program_has_ended() {
+fn machine_is_removed_when_program_exits() {
     let Some(mut command) = machine(&format!("{INHABIT} exit 3")) else {
         return;
     };

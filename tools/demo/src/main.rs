@@ -1,9 +1,9 @@
 //! The operator at work on real parts: a control plane, the Bedrock simulator, and a sample resource.
 
-mod by_hand;
+mod environment;
+mod manual;
 mod operator;
 mod published;
-mod scene;
 mod shorten;
 mod step;
 
@@ -15,7 +15,7 @@ use clap::Parser;
 use control_plane::binaries;
 use tokio::signal::unix::{SignalKind, signal};
 
-use scene::{Error, Scene};
+use environment::{Environment, Error};
 
 /// Starts a Kubernetes control plane, a simulated Amazon Bedrock and the operator on this machine, maps all regions,
 /// shows what was published, and stays until Ctrl-C. Afterwards nothing is left.
@@ -48,21 +48,21 @@ async fn demo(arguments: &Arguments) -> Result<(), Error> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
-        outcome = play(arguments, &operator) => return outcome,
+        outcome = show(arguments, &operator) => return outcome,
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    // By now the scene was dropped, which waits until everything is gone.
+    // By now the environment was dropped, which waits until everything is gone.
     Ok(writeln!(io::stdout(), "\nStopped; nothing is left.")?)
 }
 
-async fn play(arguments: &Arguments, operator: &std::path::Path) -> Result<(), Error> {
-    let scene = Scene::set(operator).await?;
+async fn show(arguments: &Arguments, operator: &std::path::Path) -> Result<(), Error> {
+    let environment = Environment::start(operator).await?;
     let mut out = io::stdout();
-    writeln!(out, "\n{}", scene.published().await?)?;
+    writeln!(out, "\n{}", environment.published().await?)?;
     if arguments.once {
         return Ok(());
     }
-    writeln!(out, "{}", scene.by_hand())?;
-    match scene.watch().await? {}
+    writeln!(out, "{}", environment.manual())?;
+    match environment.watch().await? {}
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::scene::{Error, NAME, NAMESPACE, REGION};
+use crate::environment::{Error, NAME, NAMESPACE, REGION};
 use crate::shorten::shorten;
 use control_plane::kubectl::Kubectl;
 
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn table_counts_the_bytes_of_text_and_of_decoded_binary() {
+    fn table_counts_text_and_decoded_binary_bytes() {
         let config_maps = json!({"items": [
             {"metadata": {"name": "claude-mapping"}, "data": {"a": "xyz"}, "binaryData": {"b": "aGVsbG8="}},
             {"metadata": {"name": "empty"}},
@@ -149,7 +149,7 @@ empty                 0  \n2 ConfigMaps, 8 bytes
     }
 
     #[test]
-    fn shown_model_needs_a_profile_and_has_a_choice() {
+    fn shown_model_requires_profile_and_has_several() {
         let models = json!({
             "many": {"referencedByInstanceProfiles": [{}, {}, {}]},
             "on-demand": {"referencedByInstanceProfiles": [{}, {}]},

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_long_is_cut() {
+    fn only_long_text_is_shortened() {
         let mut value = json!({
             "few": [1, 2, 3],
             "many": [[1, 2, 3, 4], 2, 3, 4, 5],

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::time::Instant;
 
-use crate::scene::Error;
+use crate::environment::Error;
 
 /// Says what is being done before it is done, and then how long it took.
 pub async fn step<T, E: Into<Error>>(

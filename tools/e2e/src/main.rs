@@ -10,8 +10,8 @@ mod images;
 mod operator;
 mod scenario;
 mod step;
-mod team;
 mod wait;
+mod workload;
 
 use std::env;
 use std::ffi::OsString;
@@ -91,5 +91,5 @@ async fn inside(machine: &Machine, arguments: Arguments) -> Result<(), Error> {
         helm: arguments.helm.unwrap_or_else(|| "helm".into()),
         previous_chart: arguments.previous_chart,
     };
-    scenario::play(machine, &tools).await
+    scenario::run(machine, &tools).await
 }

@@ -1,4 +1,4 @@
-//! What is played on the machine.
+//! The steps of the test on the machine.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -14,19 +14,19 @@ use crate::helm::Helm;
 use crate::images;
 use crate::operator::Operator;
 use crate::step::{skip, step};
-use crate::team::Team;
+use crate::workload::Workload;
 
 const NAMESPACES: &str = include_str!("../manifests/namespaces.yaml");
 
-/// What is played with.
+/// What the scenario needs besides the machine.
 pub struct Tools {
     pub helm: PathBuf,
     /// The chart that was released before.
     pub previous_chart: Option<PathBuf>,
 }
 
-/// Sets the scene, plays, and in case of a failure says what the cluster looks like.
-pub async fn play(machine: &Machine, tools: &Tools) -> Result<(), Error> {
+/// Starts all parts, runs the scenario, and describes the cluster if it fails.
+pub async fn run(machine: &Machine, tools: &Tools) -> Result<(), Error> {
     let archives = async { images::write(machine) };
     let archives = step("Making the images of operator and simulator", archives).await?;
     let what = "Starting etcd, kube-apiserver and kube-controller-manager";
@@ -35,30 +35,32 @@ pub async fn play(machine: &Machine, tools: &Tools) -> Result<(), Error> {
     let node = step(what, Node::start(machine, &control_plane, &archives)).await?;
 
     let kubectl = Kubectl::of(&control_plane);
-    let scene = Scene {
+    let scenario = Scenario {
         bedrock: Bedrock::new(&kubectl),
         operator: Operator::new(
             &kubectl,
             Helm::of(&tools.helm, &control_plane),
             machine.file("values.json"),
         ),
-        team: Team::new(&kubectl, &control_plane),
+        workload: Workload::new(&kubectl, &control_plane),
     };
-    let outcome = scene.play(&kubectl, tools.previous_chart.as_deref()).await;
+    let outcome = scenario
+        .run(&kubectl, tools.previous_chart.as_deref())
+        .await;
     if outcome.is_err() {
         describe(&kubectl, &node).await;
     }
     outcome
 }
 
-struct Scene<'a> {
+struct Scenario<'a> {
     bedrock: Bedrock<'a>,
     operator: Operator<'a>,
-    team: Team<'a>,
+    workload: Workload<'a>,
 }
 
-impl Scene<'_> {
-    async fn play(&self, kubectl: &Kubectl, previous_chart: Option<&Path>) -> Result<(), Error> {
+impl Scenario<'_> {
+    async fn run(&self, kubectl: &Kubectl, previous_chart: Option<&Path>) -> Result<(), Error> {
         step("Starting a simulated Bedrock", self.start_bedrock(kubectl)).await?;
         let what = match previous_chart {
             Some(_) => "Installing the chart that was released before",
@@ -104,17 +106,17 @@ impl Scene<'_> {
     }
 
     async fn populate(&self) -> Result<(), Error> {
-        self.team.map().await?;
-        self.team.watch().await?;
-        self.team.work().await?;
-        self.team.reads(&self.bedrock.model_ids().await?).await
+        self.workload.map().await?;
+        self.workload.watch().await?;
+        self.workload.deploy().await?;
+        self.workload.reads(&self.bedrock.model_ids().await?).await
     }
 
     /// Another model in the region, a forced refresh, and a workload that sees it.
     async fn refresh(&self, name: &str) -> Result<(), Error> {
         self.bedrock.add_model(name).await?;
-        self.team.refresh(name).await?;
-        self.team.reads(&self.bedrock.model_ids().await?).await
+        self.workload.refresh(name).await?;
+        self.workload.reads(&self.bedrock.model_ids().await?).await
     }
 
     async fn survive_the_leader(&self) -> Result<(), Error> {
@@ -136,9 +138,9 @@ impl Scene<'_> {
         &self,
         change: impl Future<Output = Result<(), Error>>,
     ) -> Result<(), Error> {
-        let before = self.team.possessions().await?;
+        let before = self.workload.possessions().await?;
         change.await?;
-        let after = self.team.possessions().await?;
+        let after = self.workload.possessions().await?;
         same("something was replaced or restarted", before, after)
     }
 
@@ -151,7 +153,7 @@ impl Scene<'_> {
             "MODIFIED bedrock-us-east-1: 3",
         ];
         let what = "the ConfigMaps had other events";
-        same(what, expected.join("\n"), self.team.events()?)?;
+        same(what, expected.join("\n"), self.workload.events()?)?;
         let what = "the operator's containers were restarted";
         same(what, "0 0".to_owned(), self.operator.restarts().await?)
     }
@@ -168,7 +170,7 @@ fn same(what: &'static str, expected: String, seen: String) -> Result<(), Error>
     })
 }
 
-/// What one looks at when Pods do not do what they should.
+/// Prints what explains why Pods do not run.
 async fn describe(kubectl: &Kubectl, node: &Node) {
     let mut err = io::stderr();
     let operator = "app.kubernetes.io/name=bedrock-model-map";

@@ -15,7 +15,7 @@ async fn converse(region: &str, id: &str, body: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn an_id_that_can_be_called_is_answered() {
+async fn callable_id_gets_response() {
     let catalog = Catalog::real().unwrap();
     let profile = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0";
     let mut profiles = catalog.profiles("eu-central-1").iter();
@@ -34,7 +34,7 @@ async fn an_id_that_can_be_called_is_answered() {
 }
 
 #[tokio::test]
-async fn an_id_that_cannot_be_called_is_refused_in_the_words_of_bedrock() {
+async fn uncallable_id_gets_bedrock_error() {
     let model = "anthropic.claude-sonnet-4-5-20250929-v1:0";
     let on_demand = format!(
         "Invocation of model ID {model} with on-demand throughput isn\u{2019}t supported. Retry your request with the ID or ARN of an inference profile that contains this model."

@@ -17,7 +17,7 @@ async fn with(fault: Fault) -> Simulator {
 }
 
 #[tokio::test]
-async fn errors_have_the_form_of_aws() {
+async fn errors_have_aws_format() {
     let cases = [
         (
             Fault::Throttling { retry_after: None },
@@ -44,7 +44,7 @@ async fn errors_have_the_form_of_aws() {
 }
 
 #[tokio::test]
-async fn a_denied_request_names_the_action() {
+async fn access_denied_names_action() {
     let simulator = with(Fault::AccessDenied).await;
     for (request, action) in [
         (MODELS, "bedrock:ListFoundationModels"),
@@ -57,7 +57,7 @@ async fn a_denied_request_names_the_action() {
 }
 
 #[tokio::test]
-async fn throttling_says_when_to_come_back() {
+async fn throttling_sends_retry_after() {
     let simulator = with(Fault::Throttling {
         retry_after: Some(3),
     })
@@ -76,7 +76,7 @@ async fn throttling_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_fault_strikes_what_it_names_as_often_as_it_says() {
+async fn fault_applies_to_named_requests_given_times() {
     let simulator = with(Fault::latency(Duration::ZERO)).await;
     let rule = FaultRule::new(Fault::AccessDenied).region(REGION);
     simulator
@@ -91,7 +91,7 @@ async fn a_fault_strikes_what_it_names_as_often_as_it_says() {
 }
 
 #[tokio::test]
-async fn answers_that_are_none_have_status_200() {
+async fn malformed_responses_have_status_200() {
     for (fault, body) in [
         (Fault::MalformedJson, "{\"modelSummaries\": [{"),
         (Fault::MissingList, "{}"),
@@ -105,7 +105,7 @@ async fn answers_that_are_none_have_status_200() {
 }
 
 #[tokio::test]
-async fn a_truncated_body_is_half_of_what_was_promised() {
+async fn truncated_body_has_half_its_content_length() {
     for slow in [false, true] {
         let simulator = with(Fault::TruncatedBody).await;
         if slow {
@@ -121,7 +121,7 @@ async fn a_truncated_body_is_half_of_what_was_promised() {
 }
 
 #[tokio::test]
-async fn a_slow_body_is_whole_in_the_end() {
+async fn slow_body_is_complete() {
     let over = Duration::from_millis(100);
     let simulator = with(Fault::SlowBody { over }).await;
     let begin = Instant::now();
@@ -134,7 +134,7 @@ async fn a_slow_body_is_whole_in_the_end() {
 }
 
 #[tokio::test]
-async fn latency_delays_the_answer() {
+async fn latency_delays_response() {
     let delay = Duration::from_millis(50);
     let simulator = with(Fault::latency(delay)).await;
     let begin = Instant::now();
@@ -143,7 +143,7 @@ async fn latency_delays_the_answer() {
 }
 
 #[tokio::test]
-async fn a_connection_is_reset() {
+async fn connection_reset_fails_request() {
     let simulator = with(Fault::ConnectionReset).await;
     let signature = signature("AKIDEXAMPLE", REGION);
     let error = send(simulator.address(), MODELS, &signature, "")
@@ -155,7 +155,7 @@ async fn a_connection_is_reset() {
 }
 
 #[tokio::test]
-async fn a_hanging_request_ends_with_the_simulator() {
+async fn hanging_request_ends_with_simulator() {
     let simulator = with(Fault::Hang).await;
     let address = simulator.address();
     let request = tokio::spawn(async move {
@@ -179,7 +179,7 @@ async fn a_hanging_request_ends_with_the_simulator() {
 }
 
 #[tokio::test]
-async fn a_list_shrinks() {
+async fn shrinking_fault_shortens_list() {
     let simulator = with(Fault::Shrink { keep: 3 }).await;
     assert_eq!(
         ask(simulator.address(), REGION, MODELS).await.ids().len(),
@@ -192,7 +192,7 @@ async fn a_list_shrinks() {
 }
 
 #[tokio::test]
-async fn reordering_loses_nothing_and_follows_from_the_seed() {
+async fn reordering_keeps_items_and_depends_on_seed_only() {
     let simulator = with(Fault::Reorder { seed: 1 }).await;
     let one = ask(simulator.address(), REGION, PROFILES).await;
     let again = ask(simulator.address(), REGION, PROFILES).await;
@@ -227,7 +227,7 @@ fn sorted(value: Value) -> Value {
 }
 
 #[tokio::test]
-async fn unknown_values_and_fields_are_added() {
+async fn unknown_fault_adds_values_and_fields() {
     let simulator = with(Fault::UnknownValues).await;
     let models = ask(simulator.address(), REGION, MODELS).await.json();
     assert!(models["simulatedUnknownField"].is_object());
@@ -252,7 +252,7 @@ async fn unknown_values_and_fields_are_added() {
 }
 
 #[tokio::test]
-async fn a_description_is_huge() {
+async fn huge_description_fault_enlarges_response() {
     let bytes = 10_000_000;
     let simulator = with(Fault::HugeDescription { bytes }).await;
     let profiles = ask(simulator.address(), REGION, PROFILES).await.json();

@@ -16,7 +16,7 @@ async fn list_regions(simulator: &Simulator, body: &Value) -> Answer {
 }
 
 #[tokio::test]
-async fn every_region_answers_with_its_own_models() {
+async fn every_region_lists_its_own_models() {
     let simulator = real().await;
     let catalog = Catalog::real().unwrap();
     assert_eq!(catalog.regions().count(), 31);
@@ -31,7 +31,7 @@ async fn every_region_answers_with_its_own_models() {
 }
 
 #[tokio::test]
-async fn without_a_type_only_system_defined_profiles_come_back() {
+async fn profile_list_without_type_is_system_defined_only() {
     let simulator = real().await;
     let types = async |query: &str| {
         let answer = ask(
@@ -90,7 +90,7 @@ async fn pages_add_up_to_the_list() {
 }
 
 #[tokio::test]
-async fn a_page_has_a_hundred_items_unless_asked_otherwise() {
+async fn default_page_has_one_hundred_items() {
     let profile =
         |number| json!({"inferenceProfileId": format!("p{number}"), "type": "SYSTEM_DEFINED"});
     let mut catalog = Catalog::new();
@@ -102,7 +102,7 @@ async fn a_page_has_a_hundred_items_unless_asked_otherwise() {
 }
 
 #[tokio::test]
-async fn bad_parameters_are_refused() {
+async fn invalid_parameters_are_rejected() {
     let simulator = real().await;
     for query in [
         "maxResults=0",
@@ -126,7 +126,7 @@ async fn bad_parameters_are_refused() {
 }
 
 #[tokio::test]
-async fn the_account_service_lists_regions() {
+async fn account_service_lists_regions() {
     let simulator = real().await;
     simulator.edit_catalog(|catalog| {
         catalog.set_status("af-south-1", RegionOptStatus::Disabled);
@@ -155,7 +155,7 @@ async fn the_account_service_lists_regions() {
 }
 
 #[tokio::test]
-async fn a_region_that_is_unknown_or_disabled_does_not_know_the_client() {
+async fn unknown_or_disabled_region_rejects_client() {
     let simulator = real().await;
     simulator.edit_catalog(|catalog| {
         catalog.set_status("af-south-1", RegionOptStatus::Disabled);
@@ -171,7 +171,7 @@ async fn a_region_that_is_unknown_or_disabled_does_not_know_the_client() {
 }
 
 #[tokio::test]
-async fn the_catalogue_changes_at_run_time() {
+async fn catalog_can_be_changed_at_run_time() {
     let simulator = real().await;
     let before = ask(simulator.address(), "us-west-2", MODELS).await.ids();
     simulator.edit_catalog(|catalog| {
@@ -235,7 +235,7 @@ async fn every_request_is_counted() {
 }
 
 #[tokio::test]
-async fn catalogue_of_a_region_is_read_and_changed_over_http() {
+async fn region_catalog_is_read_and_changed_over_http() {
     let simulator = real().await;
     let admin = async |method: &str, body: &str| {
         let request = format!("{method} /_simulator/catalog/us-east-1");

@@ -114,7 +114,7 @@ mod tests {
         COPY --from=build /out/a /usr/bin/a\nCOPY LICENSE /LICENSE\nUSER 1:2\nEXPOSE 8080\nENTRYPOINT [\"/usr/bin/a\"]\n";
 
     #[test]
-    fn only_the_last_stage_counts() {
+    fn only_last_dockerfile_stage_is_read() {
         let stage = FinalStage::read(DOCKERFILE).unwrap();
         let copy = |stage: Option<&str>, source: &str, destination: &str| Copy {
             stage: stage.map(str::to_owned),
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_followed_is_an_error() {
+    fn unsupported_dockerfile_instruction_is_an_error() {
         for line in [
             "RUN adduser a",
             "COPY folder/ /folder/",

@@ -10,25 +10,27 @@ use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use super::{Cluster, Credentials, Launch, Namespace, Operator, Proxy, check_status, eventually};
+use super::{
+    Cluster, Credentials, Launch, Namespace, Operator, Proxy, check_status, eventually, file,
+};
 
 /// Everything one test needs.
-pub struct Stage {
+pub struct Fixture {
     pub cluster: &'static Cluster,
     pub namespace: Namespace,
     pub simulator: Simulator,
     pub operator: Operator,
 }
 
-/// A stage before the operator comes on: what it is told may depend on it.
-pub struct Scene {
+/// A fixture without its operator, whose arguments may depend on namespace and simulator.
+pub struct FixtureBuilder {
     pub cluster: &'static Cluster,
     pub namespace: Namespace,
     pub simulator: Simulator,
 }
 
-impl Scene {
-    pub async fn of(catalog: Catalog) -> Self {
+impl FixtureBuilder {
+    pub async fn new(catalog: Catalog) -> Self {
         let cluster = Cluster::shared().await;
         Self {
             cluster,
@@ -37,9 +39,9 @@ impl Scene {
         }
     }
 
-    pub fn play(self, cast: &Cast<'_>) -> Stage {
-        let operator = cast.start(self.cluster, &self.namespace, &self.simulator);
-        Stage {
+    pub fn start_operator(self, options: &OperatorOptions<'_>) -> Fixture {
+        let operator = options.start(self.cluster, &self.namespace, &self.simulator);
+        Fixture {
             cluster: self.cluster,
             namespace: self.namespace,
             simulator: self.simulator,
@@ -48,8 +50,14 @@ impl Scene {
     }
 }
 
-/// What the operator is to AWS, and to Kubernetes.
-pub struct Cast<'a> {
+/// Another operator in the namespace of a fixture, and a Bedrock of its own, which shows who queried and published.
+pub struct Replica {
+    pub simulator: Simulator,
+    pub operator: Operator,
+}
+
+/// Identities and settings of an operator.
+pub struct OperatorOptions<'a> {
     pub credentials: Credentials,
     /// None: that of an administrator.
     pub kubeconfig: Option<PathBuf>,
@@ -58,7 +66,17 @@ pub struct Cast<'a> {
     pub arguments: &'a [&'a str],
 }
 
-impl Cast<'_> {
+impl<'a> OperatorOptions<'a> {
+    /// With credentials, as an administrator.
+    pub fn new(arguments: &'a [&'a str]) -> Self {
+        Self {
+            credentials: Credentials::Given,
+            kubeconfig: None,
+            environment: &[],
+            arguments,
+        }
+    }
+
     fn start(&self, cluster: &Cluster, namespace: &Namespace, simulator: &Simulator) -> Operator {
         let control_plane = cluster.control_plane;
         let administrator = || control_plane.kubeconfig().to_owned();
@@ -92,6 +110,14 @@ pub fn catalog_of(regions: &[&str]) -> Catalog {
     catalog
 }
 
+/// The same without the region's first model: a second operator that gets it publishes other content.
+pub fn catalog_without_first_model(region: &str) -> Catalog {
+    let mut catalog = catalog_of(&[region]);
+    let models = catalog.models(region)[1..].to_vec();
+    catalog.set_models(region, models);
+    catalog
+}
+
 /// Status, reason and message of a condition, empty if it is not there.
 pub fn condition<'a>(resource: &'a BedrockModelMap, kind: &str) -> [&'a str; 3] {
     let conditions = resource.status.iter().flat_map(|s| &s.conditions);
@@ -102,17 +128,17 @@ pub fn condition<'a>(resource: &'a BedrockModelMap, kind: &str) -> [&'a str; 3] 
         .unwrap_or_default()
 }
 
-impl Stage {
+impl Fixture {
     /// With an account that has these regions.
-    pub async fn of(regions: &[&str]) -> Self {
-        Self::with(catalog_of(regions), &[]).await
+    pub async fn with_regions(regions: &[&str]) -> Self {
+        Self::new(catalog_of(regions), &[]).await
     }
 
-    pub async fn with(catalog: Catalog, arguments: &[&str]) -> Self {
+    pub async fn new(catalog: Catalog, arguments: &[&str]) -> Self {
         Self::as_user(catalog, arguments, Credentials::Given, None).await
     }
 
-    /// With what the operator is to AWS, and to Kubernetes: an administrator, or a user without rights.
+    /// With these credentials for AWS; to Kubernetes an administrator, or a user without permissions.
     pub async fn as_user(
         catalog: Catalog,
         arguments: &[&str],
@@ -124,8 +150,8 @@ impl Stage {
         Self::launch(catalog, arguments, credentials, kubeconfig).await
     }
 
-    /// With an operator that reaches the API server in this way.
-    pub async fn by_way_of(proxy: &Proxy, catalog: Catalog, arguments: &[&str]) -> Self {
+    /// With an operator that reaches the API server through the proxy.
+    pub async fn through_proxy(proxy: &Proxy, catalog: Catalog, arguments: &[&str]) -> Self {
         let kubeconfig = Some(proxy.kubeconfig());
         Self::launch(catalog, arguments, Credentials::Given, kubeconfig).await
     }
@@ -136,18 +162,35 @@ impl Stage {
         credentials: Credentials,
         kubeconfig: Option<PathBuf>,
     ) -> Self {
-        Scene::of(catalog).await.play(&Cast {
-            credentials,
-            kubeconfig,
-            environment: &[],
-            arguments,
-        })
+        FixtureBuilder::new(catalog)
+            .await
+            .start_operator(&OperatorOptions {
+                credentials,
+                kubeconfig,
+                environment: &[],
+                arguments,
+            })
     }
 
-    /// Has another operator take the place of the one there is.
-    pub fn recast(&mut self, cast: &Cast<'_>) {
+    /// Starts one more operator in the namespace, with the same Bedrock.
+    pub fn second_operator(&self, options: &OperatorOptions<'_>) -> Operator {
+        options.start(self.cluster, &self.namespace, &self.simulator)
+    }
+
+    /// Starts one more operator in the namespace, with a Bedrock of its own.
+    pub async fn replica(&self, catalog: Catalog, arguments: &[&str]) -> Replica {
+        let simulator = Simulator::start(catalog).await.unwrap();
+        let options = OperatorOptions::new(arguments);
+        Replica {
+            operator: options.start(self.cluster, &self.namespace, &simulator),
+            simulator,
+        }
+    }
+
+    /// Kills the operator and starts another one.
+    pub fn replace_operator(&mut self, options: &OperatorOptions<'_>) {
         self.operator.kill();
-        self.operator = cast.start(self.cluster, &self.namespace, &self.simulator);
+        self.operator = options.start(self.cluster, &self.namespace, &self.simulator);
     }
 
     pub async fn create(&self, name: &str, spec: Value) -> BedrockModelMap {
@@ -201,7 +244,7 @@ impl Stage {
         self.until(name, settled).await
     }
 
-    /// As [`Stage::settled`]; what the status says then has to be true.
+    /// As [`Fixture::settled`]; what the status says then has to be true.
     pub async fn sound(&self, name: &str) -> BedrockModelMap {
         let resource = self.settled(name).await;
         check_status(self, &resource).await;
@@ -241,6 +284,12 @@ impl Stage {
         self.namespace.api().get(name).await.unwrap()
     }
 
+    /// How many models the region's `ConfigMap` has.
+    pub async fn published_models(&self, name: &str, region: &str) -> usize {
+        let config_map = self.config_map(&format!("{name}-{region}")).await;
+        file(&config_map, "models.json").as_object().unwrap().len()
+    }
+
     pub async fn has_config_map(&self, name: &str) -> bool {
         let api = self.namespace.api::<ConfigMap>();
         api.get_opt(name).await.unwrap().is_some()
@@ -274,14 +323,14 @@ impl Stage {
             .collect()
     }
 
-    /// Has the operator look at the resource, to the end: a `ConfigMap` is put back at the beginning of a look, so
-    /// that when this happened twice the first of the two looks is over.
-    pub async fn looked_at(&self, config_map: &str) {
+    /// Waits for a complete reconciliation: drift is repaired at the beginning of one, so that after the second repair
+    /// the first reconciliation is over.
+    pub async fn reconciled(&self, config_map: &str) {
         for _ in 0..2 {
             self.delete_config_map(config_map).await;
             eventually(async || {
                 let back = self.has_config_map(config_map).await;
-                back.then_some(()).ok_or("it is not put back")
+                back.then_some(()).ok_or("not recreated")
             })
             .await;
         }

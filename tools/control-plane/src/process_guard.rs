@@ -33,7 +33,7 @@ pub(crate) struct Folder {
     path: PathBuf,
     /// The folder stays while this or a copy of it exists. Dropped before `_remover`, which waits for that.
     hold: PipeWriter,
-    _remover: Leash,
+    _remover: ProcessGuard,
 }
 
 impl Folder {
@@ -53,7 +53,7 @@ impl Folder {
         Ok(Self {
             path,
             hold,
-            _remover: Leash(remover),
+            _remover: ProcessGuard(remover),
         })
     }
 
@@ -63,9 +63,9 @@ impl Folder {
 }
 
 /// A process that ends, and is seen to be gone, when this value is dropped.
-pub(crate) struct Leash(Child);
+pub(crate) struct ProcessGuard(Child);
 
-impl Leash {
+impl ProcessGuard {
     /// Starts a program in a folder, which stays at least until the program is gone.
     pub(crate) fn start(
         program: &Path,
@@ -104,7 +104,7 @@ impl Leash {
     }
 }
 
-impl Drop for Leash {
+impl Drop for ProcessGuard {
     fn drop(&mut self) {
         // `wait` closes the stdin that we hold, at which the shell kills the program and ends.
         let _ = self.0.wait();
@@ -129,16 +129,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folder_stays_until_the_last_program_in_it_is_gone() {
+    fn folder_is_kept_until_last_program_exits() {
         let folder = Folder::create().unwrap();
         let path = folder.path().to_owned();
         let log = File::create(path.join("log")).unwrap();
         let wait_long = ["-c".to_owned(), "exec sleep 600".to_owned()];
-        let leash = Leash::start(Path::new("/bin/sh"), &wait_long, &folder, log).unwrap();
+        let guard = ProcessGuard::start(Path::new("/bin/sh"), &wait_long, &folder, log).unwrap();
         let remover = std::thread::spawn(|| drop(folder));
         assert!(!remover.is_finished());
         assert!(path.exists());
-        drop(leash);
+        drop(guard);
         remover.join().unwrap();
         assert!(!path.exists());
     }

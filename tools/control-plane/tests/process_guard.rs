@@ -41,7 +41,7 @@ fn command_lines(folder: &str) -> Vec<String> {
 }
 
 #[test]
-fn killed_process_leaves_nothing() {
+fn killed_process_leaves_no_process_and_no_folder() {
     let (mut process, folder) = up();
     for program in ["/etcd ", "/kube-apiserver ", "/kube-controller-manager "] {
         assert!(

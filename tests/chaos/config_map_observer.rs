@@ -12,13 +12,13 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 
 /// Gone when dropped.
-pub struct Witness {
-    book: Arc<Mutex<Book>>,
+pub struct ConfigMapObserver {
+    invariants: Arc<Mutex<Invariants>>,
     task: JoinHandle<()>,
 }
 
 #[derive(Default)]
-struct Book {
+struct Invariants {
     /// Every `models.json` that a region may ever have had.
     valid: BTreeSet<String>,
     /// Regions' `ConfigMaps` that were there, and since the watch began anew.
@@ -28,54 +28,54 @@ struct Book {
     broken: Vec<String>,
 }
 
-impl Witness {
+impl ConfigMapObserver {
     /// Of all of them; the foreign one has this in `data`.
-    pub fn of(api: Api<ConfigMap>, foreign: ConfigMap) -> Self {
-        let book = Arc::new(Mutex::new(Book::default()));
-        let shared = Arc::clone(&book);
+    pub fn new(api: Api<ConfigMap>, foreign: ConfigMap) -> Self {
+        let invariants = Arc::new(Mutex::new(Invariants::default()));
+        let shared = Arc::clone(&invariants);
         let task = tokio::spawn(async move {
             let events = watcher(api, Config::default()).default_backoff();
             let mut events = std::pin::pin!(events);
             while let Some(event) = events.next().await {
                 // What breaks the watch is what the tests do.
                 if let Ok(event) = event {
-                    shared.lock().unwrap().note(event, &foreign);
+                    shared.lock().unwrap().observe(event, &foreign);
                 }
             }
         });
-        Self { book, task }
+        Self { invariants, task }
     }
 
     /// From now on this is a good `models.json`.
     pub fn allow(&self, models_json: String) {
-        self.book.lock().unwrap().valid.insert(models_json);
+        self.invariants.lock().unwrap().valid.insert(models_json);
     }
 
     /// What was seen and may not be.
     pub fn broken(&self) -> Vec<String> {
-        self.book.lock().unwrap().broken.clone()
+        self.invariants.lock().unwrap().broken.clone()
     }
 
     /// How many versions were seen.
     pub fn versions(&self) -> usize {
-        self.book.lock().unwrap().versions
+        self.invariants.lock().unwrap().versions
     }
 }
 
-impl Drop for Witness {
+impl Drop for ConfigMapObserver {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl Book {
-    fn note(&mut self, event: Event<ConfigMap>, foreign: &ConfigMap) {
+impl Invariants {
+    fn observe(&mut self, event: Event<ConfigMap>, foreign: &ConfigMap) {
         match event {
-            Event::Apply(config_map) => self.look(&config_map, foreign),
+            Event::Apply(config_map) => self.check(&config_map, foreign),
             Event::Init => self.listed.clear(),
             Event::InitApply(config_map) => {
                 self.listed.insert(config_map.name_any());
-                self.look(&config_map, foreign);
+                self.check(&config_map, foreign);
             }
             Event::InitDone => {
                 let gone: Vec<&String> = self.seen.difference(&self.listed).collect();
@@ -90,7 +90,7 @@ impl Book {
         }
     }
 
-    fn look(&mut self, config_map: &ConfigMap, foreign: &ConfigMap) {
+    fn check(&mut self, config_map: &ConfigMap, foreign: &ConfigMap) {
         let name = config_map.name_any();
         self.versions += 1;
         if name == foreign.name_any() {

@@ -3,10 +3,10 @@
 use bedrock_simulator::{Fault, FaultRule};
 use serde_json::json;
 
-use crate::support::{Stage, catalog_of, condition, eventually};
+use crate::support::{Fixture, catalog_of, condition, eventually};
 
 #[tokio::test]
-async fn first_publication_goes_ahead_of_routine_refreshes() {
+async fn first_publication_precedes_routine_refreshes() {
     let old = [
         "ap-east-2",
         "ap-southeast-5",
@@ -19,34 +19,34 @@ async fn first_publication_goes_ahead_of_routine_refreshes() {
     let mut regions = old.to_vec();
     regions.push(new);
     let arguments = ["--concurrent-regions", "1", "--region-timeout-seconds", "3"];
-    let stage = Stage::with(catalog_of(&regions), &arguments).await;
-    stage.create("old", json!({ "regions": old })).await;
-    stage.sound("old").await;
+    let fixture = Fixture::new(catalog_of(&regions), &arguments).await;
+    fixture.create("old", json!({ "regions": old })).await;
+    fixture.sound("old").await;
 
     // Their time has come, and each takes as long as it may.
-    stage.operator.kill();
+    fixture.operator.kill();
     for region in old {
         let hang = FaultRule::new(Fault::Hang).region(region);
-        stage.simulator.faults().add(hang);
+        fixture.simulator.faults().add(hang);
         let long_ago = json!({"lastAttemptTime": "2026-01-01T00:00:00Z"});
         let status = json!({"regions": {region: long_ago}});
-        stage.patch_status("old", status).await;
+        fixture.patch_status("old", status).await;
     }
-    stage.simulator.reset_counts();
-    stage.operator.start_anew();
+    fixture.simulator.reset_counts();
+    fixture.operator.restart();
     eventually(async || {
-        (stage.simulator.total() > 0)
+        (fixture.simulator.total() > 0)
             .then_some(())
             .ok_or("nobody is asked")
     })
     .await;
-    stage.create("new", json!({ "regions": [new] })).await;
-    let resource = stage.sound("new").await;
+    fixture.create("new", json!({ "regions": [new] })).await;
+    let resource = fixture.sound("new").await;
     assert_eq!(condition(&resource, "Ready")[0], "True");
 
     // The old ones came first, and were passed.
     let mut asked: Vec<String> = Vec::new();
-    for request in stage.simulator.requests() {
+    for request in fixture.simulator.requests() {
         if !asked.contains(&request.region) {
             asked.push(request.region);
         }
@@ -56,7 +56,7 @@ async fn first_publication_goes_ahead_of_routine_refreshes() {
 }
 
 #[tokio::test]
-async fn slow_pace_is_no_failure() {
+async fn rate_limited_region_does_not_time_out() {
     let regions = ["us-west-1"];
     let arguments = [
         "--requests-per-second",
@@ -64,15 +64,24 @@ async fn slow_pace_is_no_failure() {
         "--region-timeout-seconds",
         "2",
     ];
-    let stage = Stage::with(catalog_of(&regions), &arguments).await;
+    let fixture = Fixture::new(catalog_of(&regions), &arguments).await;
     // Seven pages more than the bucket has tokens for.
-    stage.simulator.faults().add(Fault::ShortPages { size: 10 });
-    stage.create("claude", json!({ "regions": regions })).await;
-    let resource = stage.sound("claude").await;
+    fixture
+        .simulator
+        .faults()
+        .add(Fault::ShortPages { size: 10 });
+    fixture
+        .create("claude", json!({ "regions": regions }))
+        .await;
+    let resource = fixture.sound("claude").await;
     assert_eq!(condition(&resource, "Degraded")[0], "False");
-    assert!(stage.simulator.total() > 7, "{}", stage.simulator.total());
+    assert!(
+        fixture.simulator.total() > 7,
+        "{}",
+        fixture.simulator.total()
+    );
     // That they were held back is told: once for the first three, and once for each page that followed.
-    let (_, metrics) = stage.operator.http_get("/metrics").await;
+    let (_, metrics) = fixture.operator.http_get("/metrics").await;
     let waits = |part: &str| {
         let of_rate = format!("bedrock_model_map_aws_wait_duration_seconds_{part}");
         let mut lines = metrics.lines().filter(|l| l.contains(r#"reason="Rate""#));
@@ -80,6 +89,6 @@ async fn slow_pace_is_no_failure() {
         let value = line.and_then(|line| line.rsplit(' ').next());
         value.expect(&metrics).parse::<usize>().unwrap()
     };
-    assert_eq!(waits("count{"), stage.simulator.total() - 2);
+    assert_eq!(waits("count{"), fixture.simulator.total() - 2);
     assert!(waits(r#"bucket{le="0.01""#) < waits("count{"), "{metrics}");
 }

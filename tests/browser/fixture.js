@@ -21,17 +21,17 @@ export const launch = () =>
   });
 
 /** What is started is ended in the opposite order, whatever the test came to. */
-export class Stage {
+export class Fixture {
   #undo = [];
 
-  static async set() {
-    const stage = new Stage();
-    stage.folder = await mkdtemp(join(tmpdir(), "model-map-page-"));
-    stage.#undo.push(() => rm(stage.folder, { recursive: true, force: true }));
+  static async start() {
+    const fixture = new Fixture();
+    fixture.folder = await mkdtemp(join(tmpdir(), "model-map-page-"));
+    fixture.#undo.push(() => rm(fixture.folder, { recursive: true, force: true }));
     const browser = await launch();
-    stage.browser = browser;
-    stage.#undo.push(() => browser.close());
-    return stage;
+    fixture.browser = browser;
+    fixture.#undo.push(() => browser.close());
+    return fixture;
   }
 
   async clear() {
@@ -80,19 +80,19 @@ export class Stage {
     const context = await this.browser.newContext({ viewport: { width: 1440, height: 900 }, permissions: ["clipboard-read", "clipboard-write"], ...options });
     this.#undo.push(() => context.close());
     const page = await context.newPage();
-    const complaints = [];
+    const errors = [];
     page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+      if (["error", "warning"].includes(message.type())) errors.push(message.text());
     });
-    page.on("pageerror", (error) => complaints.push(String(error)));
+    page.on("pageerror", (error) => errors.push(String(error)));
     page.on("dialog", (dialog) => {
-      complaints.push(`script executed: ${dialog.message()}`);
+      errors.push(`script executed: ${dialog.message()}`);
       return dialog.dismiss();
     });
     page.on("request", (request) => {
-      if (!request.url().startsWith("data:") && request.url() !== pathToFileURL(file).href) complaints.push(`loaded ${request.url()}`);
+      if (!request.url().startsWith("data:") && request.url() !== pathToFileURL(file).href) errors.push(`loaded ${request.url()}`);
     });
     await page.goto(pathToFileURL(file).href);
-    return { page, complaints };
+    return { page, errors };
   }
 }

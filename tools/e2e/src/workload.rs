@@ -19,12 +19,12 @@ const PUBLISHED: &str = "app.kubernetes.io/managed-by=bedrock-model-map";
 
 const TIMEOUT: &str = "--timeout=120s";
 
-pub struct Team<'a> {
+pub struct Workload<'a> {
     kubectl: &'a Kubectl,
     watch: Program,
 }
 
-impl<'a> Team<'a> {
+impl<'a> Workload<'a> {
     pub fn new(kubectl: &'a Kubectl, control_plane: &ControlPlane) -> Self {
         let arguments = [
             "get",
@@ -61,7 +61,7 @@ impl<'a> Team<'a> {
     }
 
     /// Starts the workload.
-    pub async fn work(&self) -> Result<(), Error> {
+    pub async fn deploy(&self) -> Result<(), Error> {
         self.kubectl
             .run_with(&["apply", "-f", "-"], WORKLOAD)
             .await?;

@@ -9,7 +9,7 @@ use bedrock_simulator::{Catalog, Delay, Fault, Simulator};
 use control_plane::{ControlPlane, Program};
 
 use crate::step::step;
-use crate::{by_hand, operator, published};
+use crate::{manual, operator, published};
 use control_plane::kubectl::{self, Kubectl};
 
 /// The resource that the demo maps, and where it is.
@@ -26,7 +26,7 @@ const LATENCY: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 /// Far more than all regions take.
 const READY: &str = "--timeout=120s";
 
-/// Between two looks whether the operator still runs.
+/// Between two checks that the operator still runs.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Why the demo ended.
@@ -57,16 +57,16 @@ pub enum Error {
 }
 
 /// The running parts; they end in this order when it is dropped, or when this process ends.
-pub struct Scene {
+pub struct Environment {
     operator: Program,
     kubectl: Kubectl,
     simulator: Simulator,
     control_plane: ControlPlane,
 }
 
-impl Scene {
+impl Environment {
     /// Starts everything and waits until the sample is mapped.
-    pub async fn set(operator: &Path) -> Result<Self, Error> {
+    pub async fn start(operator: &Path) -> Result<Self, Error> {
         let catalog = Catalog::real()?;
         let (min, max) = LATENCY;
         let what = format!(
@@ -82,22 +82,22 @@ impl Scene {
 
         let what = "Starting etcd, kube-apiserver and kube-controller-manager";
         let control_plane = step(what, ControlPlane::start()).await?;
-        let scene = Self {
+        let environment = Self {
             operator: operator::prepare(operator, &control_plane, &simulator.url()),
             kubectl: Kubectl::of(&control_plane),
             simulator,
             control_plane,
         };
         let what = "Applying the definition of BedrockModelMap";
-        step(what, scene.define(operator)).await?;
+        step(what, environment.define(operator)).await?;
         let what = format!(
             "Starting the operator; its log is {}",
-            scene.operator.log().display()
+            environment.operator.log().display()
         );
-        step(&what, async { scene.operator.start() }).await?;
+        step(&what, async { environment.operator.start() }).await?;
         let what = format!("Applying the sample `{NAME}` and waiting until it is Ready");
-        step(&what, scene.map_sample()).await?;
-        Ok(scene)
+        step(&what, environment.map_sample()).await?;
+        Ok(environment)
     }
 
     async fn define(&self, operator: &Path) -> Result<(), Error> {
@@ -129,9 +129,9 @@ impl Scene {
         published::describe(&self.kubectl).await
     }
 
-    /// How to look around by hand.
-    pub fn by_hand(&self) -> String {
-        by_hand::describe(&by_hand::Parts {
+    /// Commands to try by hand.
+    pub fn manual(&self) -> String {
+        manual::describe(&manual::Parts {
             kubeconfig: self.control_plane.kubeconfig(),
             kubectl: self.kubectl.program(),
             simulator: &self.simulator.url(),

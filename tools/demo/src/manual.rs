@@ -3,7 +3,7 @@
 use std::env;
 use std::path::Path;
 
-use crate::scene::{NAME, REGION};
+use crate::environment::{NAME, REGION};
 
 /// The region that is broken by hand: not the one that the operator also asks for the account's regions.
 const BROKEN: &str = "eu-central-1";
@@ -30,7 +30,7 @@ pub fn describe(parts: &Parts<'_>) -> String {
         format!("\n  alias kubectl={}", kubectl.display())
     };
     format!(
-        r#"Look around in another terminal:
+        r#"Try these in another terminal:
 
   export KUBECONFIG={kubeconfig}{alias}
 
