@@ -10,11 +10,13 @@ mod failures;
 mod identity;
 mod leader_election;
 mod logs;
+mod memory;
 mod metrics;
 mod oracle;
 mod output;
 mod ownership;
 mod parity;
+mod priority;
 mod publication;
 mod refresh;
 mod roles;
@@ -24,4 +26,3 @@ mod start_up;
 mod support;
 #[cfg(feature = "otlp")]
 mod traces;
-mod turns;

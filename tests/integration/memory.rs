@@ -1,0 +1,44 @@
+//! The memory of an operator that publishes many whole catalogs at once.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use serde_json::json;
+
+use crate::support::{Fixture, condition, eventually_within, whole_catalog};
+
+const RESOURCES: usize = 40;
+
+/// The chart's limit is 512 MiB.
+const MAX_MIB: u64 = 400;
+
+/// Debug builds need a minute for all.
+const DEADLINE: Duration = Duration::from_mins(8);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forty_whole_catalogs_stay_below_memory_limit() {
+    if !cfg!(target_os = "linux") {
+        eprintln!("skipped: only Linux tells the peak of a process's memory");
+        return;
+    }
+    let fixture = Fixture::new(whole_catalog(), &[]).await;
+    let names: Vec<String> = (0..RESOURCES)
+        .map(|number| format!("map-{number}"))
+        .collect();
+    futures::stream::iter(&names)
+        .for_each_concurrent(8, async |name| {
+            fixture.create(name, json!({})).await;
+        })
+        .await;
+    for name in &names {
+        eventually_within(DEADLINE, async || {
+            let resource = fixture.get(name).await;
+            let is_ready = condition(&resource, "Ready")[0] == "True";
+            is_ready.then_some(()).ok_or(format!("{name} is not Ready"))
+        })
+        .await;
+    }
+    let peak = fixture.operator.peak_memory_mib();
+    eprintln!("{RESOURCES} resources of all regions and models: at most {peak} MiB");
+    assert!(peak < MAX_MIB, "{peak} MiB");
+}
