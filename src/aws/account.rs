@@ -118,6 +118,36 @@ async fn enabled_regions(
 mod tests {
     use super::*;
     use crate::aws::Audience;
+    use crate::aws::test_support::{aws_at, server_of};
+
+    async fn error_of(response: String) -> AwsError {
+        let aws = aws_at(&server_of(response).await);
+        aws.account_regions(&Caller::Own).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn too_large_response_is_not_read() {
+        let error = error_of(" ".repeat(17 << 20)).await;
+        assert_eq!(error.code(), ErrorCode::AnswerTooLarge, "{error}");
+    }
+
+    #[tokio::test]
+    async fn too_many_regions_are_malformed() {
+        let region = |n| {
+            format!(
+                r#"{{"RegionName":"aa-{}-{}"}}"#,
+                ["x", "y"][n / 99],
+                n % 99 + 1
+            )
+        };
+        let regions: Vec<String> = (0..=MAX_REGIONS).map(region).collect();
+        let error = error_of(format!(r#"{{"Regions":[{}]}}"#, regions.join(","))).await;
+        assert_eq!(error.code(), ErrorCode::MalformedAnswer, "{error}");
+        assert!(
+            error.to_string().contains("more than 128 regions"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn partition_without_account_service_asks_for_region_names() {

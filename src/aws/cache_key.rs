@@ -1,8 +1,8 @@
-//! What tells cached responses and rate limiters apart.
+//! The key of snapshots and rate limiters.
 
 use super::identity::Identity;
 
-/// Whose response it is, and of which region.
+/// An identity and a region: identities never share responses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct CacheKey {
     identity: Identity,

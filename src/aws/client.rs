@@ -1,4 +1,4 @@
-//! How AWS is reached: credentials, endpoints, deadlines.
+//! The SDK's clients: credentials, endpoints, deadlines, limits.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -13,30 +13,31 @@ use super::credentials::{CredentialStore, SIGV4};
 use super::error::{Advice, AwsError, IdentityKind};
 use super::metrics::{AwsMetrics, NoMetrics};
 use super::metrics_interceptor::MetricsInterceptor;
+use super::response_body::BodyLimit;
+use super::retry::RetryAfterClassifier;
 use crate::api::ErrorCode;
 use crate::aws::identity::{Caller, partition_of};
 
-/// How long one attempt of a call may take; the SDK tries again up to twice, for what may pass.
+/// How long one attempt of a call may take; the SDK retries transient errors.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);
-/// How long it may take to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Attempts of one call, the first included.
 const ATTEMPTS: u32 = 3;
 
-/// What a region may cost.
+/// What discovery may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How long a region may take to answer in all.
+    /// The time for all responses of a region.
     pub region_timeout: Duration,
-    /// How many regions are asked at once.
+    /// How many regions are fetched at once.
     pub concurrent_regions: usize,
-    /// How many requests a second an identity makes in a region; the SDK's own retries are not
+    /// How many requests an identity makes in a region per second; the SDK's own retries are not
     /// counted.
     pub requests_per_second: NonZeroU32,
 }
 
-/// AWS does not document at which rate it throttles these calls. A look at a region takes three, so
-/// that this is far more than a few resources need, and little beside what a console makes.
+/// AWS does not document the rate at which it throttles these calls. A refresh of a region takes
+/// three, so this is far more than a few resources need, and little next to what a console sends.
 const REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
 
 impl Default for Limits {
@@ -49,26 +50,26 @@ impl Default for Limits {
     }
 }
 
-/// Access to AWS: with the operator's own credentials, as the SDK's default chain finds them, and with the roles that it
-/// assumes.
+/// Access to AWS with the credentials that the SDK's default chain finds, and with roles assumed
+/// from there.
 pub struct Aws {
     config: SdkConfig,
     limits: Limits,
-    observer: Arc<dyn AwsMetrics>,
+    metrics: Arc<dyn AwsMetrics>,
     credentials: Arc<CredentialStore>,
 }
 
-/// There is no certificate authority to trust: whoever answers cannot be told from AWS.
+/// No certificate authority is trusted, so that no server can prove to be AWS.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "AWS cannot be asked: no certificate authority is known{0}; install the system's (package ca-certificates), or name a file with them in SSL_CERT_FILE"
+    "AWS cannot be called: no certificate authority is known{0}; install the system's (package ca-certificates), or name a file with them in SSL_CERT_FILE"
 )]
-pub struct NoCertificates(String);
+pub struct NoCertificatesError(String);
 
 impl Aws {
     /// Reads the SDK's standard configuration (environment, profile, web identity, container
-    /// credentials). Credentials are looked for at the first call.
-    pub async fn load(limits: Limits) -> Result<Self, NoCertificates> {
+    /// credentials). The first call looks for credentials.
+    pub async fn load(limits: Limits) -> Result<Self, NoCertificatesError> {
         check_certificates()?;
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -81,51 +82,52 @@ impl Aws {
         if let Ok(name) = AppName::new(env!("CARGO_PKG_NAME")) {
             loader = loader.app_name(name);
         }
-        Ok(Self::of(loader.load().await, limits, Arc::new(NoMetrics)))
+        Ok(Self::new(loader.load().await, limits, Arc::new(NoMetrics)))
     }
 
-    fn of(config: SdkConfig, limits: Limits, observer: Arc<dyn AwsMetrics>) -> Self {
+    pub(super) fn new(config: SdkConfig, limits: Limits, metrics: Arc<dyn AwsMetrics>) -> Self {
         let timeout = limits.region_timeout;
-        let credentials = CredentialStore::new(config.clone(), timeout, Arc::clone(&observer));
+        let credentials = CredentialStore::new(config.clone(), timeout, Arc::clone(&metrics));
         Self {
             credentials: Arc::new(credentials),
             config,
             limits,
-            observer,
+            metrics,
         }
     }
 
-    /// Tells the observer what is asked.
+    /// Measures the calls.
     #[must_use]
-    pub fn with_metrics(self, observer: Arc<dyn AwsMetrics>) -> Self {
-        Self::of(self.config, self.limits, observer)
+    pub fn with_metrics(self, metrics: Arc<dyn AwsMetrics>) -> Self {
+        Self::new(self.config, self.limits, metrics)
     }
 
-    pub(super) fn observer(&self) -> &Arc<dyn AwsMetrics> {
-        &self.observer
+    pub(super) fn metrics(&self) -> &Arc<dyn AwsMetrics> {
+        &self.metrics
     }
 
-    /// What a region may cost.
+    /// What discovery may cost.
     pub fn limits(&self) -> Limits {
         self.limits
     }
 
-    /// Sees that the caller has credentials: why it has none is told by itself, and once for all that wait for them.
+    /// Fetches the caller's credentials unless they are cached, once for all callers that wait. Without
+    /// this their error would come out of the SDK once for each request.
     pub(super) async fn ensure_credentials(&self, caller: &Caller) -> Result<(), AwsError> {
         self.credentials.get(caller).await.map(|_| ())
     }
 
-    /// Passes the answer on. Credentials that AWS did not accept are fetched anew the next time.
+    /// Passes the result on. Credentials that AWS rejected are fetched again next time.
     pub(super) async fn invalidate_on_rejection<T>(
         &self,
         caller: &Caller,
-        answer: Result<T, AwsError>,
+        result: Result<T, AwsError>,
     ) -> Result<T, AwsError> {
         let is_rejected = |error: &AwsError| error.code() == ErrorCode::InvalidCredentials;
-        if answer.as_ref().is_err_and(is_rejected) {
+        if result.as_ref().is_err_and(is_rejected) {
             self.credentials.invalidate(caller).await;
         }
-        answer
+        result
     }
 
     /// Refuses a region of another partition than the identity's, before a request with its session
@@ -154,7 +156,7 @@ impl Aws {
         ))
     }
 
-    /// The region that the environment names for the operator itself, if any.
+    /// The region that the environment names, if any.
     pub(super) fn home_region(&self) -> Option<&str> {
         self.config.region().map(AsRef::as_ref)
     }
@@ -162,7 +164,9 @@ impl Aws {
     pub(super) fn bedrock(&self, caller: &Caller, region: &str) -> aws_sdk_bedrock::Client {
         let config = aws_sdk_bedrock::config::Builder::from(&self.config_of(caller, region))
             .auth_scheme_preference([SIGV4])
-            .interceptor(MetricsInterceptor(Arc::clone(&self.observer)))
+            .interceptor(BodyLimit)
+            .interceptor(MetricsInterceptor(Arc::clone(&self.metrics)))
+            .retry_classifier(RetryAfterClassifier)
             .build();
         aws_sdk_bedrock::Client::from_conf(config)
     }
@@ -170,7 +174,9 @@ impl Aws {
     pub(super) fn account(&self, caller: &Caller, region: &str) -> aws_sdk_account::Client {
         let config = aws_sdk_account::config::Builder::from(&self.config_of(caller, region))
             .auth_scheme_preference([SIGV4])
-            .interceptor(MetricsInterceptor(Arc::clone(&self.observer)))
+            .interceptor(BodyLimit)
+            .interceptor(MetricsInterceptor(Arc::clone(&self.metrics)))
+            .retry_classifier(RetryAfterClassifier)
             .build();
         aws_sdk_account::Client::from_conf(config)
     }
@@ -180,40 +186,45 @@ impl Aws {
         config
             .region(Region::new(region.to_owned()))
             .credentials_provider(self.credentials.provider(caller))
-            // The store keeps them.
+            // The store caches them.
             .identity_cache(IdentityCache::no_cache())
             .build()
     }
 }
 
-/// The SDK panics where there is none.
-fn check_certificates() -> Result<(), NoCertificates> {
+/// Checked here because the SDK panics without certificates.
+fn check_certificates() -> Result<(), NoCertificatesError> {
     let found = rustls_native_certs::load_native_certs();
     if !found.certs.is_empty() {
         return Ok(());
     }
-    let why = found.errors.iter().map(|error| format!(" ({error})"));
-    Err(NoCertificates(why.collect()))
+    Err(NoCertificatesError(
+        found
+            .errors
+            .iter()
+            .map(|error| format!(" ({error})"))
+            .collect(),
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::identity::{Identity, Role, RoleArn};
+    use crate::aws::identity::{Identity, Role};
 
     #[test]
     fn region_of_another_partition_is_refused() {
         let aws = |home: Option<&'static str>| {
             let config = SdkConfig::builder().region(home.map(Region::new)).build();
-            Aws::of(config, Limits::default(), Arc::new(NoMetrics))
+            Aws::new(config, Limits::default(), Arc::new(NoMetrics))
         };
         let role = |partition: &str| {
             let arn = format!("arn:{partition}:iam::123456789012:role/reader");
             let role = Role {
-                arn: RoleArn::parse(&arn).unwrap(),
+                arn: arn.parse().unwrap(),
                 external_id: None,
             };
-            Caller::of_resource(&Identity::Role(role.into()), "team-a", "claude")
+            Caller::from_resource(&Identity::Role(role.into()), "team-a", "claude")
         };
         let cases = [
             (None, Caller::Own, "eu-central-1", true),

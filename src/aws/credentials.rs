@@ -1,4 +1,4 @@
-//! The credentials of every caller, kept until shortly before they expire.
+//! The credentials of every caller, cached until shortly before they expire.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,63 +20,66 @@ use super::credentials_error::{
 use super::error::AwsError;
 use super::metrics::AwsMetrics;
 use super::metrics_interceptor::MetricsInterceptor;
+use super::response_body::BodyLimit;
+use super::retry::RetryAfterClassifier;
 use crate::api::ErrorCode;
-use crate::aws::identity::{Caller, Role, sts_region};
+use crate::aws::identity::{Caller, ExternalId, Role, sts_region};
 
-/// Callers whose credentials are kept; of more, those used least are fetched again.
-const MAX_KEPT: u64 = 1024;
-/// How long credentials are kept that do not expire: the file or variable they come from may change.
+/// Callers whose credentials are cached; beyond, those of the least used callers are dropped.
+const MAX_CACHED: u64 = 1024;
+/// How long credentials are cached that do not expire: the file or variable that they come from may
+/// change.
 const UNDATED: Duration = Duration::from_mins(15);
-/// How long before they expire new ones are fetched: longer than a request may take.
+/// How long before their expiry credentials are renewed: longer than a request may take.
 const MARGIN: Duration = Duration::from_mins(1);
 
 /// AWS Signature Version 4. It is named for every client because the SDK otherwise prefers the
 /// Bedrock API key in `AWS_BEARER_TOKEN_BEDROCK` to the credentials that the client is given
-/// (`aws-sdk-bedrock`, `impl From<&SdkConfig> for Builder`): the answer of the key's account would
+/// (`aws-sdk-bedrock`, `impl From<&SdkConfig> for Builder`): the response of the key's account would
 /// be published for the role that a resource names.
 pub(super) const SIGV4: AuthSchemeId = AuthSchemeId::new("sigv4");
 
-/// Fetches credentials, and keeps them.
+/// Fetches and caches credentials.
 pub(super) struct CredentialStore {
-    /// Knows where the operator's own credentials come from.
     config: SdkConfig,
-    /// How long it may take to fetch some.
     timeout: Duration,
-    observer: Arc<dyn AwsMetrics>,
-    kept: Cache<Caller, Credentials>,
+    metrics: Arc<dyn AwsMetrics>,
+    cache: Cache<Caller, Credentials>,
 }
 
 impl CredentialStore {
-    pub(super) fn new(config: SdkConfig, timeout: Duration, observer: Arc<dyn AwsMetrics>) -> Self {
+    pub(super) fn new(config: SdkConfig, timeout: Duration, metrics: Arc<dyn AwsMetrics>) -> Self {
         Self {
             config,
             timeout,
-            observer,
-            kept: Cache::builder()
-                .max_capacity(MAX_KEPT)
+            metrics,
+            cache: Cache::builder()
+                .max_capacity(MAX_CACHED)
                 .expire_after(UntilRenewal)
                 .build(),
         }
     }
 
-    /// The caller's credentials, good for the next request. Of many that want the same at once, one fetches them.
+    /// The caller's credentials, valid for the next request. Concurrent fetches for a caller coalesce.
     pub(super) async fn get(&self, caller: &Caller) -> Result<Credentials, AwsError> {
         match caller {
             Caller::Own => self.own().await,
             Caller::Session { role, name } => {
-                let assumed = Box::pin(self.assume(role, name));
-                let kept = self.kept.try_get_with_by_ref(caller, assumed).await;
-                kept.map_err(Arc::unwrap_or_clone)
+                let fetch = Box::pin(self.assume(role, name));
+                self.cache
+                    .try_get_with_by_ref(caller, fetch)
+                    .await
+                    .map_err(Arc::unwrap_or_clone)
             }
         }
     }
 
-    /// Has them fetched anew the next time: they are not accepted.
+    /// Drops credentials that AWS rejects.
     pub(super) async fn invalidate(&self, caller: &Caller) {
-        self.kept.invalidate(caller).await;
+        self.cache.invalidate(caller).await;
     }
 
-    /// What the SDK's clients get the caller's credentials from.
+    /// The caller's credentials for the SDK's clients.
     pub(super) fn provider(self: &Arc<Self>, caller: &Caller) -> SharedCredentialsProvider {
         SharedCredentialsProvider::new(Provider {
             store: Arc::clone(self),
@@ -85,11 +88,10 @@ impl CredentialStore {
     }
 
     async fn own(&self) -> Result<Credentials, AwsError> {
-        let found = self
-            .kept
+        self.cache
             .try_get_with_by_ref(&Caller::Own, Box::pin(self.find()))
-            .await;
-        found.map_err(Arc::unwrap_or_clone)
+            .await
+            .map_err(Arc::unwrap_or_clone)
     }
 
     async fn find(&self) -> Result<Credentials, AwsError> {
@@ -98,8 +100,8 @@ impl CredentialStore {
             let none = CredentialsError::not_loaded("no provider is configured");
             return Err(own_credentials_error(&none, home_region));
         };
-        let found = tokio::time::timeout(self.timeout, provider.provide_credentials()).await;
-        found
+        tokio::time::timeout(self.timeout, provider.provide_credentials())
+            .await
             .map_err(|_| timeout_error(self.timeout))?
             .map_err(|error| own_credentials_error(&error, home_region))
     }
@@ -107,14 +109,15 @@ impl CredentialStore {
     async fn assume(&self, role: &Role, session: &str) -> Result<Credentials, AwsError> {
         let own = self.own().await?;
         let region = sts_region(role.arn.partition(), self.home_region());
-        let request = self.sts(own, &region).assume_role();
-        let external_id = role.external_id.as_ref();
-        let request = request
+        let external_id = role.external_id.as_ref().map(ExternalId::reveal);
+        let request = self
+            .sts(own, &region)
+            .assume_role()
             .role_arn(role.arn.as_str())
             .role_session_name(session)
-            .set_external_id(external_id.map(|id| id.reveal().to_owned()));
-        let assumed = tokio::time::timeout(self.timeout, request.send()).await;
-        let assumed = assumed
+            .set_external_id(external_id.map(str::to_owned));
+        let assumed = tokio::time::timeout(self.timeout, request.send())
+            .await
             .map_err(|_| {
                 let call = ApiCall {
                     action: ASSUME_ROLE,
@@ -123,9 +126,9 @@ impl CredentialStore {
                 call.timeout_after(self.timeout)
             })?
             .map_err(|error| assume_role_error(&error, role, session, &region))
-            .and_then(|answer| of_session(answer.credentials, &region));
-        let own_refused = |error: &AwsError| error.code() == ErrorCode::InvalidCredentials;
-        if assumed.as_ref().is_err_and(own_refused) {
+            .and_then(|response| session_credentials(response.credentials, &region));
+        let is_rejected = |error: &AwsError| error.code() == ErrorCode::InvalidCredentials;
+        if assumed.as_ref().is_err_and(is_rejected) {
             self.invalidate(&Caller::Own).await;
         }
         assumed
@@ -140,7 +143,9 @@ impl CredentialStore {
             .build();
         let config = aws_sdk_sts::config::Builder::from(&config)
             .auth_scheme_preference([SIGV4])
-            .interceptor(MetricsInterceptor(Arc::clone(&self.observer)))
+            .interceptor(BodyLimit)
+            .interceptor(MetricsInterceptor(Arc::clone(&self.metrics)))
+            .retry_classifier(RetryAfterClassifier)
             .build();
         aws_sdk_sts::Client::from_conf(config)
     }
@@ -150,8 +155,7 @@ impl CredentialStore {
     }
 }
 
-/// The credentials that STS gave.
-fn of_session(
+fn session_credentials(
     given: Option<aws_sdk_sts::types::Credentials>,
     region: &str,
 ) -> Result<Credentials, AwsError> {
@@ -171,7 +175,7 @@ fn of_session(
     ))
 }
 
-/// A caller's credentials, as each request wants them: renewed also between two pages of an answer.
+/// A caller's credentials, looked up for each request: they may expire between two pages of a list.
 struct Provider {
     store: Arc<CredentialStore>,
     caller: Caller,
@@ -198,7 +202,6 @@ impl ProvideCredentials for Provider {
     }
 }
 
-/// Keeps credentials until they are to be renewed.
 struct UntilRenewal;
 
 impl Expiry<Caller, Credentials> for UntilRenewal {
@@ -222,19 +225,33 @@ impl Expiry<Caller, Credentials> for UntilRenewal {
     }
 }
 
-/// How long credentials serve: until [`MARGIN`] before they expire, those that live shorter than twice that for half
-/// of their time.
+/// How long credentials are used: until [`MARGIN`] before their expiry, or for half of their time if
+/// that is shorter.
 fn usable_for(expires_at: Option<SystemTime>, now: SystemTime) -> Duration {
     let Some(expires_at) = expires_at else {
         return UNDATED;
     };
-    let left = expires_at.duration_since(now).unwrap_or_default();
-    left.saturating_sub(MARGIN.min(left / 2))
+    let remaining = expires_at.duration_since(now).unwrap_or_default();
+    remaining.saturating_sub(MARGIN.min(remaining / 2))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::identity::Identity;
+    use crate::aws::test_support::{aws_at, server_of};
+
+    #[tokio::test]
+    async fn too_large_response_of_sts_is_not_read() {
+        let role = Role {
+            arn: "arn:aws:iam::123456789012:role/reader".parse().unwrap(),
+            external_id: None,
+        };
+        let caller = Caller::from_resource(&Identity::Role(role.into()), "team-a", "claude");
+        let aws = aws_at(&server_of(" ".repeat(17 << 20)).await);
+        let error = aws.ensure_credentials(&caller).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::AnswerTooLarge, "{error}");
+    }
 
     #[test]
     fn credentials_are_renewed_before_they_expire() {

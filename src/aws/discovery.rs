@@ -1,4 +1,4 @@
-//! What one region answers: its foundation models and both kinds of inference profiles.
+//! The calls that discover a region: its foundation models and both types of inference profiles.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -13,47 +13,47 @@ use jiff::Timestamp;
 
 use super::api_call::ApiCall;
 use super::client::Aws;
-use super::error::AwsError;
+use super::error::{AwsError, reason};
 use super::rate_limit::RequestBudget;
-use super::raw_response::RawResponse;
+use super::response_body::RawResponse;
 use crate::aws::identity::Caller;
 use crate::bedrock::catalog::{FoundationModel, InferenceProfile, Snapshot};
 use crate::bedrock::response;
 
-/// Items of a page: as many as the API gives.
+/// Items of a page: the API's maximum.
 const PAGE_SIZE: i32 = 1000;
-/// Pages of one list: short and empty ones come with tokens, so there are more than items demand;
-/// the quota of 1,000 application profiles fits in one.
+/// Pages of one list. The quota of 1,000 application profiles fits in one, but the API may return
+/// short and empty pages.
 const MAX_PAGES: usize = 100;
-/// All pages of one list together: the largest real answer has some 200 KB.
+/// The bytes of all pages of one list: the largest real response has some 200 KB.
 const MAX_LIST_BYTES: usize = 32 * 1024 * 1024;
 
 const LIST_MODELS: &str = "bedrock:ListFoundationModels";
 const LIST_PROFILES: &str = "bedrock:ListInferenceProfiles";
 
 impl Aws {
-    /// Asks a region for its models and profiles, all lists at once, within the time allowed. What is
-    /// spent waiting for the pace is not counted.
+    /// Fetches a region's models and profiles, all lists at once, within the timeout. Time spent waiting
+    /// for the rate limiter does not count.
     pub(super) async fn discover(
         &self,
         caller: &Caller,
         region: &str,
-        within: Duration,
-        pace: &RequestBudget,
+        timeout: Duration,
+        budget: &RequestBudget,
     ) -> Result<Snapshot, AwsError> {
         let taken_at = Timestamp::now();
         let client = self.bedrock(caller, region);
-        let asking = |action| ListRequest {
+        let list = |action| ListRequest {
             call: ApiCall { action, region },
             client: &client,
-            pace,
-            deadline: Instant::now() + within,
+            budget,
+            deadline: Instant::now() + timeout,
             timeout: self.limits().region_timeout,
         };
         let lists = tokio::try_join!(
-            asking(LIST_MODELS).models(),
-            asking(LIST_PROFILES).profiles(InferenceProfileType::SystemDefined),
-            asking(LIST_PROFILES).profiles(InferenceProfileType::Application),
+            list(LIST_MODELS).models(),
+            list(LIST_PROFILES).profiles(InferenceProfileType::SystemDefined),
+            list(LIST_PROFILES).profiles(InferenceProfileType::Application),
         );
         let (models, system_defined, application) =
             self.invalidate_on_rejection(caller, lists).await?;
@@ -68,17 +68,15 @@ impl Aws {
     }
 }
 
-/// One list being asked for.
 struct ListRequest<'a> {
     call: ApiCall<'a>,
     client: &'a Client,
-    pace: &'a RequestBudget,
+    budget: &'a RequestBudget,
     deadline: Instant,
-    /// What the deadline came from, for people.
+    /// For the error's text; the deadline moves with the rate limiter.
     timeout: Duration,
 }
 
-/// A list that was read to its end.
 struct ListResponse<T> {
     items: Vec<T>,
     bytes: usize,
@@ -89,12 +87,11 @@ impl ListRequest<'_> {
     async fn models(self) -> Result<ListResponse<FoundationModel>, AwsError> {
         let raw = RawResponse::default();
         let request = self.client.list_foundation_models().customize();
-        self.answered(request.interceptor(raw.clone()).send())
-            .await?;
+        self.send(request.interceptor(raw.clone()).send()).await?;
         let body = raw.take();
-        let items = response::models(&body);
         Ok(ListResponse {
-            items: items.map_err(|error| self.call.malformed(&error.to_string()))?,
+            items: response::models(&body)
+                .map_err(|error| self.call.malformed(&reason(&error.to_string())))?,
             bytes: body.len(),
         })
     }
@@ -104,7 +101,7 @@ impl ListRequest<'_> {
         profile_type: InferenceProfileType,
     ) -> Result<ListResponse<InferenceProfile>, AwsError> {
         let call = self.call;
-        let mut listed = ListResponse {
+        let mut list = ListResponse {
             items: Vec::new(),
             bytes: 0,
         };
@@ -112,7 +109,7 @@ impl ListRequest<'_> {
         let mut tokens = HashSet::new();
         for _ in 0..MAX_PAGES {
             if next_token.is_some() {
-                self.deadline += self.pace.one_more().await;
+                self.deadline += self.budget.acquire_one().await;
             }
             let raw = RawResponse::default();
             let request = self
@@ -122,18 +119,17 @@ impl ListRequest<'_> {
                 .max_results(PAGE_SIZE)
                 .set_next_token(next_token)
                 .customize();
-            self.answered(request.interceptor(raw.clone()).send())
-                .await?;
+            self.send(request.interceptor(raw.clone()).send()).await?;
             let body = raw.take();
-            let page = response::profiles_page(&body);
-            let page = page.map_err(|error| call.malformed(&error.to_string()))?;
-            listed.bytes += body.len();
-            listed.items.extend(page.profiles);
-            if listed.bytes > MAX_LIST_BYTES {
+            let page = response::profiles_page(&body)
+                .map_err(|error| call.malformed(&reason(&error.to_string())))?;
+            list.bytes += body.len();
+            list.items.extend(page.profiles);
+            if list.bytes > MAX_LIST_BYTES {
                 return Err(call.too_large());
             }
             let Some(token) = page.next_token else {
-                return Ok(listed);
+                return Ok(list);
             };
             if !tokens.insert(token.clone()) {
                 return Err(call.endless_pagination("a page leads back to an earlier one"));
@@ -143,8 +139,8 @@ impl ListRequest<'_> {
         Err(call.endless_pagination(&format!("the list has more than {MAX_PAGES} pages")))
     }
 
-    /// Waits for an answer until the deadline; what it says is in the raw one.
-    async fn answered<T, E>(
+    /// Sends a request and waits until the deadline; the response is in its interceptor.
+    async fn send<T, E>(
         &self,
         request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<(), AwsError>

@@ -1,51 +1,53 @@
-//! As whom AWS is asked.
+//! The identities that call AWS.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::bedrock::region::is_region;
 use crate::digest::sha256_hex;
 
-/// The longest name that STS takes for a session.
+/// The longest session name that STS accepts.
 const MAX_SESSION_NAME: usize = 64;
 
-/// Whose answers these are: what one identity is told another is not, not even out of memory.
+/// Cache partition: identities never share responses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Identity {
-    /// The operator's own credentials, as the SDK finds them.
+    /// The credentials that the SDK's default chain finds.
     #[default]
     Own,
-    /// A role that the operator assumes.
+    /// A role assumed with them.
     Role(Arc<Role>),
 }
 
-/// A role, and what has to be said to get it.
+/// A role to assume.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Role {
-    /// Which role.
+    /// The role's ARN.
     pub arn: RoleArn,
-    /// What its trust policy asks for. Who does not know it is not given another's answers.
+    /// The external id of the role's trust policy. A part of the identity: a caller without it gets no
+    /// response of one that has it.
     pub external_id: Option<ExternalId>,
 }
 
-/// Who asks AWS: an identity, and under which name a role's use is recorded.
+/// An identity that calls AWS, with the session name under which `CloudTrail` records a role's use.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Caller {
-    /// The operator itself.
+    /// The default credentials.
     #[default]
     Own,
-    /// A role, in a session of this name.
+    /// A role in a session.
     Session {
         /// The role assumed.
         role: Arc<Role>,
-        /// The session's name, as `CloudTrail` shows it.
+        /// The session's name.
         name: String,
     },
 }
 
 impl Caller {
-    /// A resource that asks as this identity.
-    pub fn of_resource(identity: &Identity, namespace: &str, name: &str) -> Self {
+    /// The caller for a resource with this identity.
+    pub fn from_resource(identity: &Identity, namespace: &str, name: &str) -> Self {
         match identity {
             Identity::Own => Self::Own,
             Identity::Role(role) => Self::Session {
@@ -55,7 +57,7 @@ impl Caller {
         }
     }
 
-    /// The identity alone: callers of the same one share answers.
+    /// The identity, whose callers share responses.
     pub fn identity(&self) -> Identity {
         match self {
             Self::Own => Identity::Own,
@@ -64,21 +66,25 @@ impl Caller {
     }
 }
 
-/// What the trust policy of a role of another account asks for. It is not shown in logs.
+/// The external id that a role's trust policy requires. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ExternalId(String);
 
-impl ExternalId {
-    /// Takes 2 to 1224 of the characters that STS takes.
-    pub fn parse(text: &str) -> Result<Self, IdentityError> {
-        let good = |c: char| c.is_ascii_alphanumeric() || "+=,.@:/_-".contains(c);
-        if (2..=1224).contains(&text.len()) && text.chars().all(good) {
+impl FromStr for ExternalId {
+    type Err = IdentityError;
+
+    /// Accepts 2 to 1224 characters of those that STS accepts.
+    fn from_str(text: &str) -> Result<Self, IdentityError> {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "+=,.@:/_-".contains(c);
+        if (2..=1224).contains(&text.len()) && text.chars().all(is_allowed) {
             return Ok(Self(text.to_owned()));
         }
         Err(IdentityError::ExternalId)
     }
+}
 
-    /// The id itself, for STS only.
+impl ExternalId {
+    /// The id, for STS only.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -90,39 +96,41 @@ impl fmt::Debug for ExternalId {
     }
 }
 
-/// Why an identity is none.
+/// An identity that cannot exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    /// The ARN is not that of a role.
+    /// The text is not the ARN of a role.
     #[error(
         "{0:?} is not the ARN of an IAM role, such as arn:aws:iam::123456789012:role/bedrock-reader"
     )]
     RoleArn(String),
-    /// The external id has characters that STS does not take, or too many or too few.
+    /// STS does not accept the external id.
     #[error("the external id must have 2 to 1224 letters, digits and + = , . @ : / _ -")]
     ExternalId,
 }
 
-/// The ARN of an IAM role, taken apart.
+/// The parsed ARN of an IAM role.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RoleArn {
     text: String,
     partition: String,
     account: String,
-    /// What follows `role/`: the path's parts and the name.
+    /// After `role/`: the parts of the path and the name.
     path: Vec<String>,
 }
 
-impl RoleArn {
-    /// Reads `arn:<partition>:iam::<account>:role/<path and name>`. Parts of the path that are empty, `.` or `..` are
-    /// refused: they look like what they are not.
-    pub fn parse(text: &str) -> Result<Self, IdentityError> {
-        let refused = || IdentityError::RoleArn(text.chars().take(100).collect());
+impl FromStr for RoleArn {
+    type Err = IdentityError;
+
+    /// Parses `arn:<partition>:iam::<account>:role/<path and name>`. Empty parts of the path, `.` and
+    /// `..` are refused because they look like another path.
+    fn from_str(text: &str) -> Result<Self, IdentityError> {
+        let invalid = || IdentityError::RoleArn(text.chars().take(100).collect());
         let parts: Vec<&str> = text.split(':').collect();
         let ["arn", partition, "iam", "", account, resource] = parts.as_slice() else {
-            return Err(refused());
+            return Err(invalid());
         };
-        let path = resource.strip_prefix("role/").ok_or_else(refused)?;
+        let path = resource.strip_prefix("role/").ok_or_else(invalid)?;
         let path: Vec<String> = path.split('/').map(str::to_owned).collect();
         let is_partition = partition.starts_with("aws")
             && partition
@@ -132,7 +140,7 @@ impl RoleArn {
         if !(is_partition && is_account && path.iter().all(|p| is_path_part(p)))
             || text.len() > 2048
         {
-            return Err(refused());
+            return Err(invalid());
         }
         Ok(Self {
             text: text.to_owned(),
@@ -141,18 +149,20 @@ impl RoleArn {
             path,
         })
     }
+}
 
-    /// The ARN.
+impl RoleArn {
+    /// The ARN as text.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Such as `aws` or `aws-us-gov`: a world of regions and endpoints of its own.
+    /// The partition, such as `aws` or `aws-us-gov`, which has its own regions and endpoints.
     pub fn partition(&self) -> &str {
         &self.partition
     }
 
-    /// The account's twelve digits.
+    /// The account's ID, twelve digits.
     pub fn account(&self) -> &str {
         &self.account
     }
@@ -170,11 +180,12 @@ impl fmt::Display for RoleArn {
 }
 
 fn is_path_part(part: &str) -> bool {
-    let good = |b: u8| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b);
-    !part.is_empty() && part != "." && part != ".." && part.bytes().all(good)
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b);
+    !part.is_empty() && part != "." && part != ".." && part.bytes().all(is_allowed)
 }
 
-/// The region whose STS is asked for a role of this partition: the operator's own region, if it is there.
+/// The region whose STS gives credentials of a role of this partition: the home region if it is in
+/// the partition.
 pub(crate) fn sts_region(partition: &str, home_region: Option<&str>) -> String {
     let home = home_region.filter(|home| is_region(home) && partition_of(home) == partition);
     home.unwrap_or(match partition {
@@ -190,9 +201,9 @@ pub(crate) fn sts_region(partition: &str, home_region: Option<&str>) -> String {
     .to_owned()
 }
 
-/// The partition that a region belongs to, by its name.
+/// The partition of a region, by the region's name.
 pub(super) fn partition_of(region: &str) -> &'static str {
-    const OTHERS: [(&str, &str); 7] = [
+    const PREFIXES: [(&str, &str); 7] = [
         ("cn-", "aws-cn"),
         ("us-gov-", "aws-us-gov"),
         ("eusc-", "aws-eusc"),
@@ -201,21 +212,22 @@ pub(super) fn partition_of(region: &str) -> &'static str {
         ("eu-isoe-", "aws-iso-e"),
         ("us-isof-", "aws-iso-f"),
     ];
-    let other = OTHERS.iter().find(|(start, _)| region.starts_with(start));
-    other.map_or("aws", |(_, partition)| partition)
+    PREFIXES
+        .iter()
+        .find(|(prefix, _)| region.starts_with(prefix))
+        .map_or("aws", |(_, partition)| partition)
 }
 
-/// Under which name the session of a resource is recorded: `<namespace>@<name>`. One that is longer than STS takes is
-/// cut, and ends with `+` and half of its SHA-256: neither name nor namespace has a `+`, so that no two resources
-/// have the same.
+/// The session name of a resource: `<namespace>@<name>`. A longer one than STS accepts is cut and ends
+/// with `+` and half of its SHA-256. Names and namespaces have no `+`, so the session name is unique.
 fn session_name(namespace: &str, name: &str) -> String {
-    let whole = format!("{namespace}@{name}");
-    if whole.len() <= MAX_SESSION_NAME {
-        return whole;
+    let full = format!("{namespace}@{name}");
+    if full.len() <= MAX_SESSION_NAME {
+        return full;
     }
-    let mut hash = sha256_hex(whole.as_bytes());
+    let mut hash = sha256_hex(full.as_bytes());
     hash.truncate(32);
-    let start: String = whole
+    let start: String = full
         .chars()
         .take(MAX_SESSION_NAME - 1 - hash.len())
         .collect();
@@ -229,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arns_of_roles() {
+    fn role_arn_parses_only_arns_of_roles() {
         let good = [
             ("arn:aws:iam::123456789012:role/reader", "aws", 1),
             (
@@ -245,7 +257,7 @@ mod tests {
             ("arn:aws:iam::123456789012:role/a+b=c,d.e@f_g-H", "aws", 1),
         ];
         for (text, partition, parts) in good {
-            let arn = RoleArn::parse(text).unwrap();
+            let arn = text.parse::<RoleArn>().unwrap();
             assert_eq!(arn.as_str(), text);
             assert_eq!((arn.partition(), arn.path().len()), (partition, parts));
             assert_eq!(arn.account(), "123456789012");
@@ -277,32 +289,32 @@ mod tests {
             " arn:aws:iam::123456789012:role/reader",
             long.as_str(),
         ] {
-            assert!(RoleArn::parse(bad).is_err(), "{bad:.80}");
+            assert!(bad.parse::<RoleArn>().is_err(), "{bad:.80}");
         }
     }
 
     #[test]
-    fn external_ids() {
+    fn external_id_parses_only_what_sts_accepts() {
         for good in ["ab", "a/b:c@d.e,f=g+h_i-j", &"x".repeat(1224)] {
-            assert_eq!(ExternalId::parse(good).unwrap().reveal(), good);
+            assert_eq!(good.parse::<ExternalId>().unwrap().reveal(), good);
         }
         for bad in ["", "a", "a b", "a\nb", "ä1", &"x".repeat(1225)] {
-            assert_eq!(ExternalId::parse(bad), Err(IdentityError::ExternalId));
+            assert_eq!(bad.parse::<ExternalId>(), Err(IdentityError::ExternalId));
         }
     }
 
     #[test]
-    fn external_id_is_not_shown() {
+    fn external_id_is_hidden_in_debug_output() {
         let role = Role {
-            arn: RoleArn::parse("arn:aws:iam::123456789012:role/reader").unwrap(),
-            external_id: Some(ExternalId::parse("secret-thing").unwrap()),
+            arn: "arn:aws:iam::123456789012:role/reader".parse().unwrap(),
+            external_id: Some("secret-thing".parse().unwrap()),
         };
-        let caller = Caller::of_resource(&Identity::Role(role.into()), "team-a", "claude");
+        let caller = Caller::from_resource(&Identity::Role(role.into()), "team-a", "claude");
         assert!(!format!("{caller:?}").contains("secret-thing"));
     }
 
     #[test]
-    fn sts_is_asked_in_the_partition_of_the_role() {
+    fn sts_region_is_in_the_partition_of_the_role() {
         let cases = [
             ("aws", Some("eu-central-1"), "eu-central-1"),
             ("aws", None, "us-east-1"),
@@ -325,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn session_names_tell_resources_apart() {
+    fn session_name_is_unique_per_resource() {
         let long = |c: &str| c.repeat(63);
         assert_eq!(session_name("team-a", "claude"), "team-a@claude");
         let resources = [

@@ -1,47 +1,77 @@
-//! Who wants to know what is asked of AWS.
+//! What is measured of calls to AWS.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Is told what happens; by itself it takes no notice.
+/// Receives measurements. Each method does nothing unless implemented.
 pub trait AwsMetrics: fmt::Debug + Send + Sync {
-    /// An HTTP request was sent, and came to this: `OK`, AWS's word for the error, or one of few others.
-    fn requested(&self, _region: &str, _operation: &str, _code: &'static str, _took: Duration) {}
+    /// An HTTP request ended: with `OK`, AWS's error code, or one of few other codes.
+    fn request_finished(
+        &self,
+        _region: &str,
+        _operation: &str,
+        _code: &'static str,
+        _duration: Duration,
+    ) {
+    }
 
-    /// Requests to a region were held back for so long.
-    fn waited(&self, _region: &str, _by: WaitReason, _took: Duration) {}
+    /// Requests to a region waited.
+    fn throttle_wait(&self, _region: &str, _reason: WaitReason, _duration: Duration) {}
 
-    /// A region's answer was handed out.
+    /// A caller got a region's snapshot, or waits for it.
     fn snapshot_served(&self, _source: SnapshotSource) {}
 
-    /// A fetch of a region has begun; it may have to wait for its turn.
-    fn fetch_began(&self) {}
+    /// A fetch of a region was started; it may wait for a permit.
+    fn fetch_started(&self) {}
 
-    /// A fetch of a region has ended.
-    fn fetch_ended(&self) {}
+    /// A fetch of a region ended.
+    fn fetch_finished(&self) {}
 }
 
-/// What requests to a region wait for.
+/// Why requests to a region wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum WaitReason {
-    /// The identity's rate in the region.
+    /// For the rate limiter of the identity in the region.
     Rate,
-    /// As many regions are asked as may be at once.
-    Place,
+    /// For one of the permits of regions fetched at once.
+    Concurrency,
 }
 
-/// Where a region's answer came from.
+impl WaitReason {
+    /// The value of a label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rate => "Rate",
+            Self::Concurrency => "Concurrency",
+        }
+    }
+}
+
+/// Where a region's snapshot comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SnapshotSource {
-    /// A young enough one was known.
-    Known,
-    /// One was on its way.
-    Joined,
-    /// AWS was asked.
+    /// The cache has one that is young enough.
+    Cached,
+    /// A fetch in flight, shared with other callers.
+    Coalesced,
+    /// A fetch of this caller's own.
     Fetched,
 }
 
-/// Takes no notice.
+impl SnapshotSource {
+    /// The value of a label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cached => "Cached",
+            Self::Coalesced => "Coalesced",
+            Self::Fetched => "Fetched",
+        }
+    }
+}
+
+/// Measures nothing.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NoMetrics;
 

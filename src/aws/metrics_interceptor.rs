@@ -1,4 +1,4 @@
-//! Counts and times the HTTP requests that the SDK sends, each attempt of a call by itself.
+//! Counts and times the HTTP requests that the SDK sends, each attempt of a call separately.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,7 +17,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
 
 use super::metrics::AwsMetrics;
 
-/// The words of AWS that are told apart. Others count by their HTTP status' class.
+/// AWS's error codes that become label values. Others count by the class of their HTTP status.
 const ERROR_TYPES: [&str; 18] = [
     "AccessDenied",
     "AccessDeniedException",
@@ -38,20 +38,19 @@ const ERROR_TYPES: [&str; 18] = [
     "UnrecognizedClientException",
     "ValidationException",
 ];
-/// The word for a request that was given up before its end.
+/// The code of a request that was dropped before its end.
 const CANCELLED: &str = "Cancelled";
 
-/// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct MetricsInterceptor(pub(super) Arc<dyn AwsMetrics>);
 
-/// A request on its way. One that is dropped was given up.
+/// Reports the request when it is dropped, with [`CANCELLED`] unless a result came first.
 #[derive(Debug)]
 struct InFlightRequest {
-    observer: Arc<dyn AwsMetrics>,
+    metrics: Arc<dyn AwsMetrics>,
     region: String,
     operation: String,
-    sent: Instant,
+    start: Instant,
     code: &'static str,
 }
 
@@ -61,16 +60,19 @@ impl Storable for InFlightRequest {
 
 impl Drop for InFlightRequest {
     fn drop(&mut self) {
-        let took = self.sent.elapsed();
-        self.observer
-            .requested(&self.region, &self.operation, self.code, took);
+        self.metrics.request_finished(
+            &self.region,
+            &self.operation,
+            self.code,
+            self.start.elapsed(),
+        );
     }
 }
 
 #[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
 impl Intercept for MetricsInterceptor {
     fn name(&self) -> &'static str {
-        "Meter"
+        "MetricsInterceptor"
     }
 
     fn read_before_attempt(
@@ -82,10 +84,10 @@ impl Intercept for MetricsInterceptor {
         let region = cfg.load::<Region>().map(ToString::to_string);
         let operation = cfg.load::<Metadata>().map(|call| call.name().to_owned());
         cfg.interceptor_state().store_put(InFlightRequest {
-            observer: Arc::clone(&self.0),
+            metrics: Arc::clone(&self.0),
             region: region.unwrap_or_default(),
             operation: operation.unwrap_or_default(),
-            sent: Instant::now(),
+            start: Instant::now(),
             code: CANCELLED,
         });
         Ok(())
@@ -103,29 +105,32 @@ impl Intercept for MetricsInterceptor {
         if let Some(request) = cfg.get_mut_from_interceptor_state::<InFlightRequest>() {
             request.code = match context.response() {
                 Some(_) if succeeded => "OK",
-                Some(response) => code(response, outcome.and_then(word_of_sts)),
+                Some(response) => code(response, outcome.and_then(sts_error_code)),
                 None if timed_out => "Timeout",
                 None => "NoResponse",
             };
         }
-        // Counts it.
         cfg.interceptor_state().unset::<InFlightRequest>();
         Ok(())
     }
 }
 
-/// STS says in the body of its answer what others say in a header.
-fn word_of_sts<'a>(outcome: Result<&'a Output, &'a OrchestratorError<Error>>) -> Option<&'a str> {
+/// STS has its error code in the body, where other services have it in a header.
+fn sts_error_code<'a>(
+    outcome: Result<&'a Output, &'a OrchestratorError<Error>>,
+) -> Option<&'a str> {
     let error = outcome.err()?.as_operation_error()?;
     error.downcast_ref::<AssumeRoleError>()?.code()
 }
 
-fn code(response: &HttpResponse, word_of_sts: Option<&str>) -> &'static str {
-    let named = response.headers().get("x-amzn-errortype");
-    // `ns#ThrottlingException:http://…`
-    let named = named.and_then(|name| name.split(':').next()?.rsplit('#').next());
-    let named = named.or(word_of_sts);
-    let known = named.and_then(|name| ERROR_TYPES.into_iter().find(|known| *known == name));
+fn code(response: &HttpResponse, sts_error_code: Option<&str>) -> &'static str {
+    let error_type = response
+        .headers()
+        .get("x-amzn-errortype")
+        // `ns#ThrottlingException:http://…`
+        .and_then(|name| name.split(':').next()?.rsplit('#').next())
+        .or(sts_error_code);
+    let known = error_type.and_then(|name| ERROR_TYPES.into_iter().find(|known| *known == name));
     known.unwrap_or(match response.status().as_u16() {
         200..300 => "MalformedAnswer",
         400..500 => "4xx",
@@ -141,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_few_whatever_is_answered() {
+    fn unknown_error_type_counts_by_status_class() {
         let cases = [
             (403, Some("AccessDeniedException"), "AccessDeniedException"),
             (

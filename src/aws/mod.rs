@@ -14,12 +14,15 @@ mod metrics_interceptor;
 pub mod priority;
 mod priority_semaphore;
 mod rate_limit;
-mod raw_response;
+mod response_body;
+mod retry;
 #[cfg(feature = "operator")]
 pub mod role_rules;
 mod snapshot_cache;
+#[cfg(test)]
+mod test_support;
 
-pub use client::{Aws, Limits, NoCertificates};
+pub use client::{Aws, Limits, NoCertificatesError};
 pub use error::{Audience, AwsError};
 pub use metrics::{AwsMetrics, SnapshotSource, WaitReason};
 pub use snapshot_cache::SnapshotCache;

@@ -1,32 +1,33 @@
-//! Lets so many through at once; of those that wait, the most urgent first.
+//! A semaphore that grants permits by priority. The priority of a waiter can rise while it waits,
+//! which no crate at hand offers.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::aws::priority::{Priority, first_in_line};
+use crate::aws::priority::Priority;
 
-/// How urgently something is wanted, by all that want it: it can rise while they wait.
+/// The highest priority of all callers that wait for the same thing.
 #[derive(Clone, Debug)]
 pub(super) struct SharedPriority(Arc<Mutex<Priority>>);
 
 impl SharedPriority {
-    pub(super) fn new(urgency: Priority) -> Self {
-        Self(Arc::new(Mutex::new(urgency)))
+    pub(super) fn new(priority: Priority) -> Self {
+        Self(Arc::new(Mutex::new(priority)))
     }
 
-    /// Someone else wants it too.
-    pub(super) fn raise(&self, urgency: Priority) {
-        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *now = urgency.min(*now);
+    /// Adds a caller. The priority never falls.
+    pub(super) fn raise(&self, priority: Priority) {
+        let mut current = self.0.lock();
+        *current = priority.min(*current);
     }
 
-    fn urgency(&self) -> Priority {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn get(&self) -> Priority {
+        *self.0.lock()
     }
 }
 
-/// See the module.
 #[derive(Debug)]
 pub(super) struct PrioritySemaphore(Mutex<State>);
 
@@ -34,80 +35,83 @@ pub(super) struct PrioritySemaphore(Mutex<State>);
 struct State {
     free: usize,
     arrivals: u64,
-    waiting: Vec<Waiting>,
+    waiters: Vec<Waiter>,
 }
 
 #[derive(Debug)]
-struct Waiting {
-    need: SharedPriority,
+struct Waiter {
+    priority: SharedPriority,
     arrival: u64,
-    call: oneshot::Sender<SemaphorePermit>,
+    grant: oneshot::Sender<Permit>,
 }
 
-/// The right to be through. The next one's turn comes when it is dropped.
+/// Held while the protected work runs. Dropping it grants the next permit.
 #[derive(Debug)]
-pub(super) struct SemaphorePermit(Arc<PrioritySemaphore>);
+pub(super) struct Permit(Arc<PrioritySemaphore>);
 
-impl Drop for SemaphorePermit {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.0.release();
     }
 }
 
 impl PrioritySemaphore {
-    pub(super) fn new(places: usize) -> Arc<Self> {
+    pub(super) fn new(permits: usize) -> Arc<Self> {
         Arc::new(Self(Mutex::new(State {
-            free: places.max(1),
+            free: permits.max(1),
             arrivals: 0,
-            waiting: Vec::new(),
+            waiters: Vec::new(),
         })))
     }
 
-    /// Waits for a turn.
-    pub(super) async fn pass(self: &Arc<Self>, need: &SharedPriority) -> SemaphorePermit {
+    pub(super) async fn acquire(self: &Arc<Self>, priority: &SharedPriority) -> Permit {
         loop {
-            let called = {
-                let mut state = self.lock();
-                // Then nobody waits.
+            let granted = {
+                let mut state = self.0.lock();
+                // A free permit means that there is no waiter.
                 if state.free > 0 {
                     state.free -= 1;
-                    return SemaphorePermit(Arc::clone(self));
+                    return Permit(Arc::clone(self));
                 }
-                let (call, called) = oneshot::channel();
+                let (grant, granted) = oneshot::channel();
                 state.arrivals += 1;
-                let waiting = Waiting {
-                    need: need.clone(),
+                let waiter = Waiter {
+                    priority: priority.clone(),
                     arrival: state.arrivals,
-                    call,
+                    grant,
                 };
-                state.waiting.push(waiting);
-                called
+                state.waiters.push(waiter);
+                granted
             };
-            if let Ok(turn) = called.await {
-                return turn;
+            if let Ok(permit) = granted.await {
+                return permit;
             }
         }
     }
 
     fn release(self: &Arc<Self>) {
         let next = {
-            let mut state = self.lock();
-            let line = state.waiting.iter();
-            let first = first_in_line(line.map(|w| (w.need.urgency(), w.arrival)));
-            if first.is_none() {
+            let mut state = self.0.lock();
+            let next = next_waiter(state.waiters.iter().map(|w| (w.priority.get(), w.arrival)));
+            if next.is_none() {
                 state.free += 1;
             }
-            first.map(|first| state.waiting.swap_remove(first).call)
+            next.map(|index| state.waiters.swap_remove(index).grant)
         };
-        if let Some(call) = next {
-            // Whoever has gone away meanwhile drops its turn, and the next one is called.
-            let _ = call.send(SemaphorePermit(Arc::clone(self)));
+        if let Some(grant) = next {
+            // A waiter that was dropped meanwhile drops this permit, which grants the next.
+            let _ = grant.send(Permit(Arc::clone(self)));
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// The index of the waiter with the highest priority, and of these the earliest.
+fn next_waiter(waiters: impl IntoIterator<Item = (Priority, u64)>) -> Option<usize> {
+    waiters
+        .into_iter()
+        .enumerate()
+        .min_by_key(|(_, rank)| *rank)
+        .map(|(index, _)| index)
 }
 
 #[cfg(test)]
@@ -116,59 +120,78 @@ mod tests {
     use futures::future::BoxFuture;
 
     use super::*;
+    use crate::aws::priority::Priority::{First, Requested, Routine};
 
-    /// Someone in line; the turn is kept where the test wants it.
+    /// A waiter; the test keeps its permit.
     fn wait<'a>(
-        turnstile: &'a Arc<PrioritySemaphore>,
-        need: &'a SharedPriority,
-    ) -> BoxFuture<'a, SemaphorePermit> {
-        let mut waiting = turnstile.pass(need).boxed();
-        assert!((&mut waiting).now_or_never().is_none());
-        waiting
+        semaphore: &'a Arc<PrioritySemaphore>,
+        priority: &'a SharedPriority,
+    ) -> BoxFuture<'a, Permit> {
+        let mut waiter = semaphore.acquire(priority).boxed();
+        assert!((&mut waiter).now_or_never().is_none());
+        waiter
+    }
+
+    #[test]
+    fn next_waiter_is_by_priority_then_arrival() {
+        type Waiters = [(Priority, u64)];
+        let cases: [(&Waiters, Option<usize>); 6] = [
+            (&[], None),
+            (&[(Routine, 7)], Some(0)),
+            (&[(Routine, 2), (Routine, 1), (Routine, 3)], Some(1)),
+            (&[(Routine, 1), (Requested, 2), (First, 3)], Some(2)),
+            (&[(Routine, 1), (Requested, 2), (Routine, 3)], Some(1)),
+            (&[(First, 5), (Routine, 1), (First, 4)], Some(2)),
+        ];
+        for (waiters, expected) in cases {
+            assert_eq!(
+                next_waiter(waiters.iter().copied()),
+                expected,
+                "{waiters:?}"
+            );
+        }
     }
 
     #[tokio::test]
-    async fn turns_come_by_urgency() {
-        let turnstile = PrioritySemaphore::new(2);
-        let [routine, first] = [Priority::Routine, Priority::First].map(SharedPriority::new);
-        let (one, _other) = (
-            turnstile.pass(&routine).await,
-            turnstile.pass(&routine).await,
-        );
-        let mut later = wait(&turnstile, &routine);
-        let urgent = wait(&turnstile, &first);
-        drop(one);
+    async fn grants_permits_by_priority() {
+        let semaphore = PrioritySemaphore::new(2);
+        let [routine, first] = [Routine, First].map(SharedPriority::new);
+        let permit = semaphore.acquire(&routine).await;
+        let _other_permit = semaphore.acquire(&routine).await;
+        let mut early = wait(&semaphore, &routine);
+        let urgent = wait(&semaphore, &first);
+        drop(permit);
         let urgent = urgent.now_or_never().unwrap();
-        assert!((&mut later).now_or_never().is_none());
+        assert!((&mut early).now_or_never().is_none());
         drop(urgent);
-        later.now_or_never().unwrap();
+        early.now_or_never().unwrap();
     }
 
     #[tokio::test]
-    async fn urgency_rises_while_waiting() {
-        let turnstile = PrioritySemaphore::new(1);
-        let [a, b] = [Priority::Routine, Priority::Routine].map(SharedPriority::new);
-        let one = turnstile.pass(&a).await;
-        let (_earlier, later) = (wait(&turnstile, &a), wait(&turnstile, &b));
-        b.raise(Priority::First);
-        // It does not sink again.
-        b.raise(Priority::Routine);
-        drop(one);
-        assert!(later.now_or_never().is_some());
+    async fn priority_rises_while_waiting() {
+        let semaphore = PrioritySemaphore::new(1);
+        let [a, b] = [Routine, Routine].map(SharedPriority::new);
+        let permit = semaphore.acquire(&a).await;
+        let (_early, late) = (wait(&semaphore, &a), wait(&semaphore, &b));
+        b.raise(First);
+        // It does not fall again.
+        b.raise(Routine);
+        drop(permit);
+        assert!(late.now_or_never().is_some());
     }
 
     #[tokio::test]
-    async fn who_goes_away_holds_nobody_up() {
-        let turnstile = PrioritySemaphore::new(1);
-        let need = SharedPriority::new(Priority::Routine);
-        let one = turnstile.pass(&need).await;
-        let (gone, also_gone) = (wait(&turnstile, &need), wait(&turnstile, &need));
-        let last = wait(&turnstile, &need);
-        drop(gone);
-        drop(one);
-        // Called, and gone before it looked.
-        drop(also_gone);
+    async fn dropped_waiter_does_not_block_queue() {
+        let semaphore = PrioritySemaphore::new(1);
+        let priority = SharedPriority::new(Routine);
+        let permit = semaphore.acquire(&priority).await;
+        let (early, granted) = (wait(&semaphore, &priority), wait(&semaphore, &priority));
+        let last = wait(&semaphore, &priority);
+        drop(early);
+        drop(permit);
+        // Granted, and dropped before it was polled.
+        drop(granted);
         drop(last.now_or_never().unwrap());
-        turnstile.pass(&need).now_or_never().unwrap();
+        semaphore.acquire(&priority).now_or_never().unwrap();
     }
 }

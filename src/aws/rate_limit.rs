@@ -1,4 +1,4 @@
-//! How many requests a second an identity makes in a region.
+//! The rate of requests of one identity in one region.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -12,83 +12,82 @@ use super::cache_key::CacheKey;
 use super::metrics::{AwsMetrics, WaitReason};
 use super::priority_semaphore::{PrioritySemaphore, SharedPriority};
 
-/// What one look at a region takes at least: its three lists. So many may be taken at once.
+/// The requests that a refresh of a region takes at least, one for each list: the smallest burst.
 pub(super) const REQUESTS_PER_REFRESH: u32 = 3;
-/// A bucket that nobody used for so long is full again, and need not be kept.
-const IDLE: Duration = Duration::from_mins(10);
-/// Buckets kept; of more, those used least are made anew, full.
-const MAX_BUCKETS: u64 = 65_536;
+/// An idle limiter is full again by then, and need not be kept.
+const MAX_IDLE: Duration = Duration::from_mins(10);
+/// Beyond this number the least used limiters are dropped, and begin full.
+const MAX_LIMITERS: u64 = 65_536;
 
-/// A token bucket for every identity and region.
+/// A rate limiter for each identity and region.
 pub(super) struct RateLimiters {
     quota: Quota,
-    observer: Arc<dyn AwsMetrics>,
-    buckets: Cache<CacheKey, Arc<Bucket>>,
+    metrics: Arc<dyn AwsMetrics>,
+    limiters: Cache<CacheKey, Arc<RegionLimiter>>,
 }
 
-/// One of them.
-pub(super) struct Bucket {
-    /// Who takes tokens next.
-    line: Arc<PrioritySemaphore>,
+pub(super) struct RegionLimiter {
+    /// Orders those that wait for tokens.
+    turn: Arc<PrioritySemaphore>,
     limiter: DefaultDirectRateLimiter,
     region: String,
-    observer: Arc<dyn AwsMetrics>,
+    metrics: Arc<dyn AwsMetrics>,
 }
 
 impl RateLimiters {
-    pub(super) fn new(requests_per_second: NonZeroU32, observer: Arc<dyn AwsMetrics>) -> Self {
+    pub(super) fn new(requests_per_second: NonZeroU32, metrics: Arc<dyn AwsMetrics>) -> Self {
         let burst = NonZeroU32::new(REQUESTS_PER_REFRESH)
             .map_or(requests_per_second, |usual| usual.max(requests_per_second));
         Self {
             quota: Quota::per_second(requests_per_second).allow_burst(burst),
-            observer,
-            buckets: Cache::builder()
-                .time_to_idle(IDLE)
-                .max_capacity(MAX_BUCKETS)
+            metrics,
+            limiters: Cache::builder()
+                .time_to_idle(MAX_IDLE)
+                .max_capacity(MAX_LIMITERS)
                 .build(),
         }
     }
 
-    pub(super) fn bucket(&self, key: &CacheKey) -> Arc<Bucket> {
-        let new = || {
-            Arc::new(Bucket {
-                line: PrioritySemaphore::new(1),
+    pub(super) fn get(&self, key: &CacheKey) -> Arc<RegionLimiter> {
+        self.limiters.get_with_by_ref(key, || {
+            Arc::new(RegionLimiter {
+                turn: PrioritySemaphore::new(1),
                 limiter: RateLimiter::direct(self.quota),
                 region: key.region().to_owned(),
-                observer: Arc::clone(&self.observer),
+                metrics: Arc::clone(&self.metrics),
             })
-        };
-        self.buckets.get_with_by_ref(key, new)
+        })
     }
 }
 
-impl Bucket {
-    /// Waits until so many requests may be made. Returns how long that took.
-    pub(super) async fn take(&self, requests: u32, need: &SharedPriority) -> Duration {
-        let begun = Instant::now();
-        let _turn = self.line.pass(need).await;
+impl RegionLimiter {
+    /// Waits until that many requests may be sent. Returns how long that took.
+    pub(super) async fn acquire(&self, requests: u32, priority: &SharedPriority) -> Duration {
+        let start = Instant::now();
+        let _turn = self.turn.acquire(priority).await;
         for _ in 0..requests {
             while let Err(early) = self.limiter.check() {
                 let wait = early.wait_time_from(DefaultClock::default().now());
                 tokio::time::sleep(wait).await;
             }
         }
-        let took = begun.elapsed();
-        self.observer.waited(&self.region, WaitReason::Rate, took);
-        took
+        let wait = start.elapsed();
+        self.metrics
+            .throttle_wait(&self.region, WaitReason::Rate, wait);
+        wait
     }
 }
 
-/// At which pace a fetch goes on after its first requests.
+/// What a fetch takes its further requests from, one for each page.
 pub(super) struct RequestBudget {
-    pub(super) bucket: Arc<Bucket>,
-    pub(super) need: SharedPriority,
+    pub(super) limiter: Arc<RegionLimiter>,
+    pub(super) priority: SharedPriority,
 }
 
 impl RequestBudget {
-    /// Waits until one more request may be made. Returns how long that took.
-    pub(super) async fn one_more(&self) -> Duration {
-        self.bucket.take(1, &self.need).await
+    /// Waits until one more request may be sent. Returns how long that took.
+    pub(super) async fn acquire_one(&self) -> Duration {
+        self.limiter.acquire(1, &self.priority).await
     }
 }
 
@@ -102,16 +101,21 @@ mod tests {
     use crate::aws::priority::Priority;
 
     #[tokio::test]
-    async fn each_region_has_a_bucket_of_its_own() {
-        let rates = RateLimiters::new(NonZeroU32::MIN, Arc::new(NoMetrics));
-        let need = SharedPriority::new(Priority::Routine);
-        let bucket = |region| rates.bucket(&CacheKey::new(Identity::Own, region));
+    async fn each_region_has_its_own_limiter() {
+        let limiters = RateLimiters::new(NonZeroU32::MIN, Arc::new(NoMetrics));
+        let priority = SharedPriority::new(Priority::Routine);
+        let limiter = |region| limiters.get(&CacheKey::new(Identity::Own, region));
         for region in ["us-east-1", "us-west-1"] {
-            bucket(region)
-                .take(REQUESTS_PER_REFRESH, &need)
+            limiter(region)
+                .acquire(REQUESTS_PER_REFRESH, &priority)
                 .now_or_never()
                 .unwrap();
-            assert!(bucket(region).take(1, &need).now_or_never().is_none());
+            assert!(
+                limiter(region)
+                    .acquire(1, &priority)
+                    .now_or_never()
+                    .is_none()
+            );
         }
     }
 }

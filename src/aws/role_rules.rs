@@ -1,4 +1,4 @@
-//! Which roles the operator's configuration permits to whom.
+//! Rules that permit namespaces to use roles.
 
 use std::str::FromStr;
 
@@ -7,13 +7,13 @@ use crate::bedrock::glob::Glob;
 use crate::api::{AttemptError, ErrorCode};
 use crate::aws::identity::{Identity, RoleArn};
 
-/// Everything permitted; nothing, if there is no rule.
+/// The rules of the operator's configuration. Without a rule no role is permitted.
 #[derive(Clone, Debug, Default)]
 pub struct RoleRules(Vec<RoleRule>);
 
 impl RoleRules {
     /// Whether resources of the namespace may use the role.
-    pub fn permit(&self, namespace: &str, role: &RoleArn) -> bool {
+    pub fn is_permitted(&self, namespace: &str, role: &RoleArn) -> bool {
         self.0.iter().any(|rule| rule.permits(namespace, role))
     }
 
@@ -21,11 +21,11 @@ impl RoleRules {
     pub fn check(&self, namespace: &str, identity: &Identity) -> Result<(), AttemptError> {
         match identity {
             Identity::Own => Ok(()),
-            Identity::Role(role) if self.permit(namespace, &role.arn) => Ok(()),
+            Identity::Role(role) if self.is_permitted(namespace, &role.arn) => Ok(()),
             Identity::Role(role) => {
                 let arn = &role.arn;
                 let message = format!(
-                    "spec.aws.roleArn: the operator does not permit namespace {namespace} to use {arn}; whoever runs it can (--allow-role {namespace}={arn})"
+                    "spec.aws.roleArn: the operator does not permit namespace {namespace} to use {arn}; its administrator can (--allow-role {namespace}={arn})"
                 );
                 Err(AttemptError::new(ErrorCode::RoleNotAllowed, message))
             }
@@ -39,7 +39,7 @@ impl From<Vec<RoleRule>> for RoleRules {
     }
 }
 
-/// One rule, written `NAMESPACE=ARN-GLOB`.
+/// A rule, written `NAMESPACE=ARN-GLOB`.
 #[derive(Clone, Debug)]
 pub struct RoleRule {
     namespace: Namespaces,
@@ -48,29 +48,30 @@ pub struct RoleRule {
     path: Vec<Glob>,
 }
 
-/// Whom a rule is for. A glob on names would also let in a namespace that someone makes later, under a name that fits.
+/// The namespaces of a rule. A glob on names would also permit a namespace that is created later with
+/// a matching name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Namespaces {
     All,
     Named(String),
 }
 
-/// Why a rule is none.
+/// Text that is not a rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RoleRuleError {
-    /// There is no `=`.
+    /// The `=` is missing.
     #[error(
         "{0:?} must be NAMESPACE=ARN-GLOB, such as team-a=arn:aws:iam::123456789012:role/bedrock-*"
     )]
     NoNamespace(String),
-    /// What stands before the `=` is no namespace.
+    /// The text before the `=` is not a namespace.
     #[error(
-        "{0:?} is not the name of a namespace (lower-case letters, digits and -, at most 63), nor * for all of them"
+        "{0:?} is neither the name of a namespace (lower-case letters, digits and -, at most 63) nor * for all namespaces"
     )]
     Namespace(String),
-    /// What stands behind the `=` is no glob of role ARNs.
+    /// The text after the `=` is not a glob of role ARNs.
     #[error(
-        "{0:?} is not a glob of role ARNs, such as arn:aws:iam::123456789012:role/bedrock-*: six parts between colons, the last beginning with role/, where * and ? stand for characters within one part and no empty, . or .. is between two slashes"
+        "{0:?} is not a glob of role ARNs, such as arn:aws:iam::123456789012:role/bedrock-*: six parts separated by colons, of which the last begins with role/; * and ? match within one part; no part of the path is empty, . or .."
     )]
     Glob(String),
 }
@@ -96,8 +97,8 @@ impl RoleRule {
 impl FromStr for RoleRule {
     type Err = RoleRuleError;
 
-    /// Reads a rule. `*` and `?` match within one part of the ARN: what stands between two colons, or, of the role's
-    /// path, between two slashes.
+    /// `*` and `?` match within one part of the ARN, between two colons or, in the role's path, between
+    /// two slashes.
     fn from_str(text: &str) -> Result<Self, RoleRuleError> {
         let (namespace, arn) = text
             .split_once('=')
@@ -107,13 +108,13 @@ impl FromStr for RoleRule {
             name if is_namespace(name) => Namespaces::Named(name.to_owned()),
             other => return Err(RoleRuleError::Namespace(other.to_owned())),
         };
-        let refused = || RoleRuleError::Glob(arn.to_owned());
+        let invalid = || RoleRuleError::Glob(arn.to_owned());
         let parts: Vec<&str> = arn.split(':').collect();
         let ["arn", partition, "iam", "", account, resource] = parts.as_slice() else {
-            return Err(refused());
+            return Err(invalid());
         };
-        let path = resource.strip_prefix("role/").ok_or_else(refused)?;
-        let glob = |part: &str| part_glob(part).ok_or_else(refused);
+        let path = resource.strip_prefix("role/").ok_or_else(invalid)?;
+        let glob = |part: &str| part_glob(part).ok_or_else(invalid);
         Ok(Self {
             namespace,
             partition: glob(partition)?,
@@ -123,18 +124,18 @@ impl FromStr for RoleRule {
     }
 }
 
-/// A glob on one part. Only `*` and `?` have a meaning: what else globs know is not in an ARN.
+/// A glob on one part. Only `*` and `?` have a meaning: ARNs have no other characters of globs.
 fn part_glob(part: &str) -> Option<Glob> {
-    let good = |b: u8| b.is_ascii_alphanumeric() || b"+=,.@_-*?".contains(&b);
-    let is_part = !part.is_empty() && part != "." && part != ".." && part.bytes().all(good);
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"+=,.@_-*?".contains(&b);
+    let is_part = !part.is_empty() && part != "." && part != ".." && part.bytes().all(is_allowed);
     is_part.then(|| Glob::new(part))
 }
 
 /// Whether the name can be a namespace's (RFC 1123 label).
 fn is_namespace(name: &str) -> bool {
-    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let is_allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     (1..=63).contains(&name.len())
-        && name.bytes().all(good)
+        && name.bytes().all(is_allowed)
         && !name.starts_with('-')
         && !name.ends_with('-')
 }
@@ -151,14 +152,14 @@ mod tests {
 
     fn permits(rules: &[&str], namespace: &str, arn: &str) -> bool {
         let rules: Vec<RoleRule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
-        let role = RoleArn::parse(arn).unwrap();
-        RoleRules::from(rules).permit(namespace, &role)
+        let role = arn.parse().unwrap();
+        RoleRules::from(rules).is_permitted(namespace, &role)
     }
 
     #[test]
-    fn which_roles_a_glob_matches() {
+    fn glob_matches_within_parts_of_the_arn() {
         let cases = [
-            // Whole names, and not parts of them.
+            // A glob matches the whole name.
             (
                 "arn:aws:iam::123456789012:role/bedrock-reader",
                 READER,
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn whom_a_rule_is_for() {
+    fn rule_applies_to_its_namespace_only() {
         let to = |namespace: &str, arn: &str| format!("{namespace}={arn}");
         let (named, all) = (to("team-a", READER), to("*", READER));
         let (shorter, elsewhere) = (to("team", READER), to("team-a", OTHER));
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rule() {
+    fn rejects_malformed_role_rules() {
         let no_namespace = ["", "team-a", READER, "b"];
         for text in no_namespace {
             let error = text.parse::<RoleRule>().unwrap_err();

@@ -1,17 +1,19 @@
-//! What the regions answered, shared by all that ask as the same identity: one fetch, however many ask.
+//! Snapshots of regions, shared by all callers of the same identity: concurrent requests coalesce
+//! into one fetch.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, FutureExt as _, Shared};
 use jiff::Timestamp;
 use moka::sync::Cache;
+use parking_lot::Mutex;
 
 use super::cache_key::CacheKey;
 use super::client::Aws;
 use super::error::{Advice, AwsError};
-use super::metrics::{AwsMetrics, SnapshotSource, WaitReason};
+use super::metrics::{SnapshotSource, WaitReason};
 use super::priority_semaphore::{PrioritySemaphore, SharedPriority};
 use super::rate_limit::{REQUESTS_PER_REFRESH, RateLimiters, RequestBudget};
 use crate::api::ErrorCode;
@@ -19,156 +21,174 @@ use crate::aws::identity::{Caller, Identity};
 use crate::aws::priority::Priority;
 use crate::bedrock::catalog::Snapshot;
 
-/// Answers kept in memory, by the size they had on the wire: 35 regions have some 3 MB.
+/// Snapshots kept in memory, by their size on the wire: 35 regions have some 3 MB.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// The longest refresh interval. Of an older answer nobody has use: its region was asked again, or is no longer asked
-/// for.
+/// The longest refresh interval. An older snapshot is useless: its region was fetched again, or no
+/// resource has the region any more.
 const MAX_AGE: Duration = Duration::from_hours(30 * 24);
 
-type Fetched = Result<Arc<Snapshot>, AwsError>;
+/// The longest time for which a `Retry-After` is heeded here; a resource's own schedule waits longer.
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
-/// A fetch under way.
+type FetchResult = Result<Arc<Snapshot>, AwsError>;
+
 #[derive(Clone)]
 struct Fetch {
+    id: u64,
     started_at: Timestamp,
-    need: SharedPriority,
-    result: Shared<BoxFuture<'static, Fetched>>,
+    priority: SharedPriority,
+    result: Shared<BoxFuture<'static, FetchResult>>,
 }
 
-/// A fetch that the observer knows of, until this is dropped.
-struct UnderWay(Arc<dyn AwsMetrics>);
+/// Snapshots by identity and region, and the fetches in flight.
+pub struct SnapshotCache(Arc<Inner>);
 
-impl UnderWay {
-    fn begin(observer: Arc<dyn AwsMetrics>) -> Self {
-        observer.fetch_began();
-        Self(observer)
+struct Inner {
+    aws: Aws,
+    /// For the regions fetched at once.
+    permits: Arc<PrioritySemaphore>,
+    rate_limiters: RateLimiters,
+    snapshots: Cache<CacheKey, Arc<Snapshot>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    fetches: u64,
+    in_flight: HashMap<CacheKey, Fetch>,
+    throttled: HashMap<CacheKey, Throttled>,
+}
+
+/// A region that AWS asked not to call before a time.
+struct Throttled {
+    until: Instant,
+    error: AwsError,
+}
+
+/// Keeps a fetch among those in flight. The fetch caches its snapshot before it drops this, so that
+/// there is no moment at which a caller finds neither.
+struct InFlight {
+    cache: Arc<Inner>,
+    key: CacheKey,
+    id: u64,
+}
+
+impl InFlight {
+    fn new(cache: &Arc<Inner>, key: CacheKey, id: u64) -> Self {
+        cache.aws.metrics().fetch_started();
+        Self {
+            cache: Arc::clone(cache),
+            key,
+            id,
+        }
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.fetch_ended();
+        self.cache.aws.metrics().fetch_finished();
+        let in_flight = &mut self.cache.state.lock().in_flight;
+        if in_flight.get(&self.key).is_some_and(|f| f.id == self.id) {
+            in_flight.remove(&self.key);
+        }
     }
-}
-
-/// Answers by identity and region, and the fetches under way.
-pub struct SnapshotCache {
-    aws: Arc<Aws>,
-    /// How many regions are asked at once.
-    places: Arc<PrioritySemaphore>,
-    rates: RateLimiters,
-    known: Cache<CacheKey, Arc<Snapshot>>,
-    under_way: Mutex<HashMap<CacheKey, Fetch>>,
 }
 
 impl SnapshotCache {
-    /// None known yet.
+    /// An empty cache.
     pub fn new(aws: Aws) -> Self {
-        let weigh = |_: &CacheKey, snapshot: &Arc<Snapshot>| {
+        let limits = aws.limits();
+        let weigher = |_: &CacheKey, snapshot: &Arc<Snapshot>| {
             u32::try_from(snapshot.bytes).unwrap_or(u32::MAX)
         };
-        Self {
-            places: PrioritySemaphore::new(aws.limits().concurrent_regions),
-            rates: RateLimiters::new(aws.limits().requests_per_second, Arc::clone(aws.observer())),
-            aws: Arc::new(aws),
-            known: Cache::builder()
-                .weigher(weigh)
+        Self(Arc::new(Inner {
+            permits: PrioritySemaphore::new(limits.concurrent_regions),
+            rate_limiters: RateLimiters::new(limits.requests_per_second, Arc::clone(aws.metrics())),
+            aws,
+            snapshots: Cache::builder()
+                .weigher(weigher)
                 .max_capacity(MAX_BYTES)
                 .time_to_live(MAX_AGE)
                 .build(),
-            under_way: Mutex::default(),
-        }
+            state: Mutex::default(),
+        }))
     }
 
-    /// The enabled regions of the caller's account, asked now.
+    /// The enabled regions of the caller's account, fetched now.
     pub async fn account_regions(&self, caller: &Caller) -> Result<Vec<String>, AwsError> {
-        self.aws.account_regions(caller).await
+        self.0.aws.account_regions(caller).await
     }
 
-    /// What the region answered this identity last, however long ago; no call.
+    /// The region's last snapshot of this identity, of any age; no call.
     pub fn last(&self, identity: &Identity, region: &str) -> Option<Arc<Snapshot>> {
-        self.known.get(&CacheKey::new(identity.clone(), region))
+        self.0
+            .snapshots
+            .get(&CacheKey::new(identity.clone(), region))
     }
 
-    /// What the region answers, asked at `not_before` or later: known, under way, or asked now by this caller, as soon
-    /// as it is its turn.
+    /// The region's snapshot, taken at `not_before` or later: cached, of a fetch in flight, or of a
+    /// fetch that starts as soon as its priority permits.
     pub async fn get(
         &self,
         caller: &Caller,
         region: &str,
         not_before: Timestamp,
-        urgency: Priority,
-    ) -> Fetched {
-        self.aws.check_partition(caller, region)?;
+        priority: Priority,
+    ) -> FetchResult {
+        self.0.aws.check_partition(caller, region)?;
         let key = CacheKey::new(caller.identity(), region);
-        let known = self.known.get(&key);
-        // One from before the clock was set back looks young for as long as that took: it is asked anew.
-        let young =
-            |known: &Arc<Snapshot>| (not_before..=Timestamp::now()).contains(&known.taken_at);
-        if let Some(known) = known.filter(young) {
-            self.aws.observer().snapshot_served(SnapshotSource::Known);
-            return Ok(known);
-        }
-        let fetched = self.join_or_start(&key, caller, not_before, urgency).await;
-        if let Ok(snapshot) = &fetched {
-            self.remember(key, snapshot);
-        }
-        fetched
-    }
-
-    fn join_or_start(
-        &self,
-        key: &CacheKey,
-        caller: &Caller,
-        not_before: Timestamp,
-        urgency: Priority,
-    ) -> Shared<BoxFuture<'static, Fetched>> {
-        let mut under_way = self
-            .under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        under_way.retain(|_, fetch| fetch.result.peek().is_none());
-        if let Some(fetch) = under_way.get(key).filter(|f| f.started_at >= not_before) {
-            self.aws.observer().snapshot_served(SnapshotSource::Joined);
-            fetch.need.raise(urgency);
-            return fetch.result.clone();
-        }
-        self.aws.observer().snapshot_served(SnapshotSource::Fetched);
-        let need = SharedPriority::new(urgency);
-        let fetch = Fetch {
-            started_at: Timestamp::now(),
-            result: self.start(key, caller.clone(), need.clone()),
-            need,
+        let result = {
+            let mut state = self.0.state.lock();
+            if let Some(snapshot) = self.0.cached(&key, not_before) {
+                self.0.aws.metrics().snapshot_served(SnapshotSource::Cached);
+                return Ok(snapshot);
+            }
+            if let Some(error) = state.throttled(&key) {
+                return Err(error);
+            }
+            match state.in_flight.get(&key) {
+                Some(fetch) if fetch.started_at >= not_before => {
+                    let metrics = self.0.aws.metrics();
+                    metrics.snapshot_served(SnapshotSource::Coalesced);
+                    fetch.priority.raise(priority);
+                    fetch.result.clone()
+                }
+                Some(_) | None => {
+                    let metrics = self.0.aws.metrics();
+                    metrics.snapshot_served(SnapshotSource::Fetched);
+                    state.start(&self.0, key, caller.clone(), priority)
+                }
+            }
         };
-        under_way.insert(key.clone(), fetch.clone());
-        fetch.result
+        result.await
     }
+}
 
-    /// A task of its own: it goes on when whoever asked first goes away.
+impl State {
+    /// Starts a fetch as a task of its own: it goes on when its callers are dropped.
     fn start(
-        &self,
-        key: &CacheKey,
+        &mut self,
+        cache: &Arc<Inner>,
+        key: CacheKey,
         caller: Caller,
-        need: SharedPriority,
-    ) -> Shared<BoxFuture<'static, Fetched>> {
-        let (aws, places) = (Arc::clone(&self.aws), Arc::clone(&self.places));
-        let bucket = self.rates.bucket(key);
-        let region = key.region().to_owned();
-        let task = tokio::spawn(async move {
-            let _under_way = UnderWay::begin(Arc::clone(aws.observer()));
-            // Before it takes a place: whom STS or its own rate lets wait delays nobody else.
-            let begun = Instant::now();
-            aws.ensure_credentials(&caller).await?;
-            let within = aws.limits().region_timeout.saturating_sub(begun.elapsed());
-            bucket.take(REQUESTS_PER_REFRESH, &need).await;
-            let begun = Instant::now();
-            let _place = places.pass(&need).await;
-            aws.observer()
-                .waited(&region, WaitReason::Place, begun.elapsed());
-            let pace = RequestBudget { bucket, need };
-            let discovered = aws.discover(&caller, &region, within, &pace).await;
-            discovered.map(Arc::new)
+        priority: Priority,
+    ) -> Shared<BoxFuture<'static, FetchResult>> {
+        self.fetches += 1;
+        let id = self.fetches;
+        let started_at = Timestamp::now();
+        let priority = SharedPriority::new(priority);
+        let task = tokio::spawn({
+            let (cache, key, priority) = (Arc::clone(cache), key.clone(), priority.clone());
+            async move {
+                let _in_flight = InFlight::new(&cache, key.clone(), id);
+                let result = cache.fetch(&key, &caller, priority).await.map(Arc::new);
+                match &result {
+                    Ok(snapshot) => cache.insert(key, snapshot),
+                    Err(error) => cache.state.lock().hold(key, error),
+                }
+                result
+            }
         });
         let result = async move {
             task.await.unwrap_or_else(|ended| {
@@ -179,13 +199,86 @@ impl SnapshotCache {
                 ))
             })
         };
-        result.boxed().shared()
+        let result = result.boxed().shared();
+        let fetch = Fetch {
+            id,
+            started_at,
+            priority,
+            result: result.clone(),
+        };
+        self.in_flight.insert(key, fetch);
+        result
     }
 
-    fn remember(&self, key: CacheKey, snapshot: &Arc<Snapshot>) {
-        let older = |known: Arc<Snapshot>| known.taken_at < snapshot.taken_at;
-        if self.known.get(&key).is_none_or(older) {
-            self.known.insert(key, Arc::clone(snapshot));
+    /// Holds back further fetches if AWS named a time before which it wants no request.
+    fn hold(&mut self, key: CacheKey, error: &AwsError) {
+        let now = Instant::now();
+        self.throttled.retain(|_, throttled| throttled.until > now);
+        let retry_after = error
+            .retry_after_seconds()
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
+        if let Some(retry_after) = retry_after {
+            let throttled = Throttled {
+                until: now + retry_after,
+                error: error.clone(),
+            };
+            self.throttled.insert(key, throttled);
         }
     }
+
+    /// The error of a region that must not be called yet, with the time that is left.
+    fn throttled(&self, key: &CacheKey) -> Option<AwsError> {
+        let throttled = self.throttled.get(key)?;
+        let left = throttled.until.checked_duration_since(Instant::now())?;
+        let seconds = i64::try_from(left.as_secs()).ok()?.saturating_add(1);
+        Some(throttled.error.clone().with_retry_after(Some(seconds)))
+    }
 }
+
+impl Inner {
+    /// A snapshot from before the clock was set back looks young for as long as that was: such a
+    /// snapshot, from the future, does not count.
+    fn cached(&self, key: &CacheKey, not_before: Timestamp) -> Option<Arc<Snapshot>> {
+        self.snapshots
+            .get(key)
+            .filter(|snapshot| (not_before..=Timestamp::now()).contains(&snapshot.taken_at))
+    }
+
+    fn insert(&self, key: CacheKey, snapshot: &Arc<Snapshot>) {
+        let is_newer = |cached: Arc<Snapshot>| cached.taken_at < snapshot.taken_at;
+        if self.snapshots.get(&key).is_none_or(is_newer) {
+            self.snapshots.insert(key, Arc::clone(snapshot));
+        }
+    }
+
+    async fn fetch(
+        &self,
+        key: &CacheKey,
+        caller: &Caller,
+        priority: SharedPriority,
+    ) -> Result<Snapshot, AwsError> {
+        // Before it holds a permit: a fetch that waits for STS or its own rate delays no other.
+        let start = Instant::now();
+        self.aws.ensure_credentials(caller).await?;
+        let timeout = self
+            .aws
+            .limits()
+            .region_timeout
+            .saturating_sub(start.elapsed());
+        let limiter = self.rate_limiters.get(key);
+        limiter.acquire(REQUESTS_PER_REFRESH, &priority).await;
+        let start = Instant::now();
+        let _permit = self.permits.acquire(&priority).await;
+        self.aws
+            .metrics()
+            .throttle_wait(key.region(), WaitReason::Concurrency, start.elapsed());
+        let budget = RequestBudget { limiter, priority };
+        self.aws
+            .discover(caller, key.region(), timeout, &budget)
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::api::MANAGER;
 use crate::aws::identity::{Caller, ExternalId, Role, RoleArn};
-use crate::aws::{Aws, Limits, NoCertificates, SnapshotCache};
+use crate::aws::{Aws, Limits, NoCertificatesError, SnapshotCache};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct AwsArgs {
@@ -25,11 +25,17 @@ pub(super) struct AwsArgs {
     region_timeout_seconds: u64,
 
     /// ARN of an IAM role to assume first. Default: ask with the credentials found.
-    #[arg(long, env = "ROLE_ARN", value_name = "ARN", value_parser = RoleArn::parse)]
+    #[arg(long, env = "ROLE_ARN", value_name = "ARN")]
     role_arn: Option<RoleArn>,
 
     /// External id that the role's trust policy asks for.
-    #[arg(long, env = "EXTERNAL_ID", hide_env_values = true, value_name = "ID", requires = "role_arn", value_parser = ExternalId::parse)]
+    #[arg(
+        long,
+        env = "EXTERNAL_ID",
+        hide_env_values = true,
+        value_name = "ID",
+        requires = "role_arn"
+    )]
     external_id: Option<ExternalId>,
 }
 
@@ -48,7 +54,7 @@ impl AwsArgs {
         }
     }
 
-    pub(super) async fn snapshots(&self) -> Result<SnapshotCache, NoCertificates> {
+    pub(super) async fn snapshots(&self) -> Result<SnapshotCache, NoCertificatesError> {
         let limits = Limits {
             region_timeout: Duration::from_secs(self.region_timeout_seconds),
             concurrent_regions: usize::from(self.concurrent_regions),

@@ -10,7 +10,7 @@ use super::output::{Outcome, note};
 use super::page::About;
 use super::progress::Progress;
 use super::selectors::Selectors;
-use crate::aws::{AwsError, NoCertificates};
+use crate::aws::{AwsError, NoCertificatesError};
 use crate::bedrock::selection::Selection;
 use crate::discovery::{Discovery, discover};
 use crate::publication::render::{RenderError, region_files};
@@ -43,7 +43,7 @@ pub(super) enum DiscoverError {
     #[error("the async runtime cannot be started: {0}")]
     Runtime(#[source] io::Error),
     #[error("{0}")]
-    NoCertificates(#[from] NoCertificates),
+    NoCertificates(#[from] NoCertificatesError),
     #[error(transparent)]
     Regions(#[from] AwsError),
     #[error("no region answered")]

@@ -11,7 +11,7 @@ use super::cluster::{ClusterArgs, NoCluster};
 use super::mapping;
 use super::output::{Outcome, PrintError, note, print, print_yaml, printable};
 use crate::api::{ErrorCode, InferenceProfilesSpec, ModelsSpec, RegionState};
-use crate::aws::NoCertificates;
+use crate::aws::NoCertificatesError;
 use crate::bedrock::resolve::{Resolution, ResolveError, resolve};
 use crate::bedrock::selection::Selection;
 use crate::discovery::discover;
@@ -79,7 +79,7 @@ pub(super) enum ResolveCommandError {
     #[error("nothing is published of {region}: {why}")]
     NotPublished { region: String, why: String },
     #[error("{0}")]
-    NoCertificates(#[from] NoCertificates),
+    NoCertificates(#[from] NoCertificatesError),
     #[error("{0}")]
     Live(String),
     #[error("{0}")]

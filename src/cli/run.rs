@@ -18,7 +18,7 @@ use super::cluster::proxied_as_wanted;
 use super::output::Outcome;
 use crate::api::MANAGER;
 use crate::aws::role_rules::RoleRule;
-use crate::aws::{Aws, Limits, NoCertificates, SnapshotCache};
+use crate::aws::{Aws, Limits, NoCertificatesError, SnapshotCache};
 use crate::kubernetes::{self, SelectorError};
 use crate::leader::LeadershipLost;
 use crate::ops::admin::{self, AdminServer, BindError, Health};
@@ -125,7 +125,7 @@ pub(super) enum RunError {
     #[error("no cluster: {0}; set KUBECONFIG, or run inside a cluster with a service account")]
     NoCluster(#[source] InferConfigError),
     #[error("{0}")]
-    NoCertificates(#[from] NoCertificates),
+    NoCertificates(#[from] NoCertificatesError),
     #[error("no client for the cluster: {0}")]
     NoClient(#[source] kube::Error),
     #[error("{0}")]

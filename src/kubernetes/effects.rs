@@ -114,7 +114,7 @@ pub(super) async fn reconcile(
     let world = ClusterEffects {
         resource: &resource,
         uid: &uid,
-        caller: Caller::of_resource(
+        caller: Caller::from_resource(
             &identity.unwrap_or_default(),
             &resource.namespace().unwrap_or_default(),
             &resource.name_any(),

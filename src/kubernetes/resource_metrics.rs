@@ -31,31 +31,29 @@ pub(super) struct ResourceCollector {
 }
 
 impl AwsMetrics for Metrics {
-    fn requested(&self, region: &str, operation: &str, code: &'static str, took: Duration) {
-        self.requested(region, operation, code, took);
+    fn request_finished(
+        &self,
+        region: &str,
+        operation: &str,
+        code: &'static str,
+        duration: Duration,
+    ) {
+        self.requested(region, operation, code, duration);
     }
 
-    fn waited(&self, region: &str, by: WaitReason, took: Duration) {
-        let reason = match by {
-            WaitReason::Rate => "Rate",
-            WaitReason::Place => "Place",
-        };
-        self.waited(region, reason, took);
+    fn throttle_wait(&self, region: &str, reason: WaitReason, duration: Duration) {
+        self.waited(region, reason.as_str(), duration);
     }
 
     fn snapshot_served(&self, source: SnapshotSource) {
-        self.snapshot_served(match source {
-            SnapshotSource::Known => "Known",
-            SnapshotSource::Joined => "Joined",
-            SnapshotSource::Fetched => "Fetched",
-        });
+        self.snapshot_served(source.as_str());
     }
 
-    fn fetch_began(&self) {
+    fn fetch_started(&self) {
         self.fetching(1);
     }
 
-    fn fetch_ended(&self) {
+    fn fetch_finished(&self) {
         self.fetching(-1);
     }
 }

@@ -214,12 +214,12 @@ impl Metrics {
         );
         registry.register(
             "aws_wait_duration_seconds",
-            "How long requests to Bedrock were held back, by what for: the Rate of the identity in the region, or a Place among the regions asked at once",
+            "How long requests to Bedrock waited, by reason: Rate (requests per second of the identity in the region) or Concurrency (regions fetched at once)",
             shared.waits.clone(),
         );
         registry.register(
             "snapshots",
-            "Answers of regions handed out, by where they came from: Known from before, Joined to a fetch under way, or Fetched",
+            "Snapshots of regions served, by source: Cached, Coalesced with a fetch in flight, or Fetched",
             shared.snapshots.clone(),
         );
         registry.register(

@@ -7,7 +7,7 @@ use crate::api::{
     MIN_REFRESH_INTERVAL,
 };
 
-use crate::aws::identity::{ExternalId, Identity, IdentityError, Role, RoleArn};
+use crate::aws::identity::{Identity, IdentityError, Role};
 use crate::bedrock::region::is_region;
 use crate::bedrock::selection::Selection;
 
@@ -85,9 +85,9 @@ fn identity(spec: &BedrockModelMapSpec) -> Result<Identity, IdentityError> {
     let Some(arn) = aws.role_arn else {
         return Ok(Identity::Own);
     };
-    let external_id = aws.external_id.as_deref().map(ExternalId::parse);
+    let external_id = aws.external_id.as_deref().map(str::parse);
     let role = Role {
-        arn: RoleArn::parse(&arn)?,
+        arn: arn.parse()?,
         external_id: external_id.transpose()?,
     };
     Ok(Identity::Role(role.into()))

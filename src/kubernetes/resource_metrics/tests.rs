@@ -238,8 +238,8 @@ fn documentation_names_every_metric() {
     metrics.refreshed("Due", Duration::ZERO);
     metrics.region_queried("us-east-1", "OK");
     metrics.requested("us-east-1", "ListFoundationModels", "OK", Duration::ZERO);
-    AwsMetrics::waited(metrics, "us-east-1", WaitReason::Rate, Duration::ZERO);
-    AwsMetrics::snapshot_served(metrics, SnapshotSource::Known);
+    AwsMetrics::throttle_wait(metrics, "us-east-1", WaitReason::Rate, Duration::ZERO);
+    AwsMetrics::snapshot_served(metrics, SnapshotSource::Cached);
     metrics.wrote(Write::Create, 1);
     let table = table(&scene.text());
     assert!(
