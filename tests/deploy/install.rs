@@ -5,7 +5,7 @@ use std::fs;
 use control_plane::ControlPlane;
 use serde_json::{Value, json};
 
-use crate::kubernetes::{Cluster, bedrock, eventually};
+use crate::cluster::{Cluster, bedrock, eventually};
 use crate::manifests::{NAME, chart, kustomize, objects, only};
 use crate::shell::Shell;
 use crate::tools::{CHART, ROOT, tool};

@@ -9,7 +9,7 @@ use control_plane::ControlPlane;
 use control_plane::image::{Copy, FinalStage};
 use kube::config::Kubeconfig;
 
-use crate::kubernetes::{Cluster, bedrock};
+use crate::cluster::{Cluster, bedrock};
 use crate::manifests::{NAME, chart, container, kustomize, objects};
 use crate::tools::{CHART, ROOT, run, tool};
 

@@ -8,7 +8,7 @@ use control_plane::ControlPlane;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 
-use crate::kubernetes::{Cluster, Operator, bedrock, eventually};
+use crate::cluster::{Cluster, Operator, bedrock, eventually};
 use crate::manifests::{NAME, chart_in, objects, only};
 
 /// Small ones.

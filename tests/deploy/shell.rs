@@ -12,7 +12,7 @@ use control_plane::{ControlPlane, Program};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::kubernetes::eventually;
+use crate::cluster::eventually;
 use crate::tools::{ROOT, tool};
 
 /// For a command. Much longer than any takes: a machine may be busy.

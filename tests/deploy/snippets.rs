@@ -5,7 +5,7 @@ use std::fs;
 use control_plane::{ControlPlane, binaries};
 use serde_json::{Value, json};
 
-use crate::kubernetes::Cluster;
+use crate::cluster::Cluster;
 use crate::manifests::{chart, objects, only};
 use crate::markdown::{Block, documents};
 use crate::tools::{ROOT, run};
