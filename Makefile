@@ -13,7 +13,7 @@ FUZZ_SECONDS ?= 300
 .DEFAULT_GOAL := help
 # One recipe after the other: cargo uses all cores already, and holds a lock.
 .NOTPARALLEL:
-.PHONY: help build demo test test-alerts test-dashboard test-otlp test-unit test-browser lint lint-features generate generate-chart verify-generated test-deploy test-image e2e deny bench comparison fetch-control-plane ci
+.PHONY: help build demo test test-alerts test-dashboard test-otlp test-unit test-browser lint lint-quick lint-features generate generate-chart verify-generated test-deploy test-image e2e deny bench comparison fetch-control-plane ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,15 +53,21 @@ test-dashboard: fetch-control-plane ## Run each query of the dashboard (needs Pr
 test-otlp: fetch-control-plane ## Test the traces, which are a feature of their own
 	$(CARGO) test -p bedrock-model-map --locked --features otlp --test integration traces
 
-test-unit: ## Run the tests that need no control plane
-	$(CARGO) test --workspace --exclude control-plane --lib --bins --locked
+test-unit: ## Run the tests that need no control plane, and check the structure of src
+	$(CARGO) test --workspace --exclude control-plane --lib --bins --test structure --locked
 
 test-browser: build ## Open the HTML page in a real browser (needs Node.js and Chromium)
 	tests/browser/run.sh $(BIN)
 
+lint-quick: ## Check the format, and lint the library
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --lib --locked -- -D warnings
+
+# Not all targets have the tests of `make test-deploy`.
 lint: ## Check format, lints, generated files and documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy -p bedrock-model-map --test deploy --locked -- -D warnings
 	@$(MAKE) --no-print-directory lint-features
 	@$(MAKE) --no-print-directory verify-generated
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
