@@ -8,6 +8,7 @@ use crate::api::{AttemptError, BedrockModelMapStatus, ErrorCode};
 use crate::bedrock::diff::{Change, ChangeKind, Changes, summary};
 use crate::bedrock::lifecycle::LEGACY;
 use crate::reconcile::status::conditions::{is_failing, stalled_reason};
+use crate::text::printable;
 
 /// The longest note: the Kubernetes API takes 1,024 bytes.
 pub const MAX_NOTE_BYTES: usize = 1000;
@@ -36,14 +37,16 @@ pub struct Event {
 
 impl Event {
     fn normal(reason: &str, note: impl Into<String>) -> Self {
-        Self::new(false, reason, note.into())
+        Self::new(false, reason, &note.into())
     }
 
     fn warning(reason: &str, note: impl Into<String>) -> Self {
-        Self::new(true, reason, note.into())
+        Self::new(true, reason, &note.into())
     }
 
-    fn new(warning: bool, reason: &str, mut note: String) -> Self {
+    /// Notes have ids of models, which come from AWS.
+    fn new(warning: bool, reason: &str, note: &str) -> Self {
+        let mut note = printable(note);
         if note.len() > MAX_NOTE_BYTES {
             note.truncate(note.floor_char_boundary(MAX_NOTE_BYTES - "…".len()));
             note.push('…');

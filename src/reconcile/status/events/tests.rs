@@ -296,3 +296,9 @@ fn note_keeps_its_bound() {
     assert!(events[0].note.len() <= MAX_NOTE_BYTES);
     assert!(events[0].note.ends_with("ä…"));
 }
+
+#[test]
+fn note_is_printable() {
+    let event = Event::warning("ModelsChanged", "evil\x1b[2J\u{9b}\u{202e} is new");
+    assert_eq!(event.note, "evil\u{fffd}[2J\u{fffd}\u{fffd} is new");
+}
