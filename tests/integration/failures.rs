@@ -11,6 +11,8 @@ use crate::support::{
     mapping_json,
 };
 
+/// Seconds.
+const RETRY_AFTER: u64 = 3;
 const REGIONS: [&str; 3] = ["ap-east-2", "eu-central-2", "us-west-1"];
 
 fn region<'a>(resource: &'a BedrockModelMap, region: &str) -> &'a RegionStatus {
@@ -24,7 +26,7 @@ fn code(resource: &BedrockModelMap, name: &str) -> Option<ErrorCode> {
 /// Each region's fault, the code in its status, and a part of what the user gets to read.
 fn faults() -> Vec<(&'static str, Fault, ErrorCode, &'static str)> {
     let throttled = Fault::Throttling {
-        retry_after: Some(120),
+        retry_after: Some(RETRY_AFTER),
     };
     vec![
         (
@@ -137,7 +139,10 @@ async fn fault_is_reported_and_leaves_other_regions_fresh() {
         assert_eq!(status.state, expected, "{fault:?}");
     }
     let throttled = region(&resource, "us-west-2").error.as_ref().unwrap();
-    assert_eq!(throttled.retry_after_seconds, Some(120));
+    assert_eq!(
+        throttled.retry_after_seconds,
+        i64::try_from(RETRY_AFTER).ok()
+    );
 
     let catalog = fixture.simulator.catalog();
     let mapping = fixture.config_map("claude-mapping").await;
@@ -154,8 +159,9 @@ async fn fault_is_reported_and_leaves_other_regions_fresh() {
         "{message}"
     );
 
-    // All of them mend.
+    // All recover; the throttled one is not called before its time.
     fixture.simulator.faults().clear();
+    tokio::time::sleep(std::time::Duration::from_secs(RETRY_AFTER)).await;
     fixture.refresh("claude", "1").await;
     let resource = fixture.sound("claude").await;
     assert_eq!(condition(&resource, "Degraded")[0], "False");
