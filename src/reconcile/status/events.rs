@@ -210,7 +210,7 @@ fn changed(changes: &Changes, new_spec: bool) -> Vec<Event> {
     let events = kinds.filter_map(|kind: &[Change]| {
         let warning = !new_spec && kind.iter().any(|change| takes_away(&change.what));
         let reason = change_reason(&kind.first()?.what);
-        Some(Event::new(warning, reason, summary(kind, MAX_NOTE_BYTES)))
+        Some(Event::new(warning, reason, &summary(kind, MAX_NOTE_BYTES)))
     });
     events.collect()
 }
