@@ -1,5 +1,5 @@
-//! Keeps in a Kubernetes cluster which Amazon Bedrock models exist in which region, and through
-//! which inference profile each is invoked.
+//! Discovers which Amazon Bedrock models each AWS region offers and which inference profile invokes
+//! them, and publishes the result as ConfigMaps.
 //!
 //! As a library the crate reads what the operator publishes. Without any feature that is a mounted
 //! ConfigMap ([`reader::MountedMap`]), and the decisions as functions over plain values
@@ -26,7 +26,7 @@
 //!
 //! With `cluster` or `aws` the program that uses the crate chooses the version of `k8s-openapi`.
 //!
-//! `ARCHITECTURE.md` in the repository shows the way of the data through these modules.
+//! `ARCHITECTURE.md` in the repository describes the modules and the data flow.
 
 pub mod api;
 #[cfg(feature = "aws")]
