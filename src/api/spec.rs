@@ -48,7 +48,8 @@ pub struct BedrockModelMapSpec {
     /// AWS regions to discover, such as `us-east-1`: 1 to 64 unique names. Default: every region
     /// that is enabled for the account, which requires the permission `account:ListRegions`. GovCloud,
     /// the European Sovereign Cloud and the isolated partitions lack that API: there the resource
-    /// stalls with the reason `RegionsUnavailable` until the spec names regions.
+    /// stalls with the reason `RegionsUnavailable` until the spec names regions. A region of another
+    /// partition than the AWS identity's fails with `InvalidSpec`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 64),
