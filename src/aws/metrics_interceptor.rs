@@ -110,6 +110,7 @@ impl Intercept for MetricsInterceptor {
                 None => "NoResponse",
             };
         }
+        // Dropping the request reports it.
         cfg.interceptor_state().unset::<InFlightRequest>();
         Ok(())
     }

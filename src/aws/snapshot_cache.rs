@@ -28,7 +28,7 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// resource has the region any more.
 const MAX_AGE: Duration = Duration::from_hours(30 * 24);
 
-/// The longest time for which a `Retry-After` is heeded here; a resource's own schedule waits longer.
+/// The longest time for which `Retry-After` holds back fetches here; a resource's own schedule waits longer.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 type FetchResult = Result<Arc<Snapshot>, AwsError>;

@@ -29,8 +29,8 @@ fn model_requests(simulator: &Simulator) -> usize {
 #[tokio::test]
 async fn completed_fetch_is_cached_before_its_caller_resumes() {
     let (simulator, cache) = start().await;
-    let begun = Timestamp::now();
-    let get = || cache.get(&Caller::Own, REGION, begun, Priority::Routine);
+    let start = Timestamp::now();
+    let get = || cache.get(&Caller::Own, REGION, start, Priority::Routine);
     let mut first = get().boxed();
     assert!((&mut first).now_or_never().is_none());
     until_cached(&cache).await;
@@ -44,8 +44,8 @@ async fn completed_fetch_is_cached_before_its_caller_resumes() {
 #[tokio::test]
 async fn abandoned_fetch_is_cached_and_leaves_nothing_in_flight() {
     let (simulator, cache) = start().await;
-    let begun = Timestamp::now();
-    let get = || cache.get(&Caller::Own, REGION, begun, Priority::Routine);
+    let start = Timestamp::now();
+    let get = || cache.get(&Caller::Own, REGION, start, Priority::Routine);
     assert!(get().now_or_never().is_none());
     until_cached(&cache).await;
 
