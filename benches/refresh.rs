@@ -22,7 +22,9 @@ use bedrock_model_map::aws::identity::Caller;
 use bedrock_model_map::aws::priority::Priority;
 use bedrock_model_map::aws::{Aws, Limits, SnapshotCache};
 use bedrock_model_map::bedrock::association::associate;
-use bedrock_model_map::bedrock::catalog::{FoundationModel, InferenceProfile, Snapshot};
+use bedrock_model_map::bedrock::catalog::Snapshot;
+use bedrock_model_map::bedrock::model::ModelSummary;
+use bedrock_model_map::bedrock::profile::ProfileSummary;
 use bedrock_model_map::bedrock::selection::Selection;
 use bedrock_simulator::{Catalog, Delay, Fault, FaultRule, Simulator};
 use control_plane::ControlPlane;
@@ -91,8 +93,8 @@ fn line(what: &str, times: &mut [Duration]) -> Duration {
 
 /// Association of us-east-1, and the nested loops it replaces.
 fn association(catalog: &Catalog) {
-    let models: Vec<_> = items(catalog.models("us-east-1"), FoundationModel::from_answer);
-    let profiles: Vec<_> = items(catalog.profiles("us-east-1"), InferenceProfile::from_answer);
+    let models: Vec<_> = items(catalog.models("us-east-1"), ModelSummary::from_response);
+    let profiles: Vec<_> = items(catalog.profiles("us-east-1"), ProfileSummary::from_response);
     let snapshot = Snapshot {
         models,
         profiles,

@@ -9,7 +9,7 @@ use bedrock_model_map::bedrock::response::{models, profiles_page};
 use bedrock_model_map::bedrock::selection::Selection;
 use bedrock_model_map::publication::content::{RegionContent, mapping_json};
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// The input: an answer of `ListFoundationModels`, and pages of `ListInferenceProfiles`, with a
 /// byte 0 between, which no JSON has.
@@ -29,7 +29,7 @@ pub fn holds(input: &[u8]) {
     let catalog = associate(&snapshot, &everything);
     let (associations, profiles) = (catalog.associations, catalog.profiles);
     assert!(profiles + catalog.orphan_profiles <= snapshot.profiles.len());
-    let content = RegionContent::of(catalog).unwrap();
+    let content = RegionContent::from_catalog(catalog).unwrap();
     assert!(content.models.len() <= snapshot.models.len());
     let ids = content.profile_ids();
     assert_eq!(ids.values().map(Vec::len).sum::<usize>(), associations);
@@ -57,13 +57,10 @@ fn is_read_back(content: &RegionContent) {
 
 fn what_to_invoke_was_answered(content: &RegionContent) {
     for (id, facts) in content.facts() {
-        let model: &Map<String, Value> = &content.models[&id];
         let Some(with) = facts.invoke_with else {
             continue;
         };
-        let embedded = model.get("referencedByInstanceProfiles");
-        let mut embedded = embedded.and_then(Value::as_array).into_iter().flatten();
-        let is_profile = embedded.any(|p| p["inferenceProfileId"] == with.as_str());
+        let is_profile = content.models[&id].profile_ids().any(|id| id == with);
         assert!(with == id || is_profile, "{with:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! Globs and region names of a spec.
 
 use bedrock_model_map::api::{InferenceProfilesSpec, ModelsSpec};
-use bedrock_model_map::bedrock::catalog::FoundationModel;
+use bedrock_model_map::bedrock::model::ModelSummary;
 use bedrock_model_map::bedrock::region::is_region;
 use bedrock_model_map::bedrock::selection::Selection;
 use serde_json::json;
@@ -27,7 +27,7 @@ pub fn holds(input: &[u8]) {
 
 fn matches_as_naively(glob: &str, id: &str) {
     let item = json!({"modelId": id});
-    let Ok(model) = FoundationModel::from_answer(0, item) else {
+    let Ok(model) = ModelSummary::from_response(0, item) else {
         return;
     };
     let keeps = |models: ModelsSpec| {

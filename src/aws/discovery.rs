@@ -17,7 +17,9 @@ use super::error::{AwsError, reason};
 use super::rate_limit::RequestBudget;
 use super::response_body::RawResponse;
 use crate::aws::identity::Caller;
-use crate::bedrock::catalog::{FoundationModel, InferenceProfile, Snapshot};
+use crate::bedrock::catalog::Snapshot;
+use crate::bedrock::model::ModelSummary;
+use crate::bedrock::profile::ProfileSummary;
 use crate::bedrock::response;
 
 /// Items of a page: the API's maximum.
@@ -84,7 +86,7 @@ struct ListResponse<T> {
 
 impl ListRequest<'_> {
     /// `ListFoundationModels` has no pages.
-    async fn models(self) -> Result<ListResponse<FoundationModel>, AwsError> {
+    async fn models(self) -> Result<ListResponse<ModelSummary>, AwsError> {
         let raw = RawResponse::default();
         let request = self.client.list_foundation_models().customize();
         self.send(request.interceptor(raw.clone()).send()).await?;
@@ -99,7 +101,7 @@ impl ListRequest<'_> {
     async fn profiles(
         mut self,
         profile_type: InferenceProfileType,
-    ) -> Result<ListResponse<InferenceProfile>, AwsError> {
+    ) -> Result<ListResponse<ProfileSummary<'static>>, AwsError> {
         let call = self.call;
         let mut list = ListResponse {
             items: Vec::new(),

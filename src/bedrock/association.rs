@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use serde_json::{Map, Value};
-
-use crate::bedrock::catalog::{FoundationModel, REFERENCED_BY, Snapshot};
+use crate::bedrock::catalog::Snapshot;
+use crate::bedrock::model::{ModelSummary, Models};
+use crate::bedrock::profile::ProfileSummary;
 use crate::bedrock::selection::Selection;
 
 /// The models of a region that a spec asks for, each with the profiles that reference it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RegionCatalog {
     /// The model summaries by model id, profiles embedded.
-    pub models: BTreeMap<String, Map<String, Value>>,
+    pub models: Models,
     /// Profiles that at least one of the models embeds.
     pub profiles: usize,
     /// Profiles embedded, counted once for each model.
@@ -27,8 +27,10 @@ pub struct RegionCatalog {
 ///
 /// ```
 /// use bedrock_model_map::bedrock::association::associate;
-/// use bedrock_model_map::bedrock::catalog::{FoundationModel, InferenceProfile, Snapshot};
+/// use bedrock_model_map::bedrock::catalog::Snapshot;
 /// use bedrock_model_map::bedrock::invocation::facts;
+/// use bedrock_model_map::bedrock::model::ModelSummary;
+/// use bedrock_model_map::bedrock::profile::ProfileSummary;
 /// use bedrock_model_map::bedrock::selection::Selection;
 /// use serde_json::json;
 ///
@@ -45,8 +47,8 @@ pub struct RegionCatalog {
 ///     "models": [{"modelArn": "arn:aws:bedrock:us-west-2::foundation-model/a.model-v1:0"}],
 /// });
 /// let snapshot = Snapshot {
-///     models: vec![FoundationModel::from_answer(0, model)?],
-///     profiles: vec![InferenceProfile::from_answer(0, profile)?],
+///     models: vec![ModelSummary::from_response(0, model)?],
+///     profiles: vec![ProfileSummary::from_response(0, profile)?],
 ///     taken_at: jiff::Timestamp::now(),
 ///     bytes: 0,
 /// };
@@ -58,66 +60,63 @@ pub struct RegionCatalog {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn associate(snapshot: &Snapshot, selection: &Selection) -> RegionCatalog {
-    let listed: HashSet<&str> = snapshot.models.iter().map(FoundationModel::id).collect();
-    let mut kept: HashMap<&str, Kept<'_>> = HashMap::new();
-    let models = snapshot.models.iter();
-    for model in models.filter(|m| selection.keeps_model(m)) {
-        kept.insert(model.id(), Kept::without_profiles(model));
-    }
+    let listed: HashSet<&str> = snapshot.models.iter().map(ModelSummary::id).collect();
+    let mut selected: HashMap<&str, SelectedModel<'_>> = snapshot
+        .models
+        .iter()
+        .filter(|model| selection.keeps_model(model))
+        .map(|model| (model.id(), SelectedModel::new(model)))
+        .collect();
 
     let mut embedded: HashSet<&str> = HashSet::new();
     let mut orphans: HashSet<&str> = HashSet::new();
-    let profiles = snapshot.profiles.iter();
-    for profile in profiles.filter(|p| selection.keeps_profile(p)) {
-        let mut orphan = true;
+    for profile in snapshot
+        .profiles
+        .iter()
+        .filter(|profile| selection.keeps_profile(profile))
+    {
+        let mut is_orphan = true;
         for model_id in profile.model_ids() {
-            orphan &= !listed.contains(model_id);
-            if let Some(kept) = kept.get_mut(model_id) {
-                kept.profiles
-                    .entry(profile.id())
-                    .or_insert(profile.summary());
+            is_orphan &= !listed.contains(model_id);
+            if let Some(model) = selected.get_mut(model_id) {
+                model.profiles.entry(profile.id()).or_insert(profile);
                 embedded.insert(profile.id());
             }
         }
-        if orphan {
+        if is_orphan {
             orphans.insert(profile.id());
         }
     }
 
-    let associations = kept.values().map(|kept| kept.profiles.len()).sum();
     RegionCatalog {
         profiles: embedded.len(),
-        associations,
+        associations: selected.values().map(|model| model.profiles.len()).sum(),
         orphan_profiles: orphans.len(),
-        models: kept
+        models: selected
             .into_iter()
-            .map(|(id, kept)| (id.to_owned(), kept.embedded()))
+            .map(|(id, model)| (id.to_owned(), model.embed()))
             .collect(),
     }
 }
 
-/// A model on its way into the catalog.
-struct Kept<'a> {
-    summary: &'a Map<String, Value>,
-    /// By id.
-    profiles: BTreeMap<&'a str, &'a Map<String, Value>>,
+struct SelectedModel<'a> {
+    summary: &'a ModelSummary,
+    /// By ID, so that they are embedded in this order.
+    profiles: BTreeMap<&'a str, &'a ProfileSummary<'static>>,
 }
 
-impl<'a> Kept<'a> {
-    fn without_profiles(model: &'a FoundationModel) -> Self {
+impl<'a> SelectedModel<'a> {
+    fn new(summary: &'a ModelSummary) -> Self {
         Self {
-            summary: model.summary(),
+            summary,
             profiles: BTreeMap::new(),
         }
     }
 
-    fn embedded(self) -> Map<String, Value> {
-        let mut model = self.summary.clone();
-        if !self.profiles.is_empty() {
-            let profiles = self.profiles.into_values().cloned().map(Value::Object);
-            model.insert(REFERENCED_BY.to_owned(), profiles.collect());
-        }
-        model
+    fn embed(self) -> ModelSummary {
+        self.summary
+            .clone()
+            .with_profiles(self.profiles.into_values())
     }
 }
 

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use crate::bedrock::catalog::{REFERENCED_BY, text};
 use crate::bedrock::invocation;
-use crate::bedrock::resolve::Models;
+use crate::bedrock::lifecycle::Lifecycle;
+use crate::bedrock::model::{ModelSummary, Models};
 
 /// How many regions a line names before it only counts.
 const NAMED_IN_LINE: usize = 5;
@@ -82,33 +81,6 @@ pub enum ChangeKind {
     },
 }
 
-/// What AWS says of a model's life.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Lifecycle {
-    /// `ACTIVE` or `LEGACY`; as AWS gave it, empty where it gave none.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub status: String,
-    /// When calls begin to fail, RFC 3339; empty where no time is set.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub end_of_life_time: String,
-}
-
-impl Lifecycle {
-    /// Of a model's summary.
-    pub fn of(summary: &Map<String, Value>) -> Self {
-        let lifecycle = summary.get("modelLifecycle");
-        let field = |key| {
-            let value = lifecycle.and_then(|lifecycle| lifecycle.get(key));
-            value.map_or("", text).to_owned()
-        };
-        Self {
-            status: field("status"),
-            end_of_life_time: field("endOfLifeTime"),
-        }
-    }
-}
-
 /// What changed from one mapping to another, each given as the models of its regions.
 pub fn changes(before: &BTreeMap<&str, &Models>, after: &BTreeMap<&str, &Models>) -> Changes {
     let regions: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
@@ -162,7 +134,7 @@ fn of_models(before: &Models, after: &Models) -> Vec<ChangeKind> {
         let Some(summary_before) = before.get(model) else {
             continue;
         };
-        let (was, is) = (Lifecycle::of(summary_before), Lifecycle::of(summary));
+        let (was, is) = (summary_before.lifecycle(), summary.lifecycle());
         if was != is {
             found.push(ChangeKind::LifecycleChanged {
                 model: model.clone(),
@@ -182,7 +154,7 @@ fn of_models(before: &Models, after: &Models) -> Vec<ChangeKind> {
             });
         }
     }
-    let (was, is) = (profiles(before), profiles(after));
+    let (was, is) = (embedded_profiles(before), embedded_profiles(after));
     let removed = was.difference(&is).map(|p| (*p).to_owned());
     found.extend(removed.map(|profile| ChangeKind::ProfileRemoved { profile }));
     let added = is.difference(&was).map(|p| (*p).to_owned());
@@ -197,13 +169,10 @@ fn without<'a>(
     models.filter(|id| !others.contains_key(*id)).cloned()
 }
 
-/// The ids of the inference profiles that the models embed.
-fn profiles(models: &Models) -> BTreeSet<&str> {
-    let embedded = models.values().filter_map(|m| m.get(REFERENCED_BY));
-    embedded
-        .filter_map(Value::as_array)
-        .flatten()
-        .filter_map(|profile| profile.get("inferenceProfileId")?.as_str())
+fn embedded_profiles(models: &Models) -> BTreeSet<&str> {
+    models
+        .values()
+        .flat_map(ModelSummary::profile_ids)
         .collect()
 }
 
@@ -275,20 +244,6 @@ impl fmt::Display for Change {
                 let (was, is) = (id(before), id(after));
                 write!(f, "{model} is invoked with {is}, was {was}, in {regions}")
             }
-        }
-    }
-}
-
-impl fmt::Display for Lifecycle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.status.as_str() {
-            "" => f.write_str("of unknown lifecycle")?,
-            status => f.write_str(status)?,
-        }
-        // The day is enough for people.
-        match self.end_of_life_time.split('T').next() {
-            Some(day) if !day.is_empty() => write!(f, " until {day}"),
-            Some(_) | None => Ok(()),
         }
     }
 }

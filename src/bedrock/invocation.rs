@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use crate::api::ProfileType;
-use crate::bedrock::catalog::{REFERENCED_BY, model_arn, text};
+use crate::bedrock::model::{ModelSummary, Models};
+use crate::bedrock::profile::{ProfileSummary, is_active, is_system_defined};
 
 /// The geography of a profile that routes to any commercial region.
 const GLOBAL: &str = "global";
+/// The inference type of a model that its own ID invokes.
+const ON_DEMAND: &str = "ON_DEMAND";
 /// The region of an ARN that names none.
 const ANY_REGION: &str = "*";
 
@@ -49,37 +50,42 @@ pub struct ProfileFacts {
 }
 
 impl ProfileFacts {
-    fn of(profile: &Value) -> Option<Self> {
-        let field = |key| profile.get(key).map_or("", text).to_owned();
-        let id = field("inferenceProfileId");
-        let profile_type = field("type");
-        let geography = (profile_type == ProfileType::SystemDefined.as_str())
-            .then(|| {
-                id.split_once('.')
-                    .map(|(geography, _)| geography.to_owned())
-            })
-            .flatten();
-        let models = profile.get("models").and_then(Value::as_array);
-        let regions: BTreeSet<&str> = models
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| arn_region(model_arn(entry)))
-            .collect();
+    fn new(profile: &ProfileSummary<'_>) -> Option<Self> {
+        let (id, profile_type) = (profile.id(), profile.profile_type());
+        let geography = id
+            .split_once('.')
+            .map(|(geography, _)| geography.to_owned())
+            .filter(|_| is_system_defined(profile_type));
+        let regions: BTreeSet<&str> = profile.model_arns().filter_map(arn_region).collect();
         (!id.is_empty()).then(|| Self {
-            status: field("status"),
-            destination_regions: regions.into_iter().map(str::to_owned).collect(),
-            id,
-            profile_type,
+            id: id.to_owned(),
+            profile_type: profile_type.to_owned(),
+            status: profile.status().to_owned(),
             geography,
+            destination_regions: regions.into_iter().map(str::to_owned).collect(),
         })
     }
 
-    fn is_application(&self) -> bool {
-        self.profile_type != ProfileType::SystemDefined.as_str()
+    /// Whether Bedrock defines the profile. The account's users created any other one.
+    pub fn is_system_defined(&self) -> bool {
+        is_system_defined(&self.profile_type)
     }
 
-    fn is_global(&self) -> bool {
+    /// Whether the profile can be invoked.
+    pub fn is_active(&self) -> bool {
+        is_active(&self.status)
+    }
+
+    /// Whether the profile routes to regions of every geography.
+    pub fn is_global(&self) -> bool {
         self.geography.as_deref() == Some(GLOBAL)
+    }
+
+    /// Whether one of the profile's ARNs names no region.
+    pub fn routes_to_any_region(&self) -> bool {
+        self.destination_regions
+            .iter()
+            .any(|region| region == ANY_REGION)
     }
 }
 
@@ -99,45 +105,45 @@ fn arn_region(arn: &str) -> Option<&str> {
 }
 
 /// How each of the models is invoked from their region.
-pub fn facts(models: &BTreeMap<String, Map<String, Value>>) -> BTreeMap<String, InvocationFacts> {
-    let models = models.iter();
+pub fn facts(models: &Models) -> BTreeMap<String, InvocationFacts> {
     models
-        .map(|(id, summary)| (id.clone(), model_facts(id, summary)))
+        .iter()
+        .map(|(id, model)| (id.clone(), InvocationFacts::new(id, model)))
         .collect()
 }
 
-/// How the model of this id is invoked from its region.
-pub fn model_facts(id: &str, summary: &Map<String, Value>) -> InvocationFacts {
-    let list = |key| {
-        summary
-            .get(key)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-    };
-    let on_demand = list("inferenceTypesSupported").any(|t| text(t) == "ON_DEMAND");
-    let mut profiles: Vec<_> = list(REFERENCED_BY).filter_map(ProfileFacts::of).collect();
-    profiles.sort_by(|a, b| {
-        let key = |p: &ProfileFacts| (p.is_application(), p.is_global());
-        key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id))
-    });
-    let invoke_with = if on_demand {
-        Some(id.to_owned())
-    } else {
-        let usable = |p: &&ProfileFacts| !p.is_application() && p.status == "ACTIVE";
-        profiles.iter().find(usable).map(|p| p.id.clone())
-    };
-    InvocationFacts {
-        on_demand,
-        requires_inference_profile: !on_demand && !profiles.is_empty(),
-        invoke_with,
-        profiles,
+impl InvocationFacts {
+    /// How the model of this ID is invoked from its region.
+    pub fn new(id: &str, model: &ModelSummary) -> Self {
+        let on_demand = model.inference_types().any(|name| name == ON_DEMAND);
+        let mut profiles: Vec<_> = model
+            .profiles()
+            .filter_map(|profile| ProfileFacts::new(&profile))
+            .collect();
+        profiles.sort_by(|a, b| {
+            let key = |p: &ProfileFacts| (!p.is_system_defined(), p.is_global());
+            key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id))
+        });
+        let invoke_with = if on_demand {
+            Some(id.to_owned())
+        } else {
+            profiles
+                .iter()
+                .find(|p| p.is_system_defined() && p.is_active())
+                .map(|p| p.id.clone())
+        };
+        Self {
+            on_demand,
+            requires_inference_profile: !on_demand && !profiles.is_empty(),
+            invoke_with,
+            profiles,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -147,8 +153,9 @@ mod tests {
     }
 
     fn of(types: &Value, profiles: &[Value]) -> InvocationFacts {
-        let model = json!({"inferenceTypesSupported": types, REFERENCED_BY: profiles});
-        model_facts("m", model.as_object().unwrap())
+        let model =
+            json!({"inferenceTypesSupported": types, "referencedByInstanceProfiles": profiles});
+        InvocationFacts::new("m", &serde_json::from_value(model).unwrap())
     }
 
     #[test]

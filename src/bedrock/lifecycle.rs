@@ -1,39 +1,80 @@
-//! Which models are about to go.
+//! The lifecycle of models, and which models reach their end of life.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::bedrock::diff::Lifecycle;
-use crate::bedrock::resolve::Models;
+use crate::api::LifecycleStatus;
+use crate::bedrock::canonical::string;
+use crate::bedrock::model::Models;
 
-/// The status of a model that AWS is going to withdraw.
-pub const LEGACY: &str = "LEGACY";
+/// A model's lifecycle as AWS states it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Lifecycle {
+    /// `ACTIVE` or `LEGACY`, as AWS gives it; empty if AWS gives none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub status: String,
+    /// The time from which calls fail, RFC 3339; empty if AWS gives none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub end_of_life_time: String,
+}
 
-/// How many models are LEGACY, and when models come to their end.
+impl Lifecycle {
+    pub(super) fn from_fields(fields: &Map<String, Value>) -> Self {
+        Self {
+            status: string(fields, "status").to_owned(),
+            end_of_life_time: string(fields, "endOfLifeTime").to_owned(),
+        }
+    }
+
+    /// Whether AWS has announced the model's end of life.
+    pub fn is_legacy(&self) -> bool {
+        self.status == LifecycleStatus::Legacy.as_str()
+    }
+}
+
+impl fmt::Display for Lifecycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status.as_str() {
+            "" => f.write_str("of unknown lifecycle")?,
+            status => f.write_str(status)?,
+        }
+        // The day is precise enough for a line of text.
+        match self.end_of_life_time.split('T').next() {
+            Some(day) if !day.is_empty() => write!(f, " until {day}"),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// The number of LEGACY models, and the models' ends of life.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LifecycleSummary {
-    /// Models whose lifecycle status is LEGACY.
+    /// Number of models whose lifecycle status is `LEGACY`.
     pub legacy: usize,
-    /// When calls begin to fail, by model id; only of models that have such a time.
+    /// The time from which calls fail, by model ID. Models without such a time are absent.
     pub end_of_life: BTreeMap<String, Timestamp>,
 }
 
 impl LifecycleSummary {
-    /// Of a region's models.
-    pub fn of(models: &Models) -> Self {
-        let mut ends = Self::default();
-        for (id, summary) in models {
-            let lifecycle = Lifecycle::of(summary);
-            ends.legacy += usize::from(lifecycle.status == LEGACY);
+    /// Summarizes a region's models.
+    pub fn from_models(models: &Models) -> Self {
+        let mut summary = Self::default();
+        for (id, model) in models {
+            let lifecycle = model.lifecycle();
+            summary.legacy += usize::from(lifecycle.is_legacy());
             if let Ok(time) = lifecycle.end_of_life_time.parse() {
-                ends.end_of_life.insert(id.clone(), time);
+                summary.end_of_life.insert(id.clone(), time);
             }
         }
-        ends
+        summary
     }
 
-    /// With those of another region: of a model the earlier end.
+    /// Adds another region's models; a model in both regions keeps its earlier end of life.
     pub fn add(&mut self, other: &Self) {
         self.legacy += other.legacy;
         for (id, time) in &other.end_of_life {
@@ -50,15 +91,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ends_are_counted_over_regions_and_the_earlier_counts() {
+    fn legacy_models_add_up_and_earlier_end_of_life_wins() {
         let models = |lifecycles: &[(&str, serde_json::Value)]| {
-            let summary = |lifecycle| json!({"modelLifecycle": lifecycle}).as_object().cloned();
-            let models = lifecycles.iter();
-            models
-                .map(|(id, lifecycle)| ((*id).to_owned(), summary(lifecycle).unwrap()))
+            let model = |lifecycle| serde_json::from_value(json!({"modelLifecycle": lifecycle}));
+            lifecycles
+                .iter()
+                .map(|(id, lifecycle)| ((*id).to_owned(), model(lifecycle).unwrap()))
                 .collect::<Models>()
         };
-        let mut ends = LifecycleSummary::of(&models(&[
+        let mut summary = LifecycleSummary::from_models(&models(&[
             (
                 "a",
                 json!({"status": "LEGACY", "endOfLifeTime": "2027-03-22T08:00:00Z"}),
@@ -67,7 +108,7 @@ mod tests {
             ("c", json!({"status": "LEGACY"})),
             ("d", json!(7)),
         ]));
-        ends.add(&LifecycleSummary::of(&models(&[
+        summary.add(&LifecycleSummary::from_models(&models(&[
             (
                 "a",
                 json!({"status": "LEGACY", "endOfLifeTime": "2027-01-01T00:00:00Z"}),
@@ -77,12 +118,12 @@ mod tests {
                 json!({"status": "ACTIVE", "endOfLifeTime": "2028-01-01T00:00:00Z"}),
             ),
         ])));
-        let times: Vec<String> = ends
+        let times: Vec<String> = summary
             .end_of_life
             .iter()
             .map(|(id, time)| format!("{id} {time}"))
             .collect();
-        assert_eq!(ends.legacy, 3);
+        assert_eq!(summary.legacy, 3);
         assert_eq!(times, ["a 2027-01-01T00:00:00Z", "b 2028-01-01T00:00:00Z"]);
     }
 }

@@ -1,13 +1,18 @@
-//! What Bedrock answers and what follows from it. Nothing here knows Kubernetes, a clock, a file or
-//! the network, and nothing is async.
+//! Bedrock's responses and the facts derived from them, without Kubernetes, clock, file, network or
+//! async.
 
 pub mod association;
+mod canonical;
 pub mod catalog;
 pub mod diff;
 pub mod glob;
 pub mod invocation;
 pub mod lifecycle;
+pub mod model;
+pub mod profile;
 pub mod region;
 pub mod resolve;
 pub mod response;
 pub mod selection;
+
+pub use canonical::ItemError;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::bedrock::glob::Glob;
 use crate::bedrock::invocation::{self, InvocationFacts, ProfileFacts};
+use crate::bedrock::model::{ModelSummary, Models};
 
 mod nearest;
 mod route;
@@ -14,9 +15,6 @@ mod route;
 mod tests;
 
 pub use route::Route;
-
-/// The model summaries of a region by model id, profiles embedded.
-pub type Models = BTreeMap<String, Map<String, Value>>;
 
 /// A model that was asked for, and the id to pass for it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -129,7 +127,7 @@ pub fn invoke_with(
     model_id: &str,
 ) -> Result<String, ResolveError> {
     let summary = summary_of(regions, region, model_id)?;
-    let facts = invocation::model_facts(model_id, summary);
+    let facts = InvocationFacts::new(model_id, summary);
     resolution(region, model_id, summary, facts).id()
 }
 
@@ -140,7 +138,7 @@ pub fn invocation(
     model_id: &str,
 ) -> Result<InvocationFacts, ResolveError> {
     let summary = summary_of(regions, region, model_id)?;
-    Ok(invocation::model_facts(model_id, summary))
+    Ok(InvocationFacts::new(model_id, summary))
 }
 
 fn models_of<'m>(
@@ -158,7 +156,7 @@ fn summary_of<'m>(
     regions: &BTreeMap<&str, &'m Models>,
     region: &str,
     model_id: &str,
-) -> Result<&'m Map<String, Value>, ResolveError> {
+) -> Result<&'m ModelSummary, ResolveError> {
     let models = models_of(regions, region)?;
     let summary = models.get(model_id);
     summary.ok_or_else(|| unknown_model(regions, region, models, model_id))
@@ -196,10 +194,10 @@ impl Resolution {
 fn resolution(
     region: &str,
     id: &str,
-    summary: &Map<String, Value>,
+    summary: &ModelSummary,
     facts: InvocationFacts,
 ) -> Resolution {
-    let route = Route::of(summary, &facts);
+    let route = Route::new(summary, &facts);
     let profile = match &route {
         Route::Profile(profile) => Some(profile.clone()),
         Route::OnDemand
@@ -208,29 +206,25 @@ fn resolution(
         | Route::Provisioned
         | Route::Unstated => None,
     };
-    let lifecycle = summary.get("modelLifecycle").and_then(Value::as_object);
     Resolution {
         region: region.to_owned(),
         model_id: id.to_owned(),
-        model_name: model_name(summary).map(str::to_owned),
+        model_name: summary.name().map(str::to_owned),
         invoke_with: facts.invoke_with,
         on_demand: facts.on_demand,
         requires_inference_profile: facts.requires_inference_profile,
         profile,
-        lifecycle: lifecycle.cloned().unwrap_or_default(),
+        lifecycle: summary.lifecycle_fields().cloned().unwrap_or_default(),
         route,
     }
 }
 
-fn model_name(summary: &Map<String, Value>) -> Option<&str> {
-    summary.get("modelName").and_then(Value::as_str)
-}
-
-fn matching<'m>(models: &'m Models, wanted: &str) -> Vec<(&'m str, &'m Map<String, Value>)> {
+fn matching<'m>(models: &'m Models, wanted: &str) -> Vec<(&'m str, &'m ModelSummary)> {
     let keep = |is_meant: &dyn Fn(&str, &str) -> bool| -> Vec<_> {
-        let models = models.iter().map(|(id, summary)| (id.as_str(), summary));
         models
-            .filter(|(id, summary)| is_meant(id, model_name(summary).unwrap_or_default()))
+            .iter()
+            .map(|(id, summary)| (id.as_str(), summary))
+            .filter(|(id, summary)| is_meant(id, summary.name().unwrap_or_default()))
             .collect()
     };
     if wanted.contains(['*', '?']) {

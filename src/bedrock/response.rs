@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::bedrock::catalog::{FoundationModel, InferenceProfile, ItemError};
+use crate::bedrock::ItemError;
+use crate::bedrock::model::ModelSummary;
+use crate::bedrock::profile::ProfileSummary;
 
 /// Why an answer cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -22,28 +24,32 @@ pub enum ResponseError {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProfilesPage {
     /// In the order of the answer.
-    pub profiles: Vec<InferenceProfile>,
+    pub profiles: Vec<ProfileSummary<'static>>,
     /// Leads to the next page; None: this is the last.
     pub next_token: Option<String>,
 }
 
 /// The models of an answer of `ListFoundationModels`, which has no pages.
-pub fn models(body: &[u8]) -> Result<Vec<FoundationModel>, ResponseError> {
+pub fn models(body: &[u8]) -> Result<Vec<ModelSummary>, ResponseError> {
     let mut answer: Map<String, Value> = serde_json::from_slice(body)?;
-    let items = list(&mut answer, FoundationModel::LIST)?.into_iter();
-    let items = items.enumerate();
-    let models = items.map(|(index, item)| FoundationModel::from_answer(index, item));
-    Ok(models.collect::<Result<_, _>>()?)
+    let models = list(&mut answer, ModelSummary::LIST)?
+        .into_iter()
+        .enumerate()
+        .map(|(index, item)| ModelSummary::from_response(index, item))
+        .collect::<Result<_, _>>()?;
+    Ok(models)
 }
 
 /// An answer of `ListInferenceProfiles`.
 pub fn profiles_page(body: &[u8]) -> Result<ProfilesPage, ResponseError> {
     let mut answer: Map<String, Value> = serde_json::from_slice(body)?;
-    let items = list(&mut answer, InferenceProfile::LIST)?.into_iter();
-    let items = items.enumerate();
-    let profiles = items.map(|(index, item)| InferenceProfile::from_answer(index, item));
+    let profiles = list(&mut answer, ProfileSummary::LIST)?
+        .into_iter()
+        .enumerate()
+        .map(|(index, item)| ProfileSummary::from_response(index, item))
+        .collect::<Result<_, _>>()?;
     Ok(ProfilesPage {
-        profiles: profiles.collect::<Result<_, _>>()?,
+        profiles,
         next_token: match answer.remove("nextToken") {
             Some(Value::String(token)) if !token.is_empty() => Some(token),
             Some(_) | None => None,

@@ -1,10 +1,9 @@
 //! Which models and profiles of an answer a spec asks for.
 
-use serde_json::Value;
-
 use crate::api::{InferenceProfilesSpec, LifecycleStatus, ModelsSpec, ProfileType};
-use crate::bedrock::catalog::{FoundationModel, InferenceProfile, text};
 use crate::bedrock::glob::Globs;
+use crate::bedrock::model::ModelSummary;
+use crate::bedrock::profile::ProfileSummary;
 
 /// What a spec asks for, ready to be applied.
 #[derive(Clone, Debug)]
@@ -39,38 +38,38 @@ impl Selection {
     }
 
     /// Whether the model passes every filter.
-    pub fn keeps_model(&self, model: &FoundationModel) -> bool {
-        let id = model.id();
-        let field = |key| model.summary().get(key).map_or("", text);
-        let has_all = |key, wanted: &[String]| {
-            let values = model.summary().get(key).and_then(Value::as_array);
-            wanted
-                .iter()
-                .all(|w| values.is_some_and(|values| values.iter().any(|v| text(v) == w)))
-        };
-        let lifecycle = || {
-            let lifecycle = model.summary().get("modelLifecycle");
-            lifecycle.and_then(|l| l.get("status")).map_or("", text)
-        };
-        self.include.as_ref().is_none_or(|globs| globs.is_match(id))
-            && !self.exclude.is_match(id)
-            && (self.providers.is_empty()
-                || self
-                    .providers
-                    .iter()
-                    .any(|p| same_name(p, field("providerName"))))
-            && (self.lifecycle.is_empty()
-                || self.lifecycle.iter().any(|l| l.as_str() == lifecycle()))
-            && has_all("inputModalities", &self.input_modalities)
-            && has_all("outputModalities", &self.output_modalities)
+    pub fn keeps_model(&self, model: &ModelSummary) -> bool {
+        self.keeps_id(model.id())
+            && self.keeps_provider(model.provider())
+            && self.keeps_lifecycle(&model.lifecycle().status)
+            && has_all(&self.input_modalities, || model.input_modalities())
+            && has_all(&self.output_modalities, || model.output_modalities())
     }
 
-    /// Whether the profile is of a type asked for.
-    pub fn keeps_profile(&self, profile: &InferenceProfile) -> bool {
+    /// Whether the profile has a selected type.
+    pub fn keeps_profile(&self, profile: &ProfileSummary<'_>) -> bool {
         self.profile_types
             .as_ref()
             .is_none_or(|types| types.iter().any(|t| t.as_str() == profile.profile_type()))
     }
+
+    fn keeps_id(&self, id: &str) -> bool {
+        self.include.as_ref().is_none_or(|globs| globs.is_match(id)) && !self.exclude.is_match(id)
+    }
+
+    fn keeps_provider(&self, provider: &str) -> bool {
+        self.providers.is_empty() || self.providers.iter().any(|p| same_name(p, provider))
+    }
+
+    fn keeps_lifecycle(&self, status: &str) -> bool {
+        self.lifecycle.is_empty() || self.lifecycle.iter().any(|l| l.as_str() == status)
+    }
+}
+
+fn has_all<'m, I: Iterator<Item = &'m str>>(wanted: &[String], values: impl Fn() -> I) -> bool {
+    wanted
+        .iter()
+        .all(|wanted| values().any(|value| value == wanted))
 }
 
 fn same_name(a: &str, b: &str) -> bool {
@@ -83,8 +82,8 @@ mod tests {
 
     use super::*;
 
-    fn model(id: &str) -> FoundationModel {
-        FoundationModel::from_answer(
+    fn model(id: &str) -> ModelSummary {
+        ModelSummary::from_response(
             0,
             json!({
                 "modelId": id,
@@ -142,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_model_that_says_nothing_passes_no_filter_on_what_it_does_not_say() {
-        let bare = FoundationModel::from_answer(0, json!({"modelId": "x"})).unwrap();
+        let bare = ModelSummary::from_response(0, json!({"modelId": "x"})).unwrap();
         for spec in [
             json!({"providers": ["Anthropic"]}),
             json!({"lifecycle": ["ACTIVE"]}),
@@ -167,7 +166,7 @@ mod tests {
             let selection = Selection::new(&ModelsSpec::default(), &spec);
             let kept = ["SYSTEM_DEFINED", "APPLICATION", "BRAND_NEW"].map(|t| {
                 let item = json!({"inferenceProfileId": "p", "type": t});
-                selection.keeps_profile(&InferenceProfile::from_answer(0, item).unwrap())
+                selection.keeps_profile(&ProfileSummary::from_response(0, item).unwrap())
             });
             assert_eq!(kept, expected, "{types}");
         }

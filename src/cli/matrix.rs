@@ -55,7 +55,7 @@ fn columns(published: &ModelMap) -> Vec<Column> {
         let cells = models.iter().map(|&id| {
             let there = summaries.get(id).zip(facts.get(id));
             there.map_or(ABSENT.to_owned(), |(summary, facts)| {
-                printable(Route::of(summary, facts).short())
+                printable(Route::new(summary, facts).short())
             })
         });
         columns.push(std::iter::once(printable(name)).chain(cells).collect());

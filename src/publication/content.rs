@@ -6,12 +6,11 @@ use std::io::Read as _;
 use flate2::read::GzDecoder;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::api::RegionState;
 use crate::bedrock::association::RegionCatalog;
-use crate::bedrock::catalog::REFERENCED_BY;
 use crate::bedrock::invocation::{self, InvocationFacts};
+use crate::bedrock::model::Models;
 use crate::digest::sha256_hex;
 
 /// The models of a region.
@@ -56,18 +55,25 @@ pub struct RegionContent {
     /// SHA-256 of `models.json`, in hex.
     pub sha256: String,
     /// The models by id.
-    pub models: BTreeMap<String, Map<String, Value>>,
+    pub models: Models,
 }
 
 impl RegionContent {
     /// Renders the models of a catalog.
-    pub fn of(catalog: RegionCatalog) -> Result<Self, ContentError> {
-        let models_json = json(MODELS_JSON, &catalog.models)?;
-        Ok(Self {
+    pub fn from_catalog(catalog: RegionCatalog) -> Result<Self, ContentError> {
+        Ok(Self::new(
+            json(MODELS_JSON, &catalog.models)?,
+            catalog.models,
+        ))
+    }
+
+    /// Pairs models with their bytes.
+    pub(crate) fn new(models_json: String, models: Models) -> Self {
+        Self {
             sha256: sha256_hex(models_json.as_bytes()),
             models_json,
-            models: catalog.models,
-        })
+            models,
+        }
     }
 
     /// Takes back what was published, if it still is what was published.
@@ -80,17 +86,11 @@ impl RegionContent {
         })
     }
 
-    /// For each model the sorted ids of the profiles that reference it.
+    /// The sorted IDs of each model's embedded profiles.
     pub fn profile_ids(&self) -> BTreeMap<String, Vec<String>> {
-        let ids = |summary: &Map<String, Value>| {
-            let profiles = summary.get(REFERENCED_BY).and_then(Value::as_array);
-            let profiles = profiles.into_iter().flatten();
-            let ids = profiles.filter_map(|p| p.get("inferenceProfileId")?.as_str());
-            ids.map(str::to_owned).collect()
-        };
-        let models = self.models.iter();
-        models
-            .map(|(id, summary)| (id.clone(), ids(summary)))
+        self.models
+            .iter()
+            .map(|(id, model)| (id.clone(), model.profile_ids().map(str::to_owned).collect()))
             .collect()
     }
 

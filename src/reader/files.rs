@@ -6,8 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{ModelMap, RegionModels};
-use crate::bedrock::resolve::Models;
-use crate::digest::sha256_hex;
+use crate::bedrock::model::Models;
 use crate::publication::content::{
     ContentError, MAPPING_JSON, METADATA_JSON, MODELS_JSON, MappingMetadata, RegionContent,
     RegionMetadata, SCHEMA_VERSION, read_mapping_json,
@@ -84,13 +83,8 @@ fn region(json: &str, metadata: RegionMetadata) -> Result<ModelMap, FilesError> 
             what: format!("{} models, not {}", models.len(), metadata.models),
         });
     }
-    let content = RegionContent {
-        sha256: sha256_hex(json.as_bytes()),
-        models_json: json.to_owned(),
-        models,
-    };
     let published = RegionModels {
-        content,
+        content: RegionContent::new(json.to_owned(), models),
         state: metadata.state,
         stale_since: metadata.stale_since,
     };
@@ -118,13 +112,8 @@ fn merged(json: &str, mut metadata: MappingMetadata) -> Result<ModelMap, FilesEr
             file: MAPPING_JSON,
             source,
         })?;
-        let content = RegionContent {
-            sha256: sha256_hex(models_json.as_bytes()),
-            models_json,
-            models,
-        };
         let read = RegionModels {
-            content,
+            content: RegionContent::new(models_json, models),
             state: freshness.state,
             stale_since: freshness.stale_since,
         };

@@ -25,7 +25,8 @@ pub use watch::MappingWatch;
 
 use crate::api::RegionState;
 use crate::bedrock::invocation::InvocationFacts;
-use crate::bedrock::resolve::{self, Models, Resolution, ResolveError};
+use crate::bedrock::model::Models;
+use crate::bedrock::resolve::{self, Resolution, ResolveError};
 use crate::publication::content::{self, ContentError, RegionContent};
 
 /// What is published: the regions that have models.

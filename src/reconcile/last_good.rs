@@ -108,7 +108,7 @@ impl<'a, W: Effects> LastGood<'a, W> {
 
     fn remembered(&self, region: &str) -> Option<RegionContent> {
         let snapshot = self.world.last_snapshot(region)?;
-        RegionContent::of(associate(&snapshot, &self.settings.selection)).ok()
+        RegionContent::from_catalog(associate(&snapshot, &self.settings.selection)).ok()
     }
 
     async fn read_merged(&self) -> Result<MergedModels, W::Error> {

@@ -201,7 +201,7 @@ impl<W: Effects> RefreshContext<'_, W> {
         let target = DesiredConfigMap {
             name: name.to_owned(),
             content: Content::Region(region.to_owned()),
-            ends: LifecycleSummary::of(&content.models),
+            ends: LifecycleSummary::from_models(&content.models),
             files,
         };
         self.world.apply(&target, live).await

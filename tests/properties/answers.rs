@@ -2,7 +2,9 @@
 
 use bedrock_model_map::api::{InferenceProfilesSpec, ModelsSpec};
 use bedrock_model_map::bedrock::association::{RegionCatalog, associate};
-use bedrock_model_map::bedrock::catalog::{FoundationModel, InferenceProfile, Snapshot};
+use bedrock_model_map::bedrock::catalog::Snapshot;
+use bedrock_model_map::bedrock::model::ModelSummary;
+use bedrock_model_map::bedrock::profile::ProfileSummary;
 use bedrock_model_map::bedrock::selection::Selection;
 use jiff::Timestamp;
 use proptest::collection::{btree_map, vec};
@@ -54,10 +56,10 @@ impl Lists {
         let profiles = self.profiles.iter().cloned().enumerate();
         Snapshot {
             models: models
-                .map(|(index, item)| FoundationModel::from_answer(index, item).unwrap())
+                .map(|(index, item)| ModelSummary::from_response(index, item).unwrap())
                 .collect(),
             profiles: profiles
-                .map(|(index, item)| InferenceProfile::from_answer(index, item).unwrap())
+                .map(|(index, item)| ProfileSummary::from_response(index, item).unwrap())
                 .collect(),
             taken_at: Timestamp::UNIX_EPOCH,
             bytes: 0,

@@ -59,7 +59,7 @@ fn the_real_regions_are_those_of_the_naive_twin() {
             models: list("modelSummaries"),
             profiles: list("inferenceProfileSummaries"),
         };
-        let content = RegionContent::of(lists.catalog()).unwrap();
+        let content = RegionContent::from_catalog(lists.catalog()).unwrap();
         // The twin reads the made-up times only.
         let expected = twin::models_json(&lists);
         assert_eq!(
@@ -93,14 +93,14 @@ proptest! {
 
     #[test]
     fn the_bytes_are_those_of_the_naive_twin(lists in lists()) {
-        let content = RegionContent::of(lists.catalog()).unwrap();
+        let content = RegionContent::from_catalog(lists.catalog()).unwrap();
         prop_assert_eq!(content.models_json, twin::models_json(&lists));
     }
 
     #[test]
     fn the_counts_are_what_is_embedded(lists in lists()) {
         let catalog = lists.catalog();
-        let ids = RegionContent::of(catalog.clone()).unwrap().profile_ids();
+        let ids = RegionContent::from_catalog(catalog.clone()).unwrap().profile_ids();
         let embedded: Vec<&String> = ids.values().flatten().collect();
         prop_assert_eq!(catalog.associations, embedded.len());
         let distinct: BTreeSet<&String> = embedded.into_iter().collect();
@@ -115,7 +115,7 @@ proptest! {
         let (one, other) = (one.catalog(), other.catalog());
         let counts = [one.profiles, one.associations, one.orphan_profiles];
         prop_assert_eq!(counts, [other.profiles, other.associations, other.orphan_profiles]);
-        let (one, other) = (RegionContent::of(one).unwrap(), RegionContent::of(other).unwrap());
+        let (one, other) = (RegionContent::from_catalog(one).unwrap(), RegionContent::from_catalog(other).unwrap());
         prop_assert_eq!(&one.models_json, &other.models_json);
         prop_assert_eq!(&one.sha256, &other.sha256);
         let invocation = |content: &RegionContent| serde_json::to_string(&content.facts()).unwrap();
@@ -124,7 +124,7 @@ proptest! {
 
     #[test]
     fn what_is_read_back_is_what_was_rendered(lists in lists()) {
-        let content = RegionContent::of(lists.catalog()).unwrap();
+        let content = RegionContent::from_catalog(lists.catalog()).unwrap();
         let read = RegionContent::read(&content.models_json, &content.sha256);
         prop_assert_eq!(read.as_ref(), Some(&content));
         let again = serde_json::to_string(&read.unwrap().models).unwrap();
@@ -137,7 +137,7 @@ proptest! {
         other in lists(),
     ) {
         let regions = [("us-east-1", one), ("eu-west-1", other)]
-            .map(|(region, lists)| (region, RegionContent::of(lists.catalog()).unwrap()));
+            .map(|(region, lists)| (region, RegionContent::from_catalog(lists.catalog()).unwrap()));
         let mapping = mapping_json(regions.iter().map(|(region, content)| (*region, content.models_json.as_str())));
         let mut mapping: BTreeMap<String, BTreeMap<String, Value>> =
             serde_json::from_str(&mapping.unwrap()).unwrap();
@@ -179,7 +179,7 @@ proptest! {
 
     #[test]
     fn what_to_invoke_with_is_something_that_aws_answered(lists in lists()) {
-        let content = RegionContent::of(lists.catalog()).unwrap();
+        let content = RegionContent::from_catalog(lists.catalog()).unwrap();
         let facts = content.facts();
         prop_assert_eq!(
             facts.keys().collect::<Vec<_>>(),

@@ -17,7 +17,9 @@ use bedrock_model_map::api::{
     MappingStatus, ModelsSpec, RegionStatus,
 };
 use bedrock_model_map::bedrock::association::associate;
-use bedrock_model_map::bedrock::catalog::{FoundationModel, InferenceProfile, Snapshot};
+use bedrock_model_map::bedrock::catalog::Snapshot;
+use bedrock_model_map::bedrock::model::ModelSummary;
+use bedrock_model_map::bedrock::profile::ProfileSummary;
 use bedrock_model_map::bedrock::selection::Selection;
 use bedrock_model_map::publication::content::RegionContent;
 use bedrock_model_map::publication::render::{mapping_files, region_files};
@@ -86,10 +88,10 @@ fn answer(region: &str) -> DiscoveredRegion {
     };
     let snapshot = Snapshot {
         models: items("modelSummaries")
-            .map(|(index, item)| FoundationModel::from_answer(index, item).unwrap())
+            .map(|(index, item)| ModelSummary::from_response(index, item).unwrap())
             .collect(),
         profiles: items("inferenceProfileSummaries")
-            .map(|(index, item)| InferenceProfile::from_answer(index, item).unwrap())
+            .map(|(index, item)| ProfileSummary::from_response(index, item).unwrap())
             .collect(),
         taken_at: time("2026-11-23T10:00:00.123Z"),
         bytes: 0,
@@ -111,7 +113,7 @@ fn fresh(region: &str) -> (RegionContent, RegionStatus) {
     let (mut status, _) = answered(None, &answer, &name, asked);
     let models = answer.content.models.iter();
     let ids = models.map(|(id, model)| {
-        let profiles = model.get("referencedByInstanceProfiles");
+        let profiles = model.fields().get("referencedByInstanceProfiles");
         let profiles = profiles.and_then(Value::as_array).into_iter().flatten();
         let ids = profiles.map(|p| p["inferenceProfileId"].as_str().unwrap().to_owned());
         (id.clone(), ids.collect())

@@ -1,8 +1,7 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::api::{InferenceProfilesSpec, ModelsSpec};
-use crate::bedrock::catalog::{FoundationModel, InferenceProfile};
 use crate::publication::content::RegionContent;
 
 fn snapshot(models: &[Value], profiles: &[Value]) -> Snapshot {
@@ -10,10 +9,10 @@ fn snapshot(models: &[Value], profiles: &[Value]) -> Snapshot {
     let profiles = profiles.iter().cloned().enumerate();
     Snapshot {
         models: models
-            .map(|(index, item)| FoundationModel::from_answer(index, item).unwrap())
+            .map(|(index, item)| ModelSummary::from_response(index, item).unwrap())
             .collect(),
         profiles: profiles
-            .map(|(index, item)| InferenceProfile::from_answer(index, item).unwrap())
+            .map(|(index, item)| ProfileSummary::from_response(index, item).unwrap())
             .collect(),
         taken_at: jiff::Timestamp::UNIX_EPOCH,
         bytes: 0,
@@ -44,7 +43,7 @@ fn everything(models: &[Value], profiles: &[Value]) -> RegionCatalog {
 
 /// Such as `a: p q; b: - | 2 profiles, 2 associations, 0 orphans`.
 fn short(catalog: &RegionCatalog) -> String {
-    let content = RegionContent::of(catalog.clone()).unwrap();
+    let content = RegionContent::from_catalog(catalog.clone()).unwrap();
     let ids = content.profile_ids();
     let models: Vec<_> = ids
         .iter()
@@ -244,7 +243,7 @@ fn profiles_are_embedded_whole_and_the_key_is_absent_without_any() {
 }
 
 #[test]
-fn of_an_id_that_comes_twice_the_last_model_and_the_first_profile_count() {
+fn duplicate_ids_keep_last_model_and_first_profile() {
     let named = |mut item: Value, name: &str| {
         item["name"] = json!(name);
         item

@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -9,7 +9,8 @@ fn models(edit: impl Fn(&mut BTreeMap<&str, Value>)) -> Models {
         ("a.two", model(&["INFERENCE_PROFILE"], &["us.a.two"])),
     ]);
     edit(&mut models);
-    let owned = |(id, model): (&str, Value)| (id.to_owned(), model.as_object().unwrap().clone());
+    let owned =
+        |(id, model): (&str, Value)| (id.to_owned(), serde_json::from_value(model).unwrap());
     models.into_iter().map(owned).collect()
 }
 

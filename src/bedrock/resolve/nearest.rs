@@ -1,6 +1,7 @@
 //! The models that somebody may have meant.
 
-use super::{Models, model_name, plain};
+use super::plain;
+use crate::bedrock::model::Models;
 
 /// How many are offered.
 const MOST: usize = 5;
@@ -18,7 +19,7 @@ pub(super) fn nearest(models: &Models, wanted: &str) -> Vec<String> {
     let mut ranked: Vec<(usize, &str)> = models
         .iter()
         .filter_map(|(id, summary)| {
-            let name = model_name(summary).unwrap_or_default();
+            let name = summary.name().unwrap_or_default();
             let distance = [id, name].map(|text| distance_to_part(&wanted, &plain(text)));
             let distance = distance.into_iter().min()?;
             (distance < limit).then_some((distance, id.as_str()))

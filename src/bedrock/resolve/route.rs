@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
-
-use crate::bedrock::catalog::text;
 use crate::bedrock::invocation::{InvocationFacts, ProfileFacts};
+use crate::bedrock::model::ModelSummary;
+
+/// The inference type of a model that bought throughput invokes.
+const PROVISIONED: &str = "PROVISIONED";
 
 /// How a model is invoked from a region, or why it is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,30 +26,24 @@ pub enum Route {
 }
 
 impl Route {
-    /// What a model's summary and facts come to.
-    pub fn of(summary: &Map<String, Value>, facts: &InvocationFacts) -> Self {
+    /// The route to a model.
+    pub fn new(model: &ModelSummary, facts: &InvocationFacts) -> Self {
         if facts.on_demand {
             return Self::OnDemand;
         }
         if let Some(profile) = chosen_profile(facts) {
             return Self::Profile(profile.clone());
         }
-        let ids = |system_defined: bool| -> Vec<String> {
-            let of_kind = facts
-                .profiles
-                .iter()
-                .filter(|p| (p.profile_type == "SYSTEM_DEFINED") == system_defined);
-            of_kind.map(|p| p.id.clone()).collect()
-        };
-        let (inactive, application) = (ids(true), ids(false));
-        let types = summary
-            .get("inferenceTypesSupported")
-            .and_then(Value::as_array);
+        let (inactive, application): (Vec<_>, Vec<_>) = facts
+            .profiles
+            .iter()
+            .partition(|profile| profile.is_system_defined());
+        let ids = |profiles: Vec<&ProfileFacts>| profiles.iter().map(|p| p.id.clone()).collect();
         if !application.is_empty() {
-            Self::ApplicationProfiles(application)
+            Self::ApplicationProfiles(ids(application))
         } else if !inactive.is_empty() {
-            Self::InactiveProfiles(inactive)
-        } else if types.is_some_and(|types| types.iter().any(|t| text(t) == "PROVISIONED")) {
+            Self::InactiveProfiles(ids(inactive))
+        } else if model.inference_types().any(|name| name == PROVISIONED) {
             Self::Provisioned
         } else {
             Self::Unstated
@@ -74,7 +69,7 @@ impl fmt::Display for Route {
             Self::OnDemand => f.write_str("on demand: the model's own id can be passed"),
             Self::Profile(profile) => {
                 match profile.geography.as_deref() {
-                    Some("global") => {
+                    Some(_) if profile.is_global() => {
                         f.write_str("not on demand; no geography's profile, but the global one")?;
                     }
                     Some(geography) => {
@@ -82,11 +77,14 @@ impl fmt::Display for Route {
                     }
                     None => f.write_str("not on demand; a profile")?,
                 }
-                let regions = &profile.destination_regions;
-                if regions.iter().any(|region| region == "*") {
+                if profile.routes_to_any_region() {
                     f.write_str(", which routes to any region")
                 } else {
-                    write!(f, ", which routes to {}", regions.join(", "))
+                    write!(
+                        f,
+                        ", which routes to {}",
+                        profile.destination_regions.join(", ")
+                    )
                 }
             }
             Self::ApplicationProfiles(ids) => write!(

@@ -3,12 +3,13 @@ use serde_json::json;
 use super::*;
 
 fn models(items: &[Value]) -> Models {
-    let item = |v: &Value| (v["modelId"].as_str().unwrap().to_owned(), object(v));
+    let item = |v: &Value| {
+        (
+            v["modelId"].as_str().unwrap().to_owned(),
+            serde_json::from_value(v.clone()).unwrap(),
+        )
+    };
     items.iter().map(item).collect()
-}
-
-fn object(value: &Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
 }
 
 fn model(id: &str, name: &str) -> Value {

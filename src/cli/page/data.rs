@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::api::RegionState;
 use crate::bedrock::invocation::{InvocationFacts, ProfileFacts};
+use crate::bedrock::model::ModelSummary;
 use crate::bedrock::resolve::Route;
 use crate::cli::output::printable;
 use crate::reader::ModelMap;
@@ -68,7 +69,7 @@ struct Answer<'p> {
     why: String,
     invoke_with: Option<&'p str>,
     profiles: &'p [ProfileFacts],
-    lifecycle: Value,
+    lifecycle: Map<String, Value>,
 }
 
 /// The data of the page: no character in it ends the element that holds it, and none of what is
@@ -85,8 +86,7 @@ pub(super) fn json(published: &ModelMap, about: &About) -> Result<String, serde_
         for (region, facts) in published.regions.values().zip(&facts) {
             let there = region.content.models.get(id).zip(facts.get(id));
             let index = there.map(|(summary, facts)| {
-                let field = |key| summary.get(key).and_then(Value::as_str).unwrap_or_default();
-                names = (field("modelName"), field("providerName"));
+                names = (summary.name().unwrap_or_default(), summary.provider());
                 answers.index(summary, facts)
             });
             of_regions.push(index.transpose()?);
@@ -134,21 +134,17 @@ struct Answers {
 impl Answers {
     fn index(
         &mut self,
-        summary: &Map<String, Value>,
+        summary: &ModelSummary,
         facts: &InvocationFacts,
     ) -> Result<usize, serde_json::Error> {
-        let route = Route::of(summary, facts);
-        let lifecycle = summary.get("modelLifecycle");
+        let route = Route::new(summary, facts);
         let answer = serde_json::to_value(Answer {
             kind: kind(&route),
             label: route.short(),
             why: route.to_string(),
             invoke_with: facts.invoke_with.as_deref(),
             profiles: &facts.profiles,
-            lifecycle: lifecycle
-                .filter(|l| l.is_object())
-                .cloned()
-                .unwrap_or_else(|| Map::new().into()),
+            lifecycle: summary.lifecycle_fields().cloned().unwrap_or_default(),
         })?;
         let next = self.all.len();
         let index = *self.known.entry(answer.to_string()).or_insert(next);
@@ -162,7 +158,7 @@ impl Answers {
 fn kind(route: &Route) -> &'static str {
     match route {
         Route::OnDemand => "on-demand",
-        Route::Profile(profile) if profile.geography.as_deref() == Some("global") => "global",
+        Route::Profile(profile) if profile.is_global() => "global",
         Route::Profile(_) => "profile",
         Route::ApplicationProfiles(_) => "application",
         Route::InactiveProfiles(_) => "inactive",

@@ -17,7 +17,7 @@ fn what_was_published_is_read_back_and_nothing_else() {
         models: serde_json::from_str(r#"{"a":{"modelId":"a"}}"#).unwrap(),
         ..RegionCatalog::default()
     };
-    let whole = RegionContent::of(catalog).unwrap();
+    let whole = RegionContent::from_catalog(catalog).unwrap();
     let read = |json: &str, sha256: &str| RegionContent::read(json, sha256);
     assert_eq!(read(&whole.models_json, &whole.sha256), Some(whole.clone()));
     let altered = [

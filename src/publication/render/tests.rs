@@ -9,7 +9,7 @@ fn content(models: &Value) -> RegionContent {
         models: serde_json::from_value(models.clone()).unwrap(),
         ..RegionCatalog::default()
     };
-    RegionContent::of(catalog).unwrap()
+    RegionContent::from_catalog(catalog).unwrap()
 }
 
 /// A region with one model, `models.json` of so many bytes.

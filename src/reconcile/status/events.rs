@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use crate::api::conditions::STALLED;
 use crate::api::{AttemptError, BedrockModelMapStatus, ErrorCode};
 use crate::bedrock::diff::{Change, ChangeKind, Changes, summary};
-use crate::bedrock::lifecycle::LEGACY;
 use crate::reconcile::status::conditions::{is_failing, stalled_reason};
 use crate::text::printable;
 
@@ -232,7 +231,7 @@ fn change_reason(what: &ChangeKind) -> &'static str {
 fn takes_away(what: &ChangeKind) -> bool {
     match what {
         ChangeKind::RegionRemoved | ChangeKind::ModelRemoved { .. } => true,
-        ChangeKind::LifecycleChanged { after, .. } => after.status == LEGACY,
+        ChangeKind::LifecycleChanged { after, .. } => after.is_legacy(),
         ChangeKind::InvokeWithChanged { after, .. } => after.is_none(),
         ChangeKind::ProfileRemoved { .. }
         | ChangeKind::RegionAdded

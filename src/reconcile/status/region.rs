@@ -33,7 +33,7 @@ impl DiscoveredRegion {
             profiles: catalog.profiles,
             associations: catalog.associations,
             orphan_profiles: catalog.orphan_profiles,
-            content: RegionContent::of(catalog)?,
+            content: RegionContent::from_catalog(catalog)?,
             taken_at,
         })
     }

@@ -2,7 +2,9 @@ use serde_json::json;
 
 use super::*;
 use crate::api::{InferenceProfilesSpec, ModelsSpec};
-use crate::bedrock::catalog::{FoundationModel, InferenceProfile, Snapshot};
+use crate::bedrock::catalog::Snapshot;
+use crate::bedrock::model::ModelSummary;
+use crate::bedrock::profile::ProfileSummary;
 use crate::bedrock::selection::Selection;
 use PublishAction::{Keep, Publish, Remove};
 use RegionState::{Disabled, Empty, Failed, Fresh, Stale, Unsupported};
@@ -29,7 +31,7 @@ fn answer(models: usize, taken_at: i64) -> DiscoveredRegion {
 fn answer_named(name: &str, models: usize, taken_at: i64) -> DiscoveredRegion {
     let models = (0..models).map(|n| {
         let item = json!({"modelId": format!("{name}-{n}")});
-        FoundationModel::from_answer(n, item).unwrap()
+        ModelSummary::from_response(n, item).unwrap()
     });
     let snapshot = Snapshot {
         models: models.collect(),
@@ -166,11 +168,11 @@ fn a_fresh_region_says_all_of_what_is_published() {
     let profile = |id: &str, arn: &str| {
         let item = json!({"inferenceProfileId": id, "type": "SYSTEM_DEFINED", "status": "ACTIVE",
                           "models": [{"modelArn": arn}]});
-        InferenceProfile::from_answer(0, item).unwrap()
+        ProfileSummary::from_response(0, item).unwrap()
     };
     let model = |id: &str, inference: &str| {
         let item = json!({"modelId": id, "inferenceTypesSupported": [inference]});
-        FoundationModel::from_answer(0, item).unwrap()
+        ModelSummary::from_response(0, item).unwrap()
     };
     let snapshot = Snapshot {
         models: vec![model("a", "INFERENCE_PROFILE"), model("b", "ON_DEMAND")],
