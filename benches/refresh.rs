@@ -1,7 +1,7 @@
 //! What a refresh of all regions costs: `make bench`.
 //!
 //! Everything is measured in the same run on the same machine, and compared with something of the
-//! same run: the operator with the slowest region asked alone, with the regions asked one after the
+//! same run: the operator with the slowest region queried alone, with the regions queried one after the
 //! other, and with the original algorithm in Python; association with its naive form.
 
 #![allow(

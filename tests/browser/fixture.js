@@ -13,7 +13,7 @@ import { chromium } from "playwright-core";
 
 const { BIN, CHROMIUM } = process.env;
 
-/** A browser that asks nobody for anything by itself. */
+/** A browser that sends no request by itself. */
 export const launch = () =>
   chromium.launch({
     executablePath: CHROMIUM,

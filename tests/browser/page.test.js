@@ -20,7 +20,7 @@ const shownRegions = (page) => page.locator("main thead th:visible").nth(0).loca
 const cell = (page, name) => page.getByRole("button", { name, exact: true });
 const focusedName = (page) => page.evaluate(() => document.activeElement.getAttribute("aria-label"));
 
-test("every model and region of the catalogue is there, and nothing else is loaded", async () => {
+test("page shows every model and region and loads nothing else", async () => {
   const { page, errors } = await fixture.show(catalogue);
   assert.equal(await page.locator("#count").textContent(), "144 models in 31 regions");
   assert.equal(await shownModels(page).count(), 144);
@@ -33,7 +33,7 @@ test("every model and region of the catalogue is there, and nothing else is load
   assert.deepEqual(errors, []);
 });
 
-test("each way to invoke a model is told in words", async () => {
+test("each cell describes how its model is invoked", async () => {
   const { page } = await fixture.show(catalogue);
   for (const [name, label] of [
     ["Claude Sonnet 4.5, eu-central-1: profile eu", "eu"],
@@ -46,7 +46,7 @@ test("each way to invoke a model is told in words", async () => {
   assert.ok(await page.getByLabel("Jamba 1.5 Large, af-south-1: not there").count() === 1);
 });
 
-test("models are filtered by name, provider and region", async () => {
+test("filters narrow models by name, provider and region", async () => {
   const { page, errors } = await fixture.show(catalogue);
   const count = page.locator("#count");
   assert.equal(await count.getAttribute("aria-live"), "polite");
@@ -73,7 +73,7 @@ test("models are filtered by name, provider and region", async () => {
   assert.deepEqual(errors, []);
 });
 
-test("a click shows the id to pass, profiles, destinations and the end of life", async () => {
+test("click shows invocation id, profiles, destinations and end of life", async () => {
   const { page, errors } = await fixture.show(catalogue);
   await cell(page, "Claude Sonnet 4.5, eu-central-1: profile eu").click();
   const dialog = page.getByRole("dialog", { name: "Claude Sonnet 4.5 from eu-central-1" });
@@ -93,7 +93,7 @@ test("a click shows the id to pass, profiles, destinations and the end of life",
   assert.deepEqual(errors, []);
 });
 
-test("the keyboard alone does", async () => {
+test("keyboard reaches every function", async () => {
   const { page, errors } = await fixture.show(catalogue);
   const press = async (...keys) => {
     for (const key of keys) await page.keyboard.press(key);
@@ -124,7 +124,7 @@ test("the keyboard alone does", async () => {
   assert.deepEqual(errors, []);
 });
 
-test("the cell in focus is never below the headers", async () => {
+test("focused cell is not covered by headers", async () => {
   const { page } = await fixture.show(catalogue);
   await cell(page, "Claude Sonnet 4.5, eu-central-1: profile eu").focus();
   for (const key of [..."ArrowLeft ".repeat(12).trim().split(" "), ..."ArrowUp ".repeat(20).trim().split(" ")]) {
@@ -137,7 +137,7 @@ test("the cell in focus is never below the headers", async () => {
   assert.ok(isOnTop);
 });
 
-test("light and dark follow the system", async () => {
+test("colors follow the system scheme", async () => {
   const backs = [];
   for (const colorScheme of ["light", "dark"]) {
     const { page } = await fixture.show(catalogue, { colorScheme });
@@ -147,7 +147,7 @@ test("light and dark follow the system", async () => {
   assert.ok(brightness(backs[0]) > 600 && brightness(backs[1]) < 150, backs.join());
 });
 
-test("hostile names are text and nothing else", async () => {
+test("hostile names are rendered as text", async () => {
   const names = [
     "</script><script>alert(1)</script>",
     "<img src=x onerror=alert(2)>",

@@ -1,4 +1,4 @@
-//! Sees every version of every `ConfigMap`, and what may not be.
+//! Observes every version of every `ConfigMap`, and records broken invariants.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ pub struct ConfigMapObserver {
 struct Invariants {
     /// Every `models.json` that a region may ever have had.
     valid: BTreeSet<String>,
-    /// Regions' `ConfigMaps` that were there, and since the watch began anew.
+    /// Regions' `ConfigMaps` that were there, and since the last relist.
     seen: BTreeSet<String>,
     listed: BTreeSet<String>,
     versions: usize,
@@ -46,12 +46,12 @@ impl ConfigMapObserver {
         Self { invariants, task }
     }
 
-    /// From now on this is a good `models.json`.
+    /// Adds a valid `models.json`.
     pub fn allow(&self, models_json: String) {
         self.invariants.lock().unwrap().valid.insert(models_json);
     }
 
-    /// What was seen and may not be.
+    /// The invariants that were broken.
     pub fn broken(&self) -> Vec<String> {
         self.invariants.lock().unwrap().broken.clone()
     }

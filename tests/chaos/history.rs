@@ -224,7 +224,7 @@ impl History {
         sleep(Duration::from_millis(self.random.below(milliseconds))).await;
     }
 
-    /// Has regions answer something new, and asks for a refresh. Returns how many were asked for.
+    /// Has regions answer something new, and requests a refresh. Returns how many were requested.
     pub async fn disturb_and_refresh(&mut self) -> usize {
         for _ in 0..3 {
             let region = self.random_region();
@@ -319,7 +319,7 @@ impl History {
         fixture.simulator.reset_counts();
         let before = fixture.versions(NAME).await;
         fixture.operator.restart();
-        // Younger, and so looked at later.
+        // Younger, and so reconciled later.
         let one = json!({"regions": [self.regions[0]]});
         fixture.create("younger", one).await;
         fixture.settled("younger").await;

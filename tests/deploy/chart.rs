@@ -191,7 +191,7 @@ fn chart_readme_matches_values() {
 const EXCEPTIONS: [&str; 5] = [
     // A CPU limit would only delay a refresh.
     "--ignore-container-cpu-limit",
-    // A release's tag never moves; whoever wants more sets `image.digest`.
+    // A release's tag never moves; `image.digest` pins the content as well.
     "--ignore-test",
     "container-image-pull-policy",
     // The topology spread constraints keep the Pods apart.

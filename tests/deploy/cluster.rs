@@ -18,7 +18,7 @@ use crate::tools::{run_with, tool};
 
 /// For whatever is awaited. Much longer than needed: a machine may be busy.
 const DEADLINE: Duration = Duration::from_mins(3);
-/// Between two looks.
+/// Between two polls.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Until it is so; an error if it takes too long.
@@ -68,7 +68,7 @@ impl<'a> Cluster<'a> {
         self.kubectl.run_with(&arguments, manifests).await.unwrap();
     }
 
-    /// Has the API server look at objects as if they were created.
+    /// Sends objects to the API server in a dry run.
     pub async fn dry_run(&self, manifests: &str) -> Result<String, String> {
         let arguments = [
             "create",
@@ -178,7 +178,7 @@ impl Operator {
         fs::read_to_string(self.program.log()).unwrap_or_default()
     }
 
-    /// What nobody else may know.
+    /// Secrets that must not appear anywhere.
     pub fn secrets(&self) -> [&str; 3] {
         [&self.token, SECRET_KEY, SESSION_TOKEN]
     }

@@ -126,7 +126,7 @@ async fn user_role_writes_resources_but_not_status() {
     }
 }
 
-/// What must outlive the release: the definition, the resource and its `ConfigMaps`, by what tells a new object or a
+/// What must outlive the release: the definition, the resource and its `ConfigMaps`, by what distinguishes a new object or a
 /// changed one.
 async fn what_stays(cluster: &Cluster<'_>) -> Vec<String> {
     let names = [

@@ -10,7 +10,7 @@ use crate::tools::ROOT;
 pub struct Block {
     /// The heading above.
     pub heading: String,
-    /// File and line, for who looks for it.
+    /// File and line.
     pub place: String,
     pub language: String,
     pub text: String,

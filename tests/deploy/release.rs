@@ -108,7 +108,7 @@ fn files(folder: &Path) -> BTreeSet<PathBuf> {
         .collect()
 }
 
-/// Runs the program in the image's root, which nobody can write to, as the image's user. Beside the image there is only
+/// Runs the program in the image's root, which is read-only, as the image's user. Beside the image there is only
 /// what every container has: the devices, of which a static program reads its random numbers. Needs namespaces of its own
 /// for that, which root may make everywhere, and others where the system lets them.
 const CONTAINER: &str = r#"

@@ -25,7 +25,7 @@ impl Prometheus {
     async fn scraping(fixture: &Fixture) -> Self {
         let target =
             eventually(async || fixture.operator.http_address().ok_or("no HTTP server")).await;
-        // Free when asked; whoever takes it before Prometheus makes the test fail, not pass.
+        // Free at this moment; if another process takes it first, the test fails.
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap().to_string();
         drop(free);

@@ -36,7 +36,7 @@ async fn denied_list_regions_stalls_unless_regions_are_known() {
     assert_eq!(condition(&resource, "Stalled"), [""; 3]);
     assert_eq!(resource.status.as_ref().unwrap().regions.len(), 3);
 
-    // Those known are asked further on.
+    // The known regions are still queried.
     fixture.simulator.faults().add(denied);
     fixture.simulator.edit_catalog(|catalog| {
         catalog.remove_model("us-west-1", "anthropic.claude-sonnet-5-5");
@@ -138,7 +138,7 @@ async fn role_that_is_not_allowed_stalls_resource() {
         .await;
     let resource = fixture.sound("claude").await;
     assert_eq!(condition(&resource, "Stalled"), [""; 3]);
-    // What is published stays, whatever role is asked for then.
+    // Published data stays, whatever role the spec names then.
     let before = fixture.versions("claude").await;
     fixture
         .patch("claude", json!({"spec": {"aws": {"roleArn": role}}}))

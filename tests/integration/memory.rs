@@ -12,13 +12,13 @@ const RESOURCES: usize = 40;
 /// The chart's limit is 512 MiB.
 const MAX_MIB: u64 = 400;
 
-/// Debug builds need a minute for all.
+/// A debug build takes some two minutes on two busy cores.
 const DEADLINE: Duration = Duration::from_mins(8);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forty_whole_catalogs_stay_below_memory_limit() {
     if !cfg!(target_os = "linux") {
-        eprintln!("skipped: only Linux tells the peak of a process's memory");
+        eprintln!("skipped: needs /proc of Linux");
         return;
     }
     let fixture = Fixture::new(whole_catalog(), &[]).await;

@@ -1,4 +1,4 @@
-//! What `/metrics` tells of a running operator.
+//! The metrics of a running operator.
 
 use bedrock_simulator::{Fault, FaultRule, Operation};
 use serde_json::json;

@@ -41,7 +41,7 @@ fn region_error(resource: &BedrockModelMap, region: &str) -> Option<ErrorCode> {
 #[tokio::test]
 async fn foreign_config_map_is_not_changed() {
     let fixture = Fixture::with_regions(&REGIONS).await;
-    // One that looks nearly like ours, but is another resource's.
+    // Labelled like ours, but owned by another resource.
     let labels = json!({
         "app.kubernetes.io/managed-by": "bedrock-model-map",
         "bedrock.modelmap.dev/name": "another",
@@ -220,7 +220,7 @@ async fn config_maps_deleted_while_stopped_are_recreated() {
     fixture.reconciled("claude-ap-east-2").await;
     assert_eq!(fixture.simulator.total(), 0);
 
-    // Of these nothing is left: AWS is asked for them, and for no other.
+    // These have no last good data: only they are queried.
     fixture.operator.kill();
     for name in ["claude-us-west-1", "claude-ap-east-2", "claude-mapping"] {
         fixture.delete_config_map(name).await;
@@ -294,7 +294,7 @@ async fn deletion_removes_config_maps_unless_retained() {
     .await;
     assert_eq!(fixture.config_maps("retained").await, retained);
 
-    // Made again it takes them over, and has them go with it only when it is told to.
+    // A new resource of the same name adopts them, and owns them only if its policy is Delete.
     fixture.create("retained", spec).await;
     fixture.sound("retained").await;
     let adopted = fixture.config_maps("retained").await;
@@ -342,6 +342,6 @@ async fn namespace_deletion_is_not_blocked() {
         left.map_or(Ok(()), |_| Err("it is still there"))
     })
     .await;
-    // It has nothing to look after any more, and goes on.
+    // The operator runs on without resources.
     assert!(fixture.operator.ended().is_none());
 }

@@ -35,10 +35,10 @@ async fn boto3_script_output_matches_published_mapping() {
         .output()
         .await
         .unwrap();
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{complaints}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
     assert!(
         output.stdout == published.as_bytes(),
-        "they differ; {complaints}"
+        "they differ; {stderr}"
     );
 }

@@ -1,4 +1,4 @@
-//! Who is asked for first when not all regions can be asked at once.
+//! The order of queries when not all regions can be queried at once.
 
 use bedrock_simulator::{Fault, FaultRule};
 use serde_json::json;
@@ -23,7 +23,7 @@ async fn first_publication_precedes_routine_refreshes() {
     fixture.create("old", json!({ "regions": old })).await;
     fixture.sound("old").await;
 
-    // Their time has come, and each takes as long as it may.
+    // All are due, and each takes until its timeout.
     fixture.operator.kill();
     for region in old {
         let hang = FaultRule::new(Fault::Hang).region(region);
@@ -37,14 +37,14 @@ async fn first_publication_precedes_routine_refreshes() {
     eventually(async || {
         (fixture.simulator.total() > 0)
             .then_some(())
-            .ok_or("nobody is asked")
+            .ok_or("no request")
     })
     .await;
     fixture.create("new", json!({ "regions": [new] })).await;
     let resource = fixture.sound("new").await;
     assert_eq!(condition(&resource, "Ready")[0], "True");
 
-    // The old ones came first, and were passed.
+    // The old regions came first, and the new one overtook some of them.
     let mut asked: Vec<String> = Vec::new();
     for request in fixture.simulator.requests() {
         if !asked.contains(&request.region) {
@@ -80,7 +80,7 @@ async fn rate_limited_region_does_not_time_out() {
         "{}",
         fixture.simulator.total()
     );
-    // That they were held back is told: once for the first three, and once for each page that followed.
+    // The metric counts one wait for the first three requests, and one for each page that follows.
     let (_, metrics) = fixture.operator.http_get("/metrics").await;
     let waits = |part: &str| {
         let of_rate = format!("bedrock_model_map_aws_wait_duration_seconds_{part}");

@@ -153,7 +153,7 @@ async fn objects_carry_labels_annotations_and_owner() {
         let managers: Vec<_> = managers.map(|m| m.manager.as_deref()).collect();
         assert_eq!(managers, [Some("bedrock-model-map")]);
     }
-    // Only the named regions were asked, and the account was not.
+    // Only the named regions were queried, not the account.
     let asked: BTreeSet<String> = fixture
         .simulator
         .requests()

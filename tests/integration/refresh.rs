@@ -1,4 +1,4 @@
-//! When AWS is asked, and what is written then.
+//! When AWS is queried, and what is written then.
 
 use std::collections::BTreeMap;
 
@@ -73,7 +73,7 @@ async fn restart_with_fresh_data_requests_and_writes_nothing() {
     fixture.operator.kill();
     fixture.simulator.reset_counts();
     fixture.operator.restart();
-    // It has looked at a younger resource, and so at the older one.
+    // It has reconciled a younger resource, and so the older one.
     fixture
         .create("second", json!({"regions": ["us-west-1"]}))
         .await;
@@ -81,7 +81,7 @@ async fn restart_with_fresh_data_requests_and_writes_nothing() {
     let after = fixture.sound("claude").await;
     assert_eq!(after.resource_version(), before.resource_version());
     assert_eq!(fixture.versions("claude").await, config_maps);
-    // And once more, with something to do that needs no AWS: the region's own ConfigMap is put back from the merged.
+    // Once more, with drift that needs no AWS: the region's ConfigMap is rebuilt from the merged one.
     fixture.reconciled("claude-eu-central-2").await;
     let mut now = fixture.versions("claude").await;
     let there_again = "claude-eu-central-2";
@@ -198,7 +198,7 @@ async fn termination_waits_for_running_reconciliation() {
         let asked = fixture
             .simulator
             .count("ap-east-2", Operation::ListFoundationModels);
-        (asked > 0).then_some(()).ok_or("it has not asked")
+        (asked > 0).then_some(()).ok_or("no request")
     })
     .await;
     fixture.operator.terminate();

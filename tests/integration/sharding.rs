@@ -157,7 +157,7 @@ async fn resource_that_leaves_shard_during_reconciliation_is_not_written() {
     eventually(async || {
         (fixture.simulator.total() > 0)
             .then_some(())
-            .ok_or("not asked")
+            .ok_or("no request")
     })
     .await;
     label(&fixture, "leaving", "two").await;
@@ -170,7 +170,7 @@ async fn resource_that_leaves_shard_during_reconciliation_is_not_written() {
     assert_eq!(
         fixture.simulator.total(),
         3,
-        "the region was not asked to the end"
+        "the region was not queried to the end"
     );
     assert!(fixture.config_maps("leaving").await.is_empty());
     let status = fixture.status("leaving").await;

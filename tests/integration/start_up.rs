@@ -109,7 +109,7 @@ async fn missing_crd_is_reported_until_installed() {
     let operator = Operator::start(&Launch {
         control_plane: &control_plane,
         kubeconfig: control_plane.kubeconfig().to_owned(),
-        // Nobody is asked: the resource below names a role that is not permitted.
+        // Receives no request: the resource below names a role that is not allowed.
         aws: "http://127.0.0.1:9".to_owned(),
         credentials: Credentials::Given,
         environment: &[],

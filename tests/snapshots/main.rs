@@ -1,6 +1,6 @@
 //! The published files of real regions, the definition of the resource and a status, byte for byte.
 //!
-//! `UPDATE_SNAPSHOTS=1 cargo test --test snapshots` writes them anew: look at the diff before you commit.
+//! `UPDATE_SNAPSHOTS=1 cargo test --test snapshots` rewrites them: read the diff before you commit.
 
 // clippy.toml allows these in functions marked `#[test]` only, not in what these call.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -58,7 +58,7 @@ fn assert_golden(path: &Path, actual: &str) {
 }
 
 const HOW_TO_UPDATE: &str =
-    "if that is meant, run `UPDATE_SNAPSHOTS=1 cargo test --test snapshots` and look at the diff";
+    "if that is meant, run `UPDATE_SNAPSHOTS=1 cargo test --test snapshots` and read the diff";
 
 fn around(text: &str, at: usize) -> String {
     let bytes = &text.as_bytes()[at.saturating_sub(SHOWN)..text.len().min(at + SHOWN)];

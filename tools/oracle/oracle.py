@@ -115,7 +115,7 @@ def rfc3339(value):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--regions", required=True, help="comma-separated; asked one after the other")
+    parser.add_argument("--regions", required=True, help="comma-separated; queried one after the other")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write there instead of stdout")
     parser.add_argument("--time", action="store_true", help="print the seconds it took to stderr")
     arguments = parser.parse_args()

@@ -16,10 +16,10 @@ use tokio::process::Command;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-/// For whatever is awaited. Much longer than needed: a machine may be busy.
+/// Much longer than needed: a machine may be busy.
 const DEADLINE: Duration = Duration::from_mins(2);
 
-/// Until the attempt gives something; a panic with what it last complained of if it does not in [`DEADLINE`].
+/// Repeats the attempt until it succeeds; panics with its last error after [`DEADLINE`].
 pub async fn eventually<T, E: fmt::Display>(attempt: impl AsyncFnMut() -> Result<T, E>) -> T {
     eventually_within(DEADLINE, attempt).await
 }
@@ -129,7 +129,7 @@ impl Namespace {
     }
 }
 
-/// What a program said.
+/// The output of a program.
 #[derive(Debug)]
 pub struct Output {
     pub success: bool,

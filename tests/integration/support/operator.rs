@@ -36,7 +36,7 @@ pub struct Launch<'a> {
     pub credentials: Credentials,
     /// More variables, as `NAME=value`.
     pub environment: &'a [String],
-    /// The only namespace it looks after.
+    /// The only namespace that it watches.
     pub namespace: &'a str,
     pub arguments: &'a [&'a str],
 }
@@ -52,7 +52,7 @@ impl Operator {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let name = format!("operator-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let pid_file = launch.control_plane.folder().join(format!("{name}.pid"));
-        // Inherits nothing but `PATH`. The shell makes room for it, and so tells its process id.
+        // Inherits nothing but `PATH`. The shell replaces itself by it, so that the process id is known.
         let mut arguments = vec![
             "-c".to_owned(),
             r#"echo $$ >"$0"; exec env "$@""#.to_owned(),
@@ -104,7 +104,7 @@ impl Operator {
         self.program.start().unwrap();
     }
 
-    /// Asks it to end.
+    /// Sends SIGTERM.
     pub fn terminate(&self) {
         assert!(self.signal("-TERM"));
     }

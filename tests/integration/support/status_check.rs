@@ -277,7 +277,7 @@ fn merged(resource: &BedrockModelMap, config_maps: &BTreeMap<String, ConfigMap>)
         json!({ "models": expected }),
         "18"
     );
-    // 19: its metadata tells each region's state.
+    // 19: its metadata has each region's state.
     let metadata = file(published, "metadata.json");
     for region in expected.keys() {
         let state = json!(status.regions[*region].state);

@@ -8,7 +8,7 @@ use crate::operation::Operation;
 
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
-/// An error of AWS, in the form of the protocol restJson unless asked for otherwise.
+/// An error of AWS, in the form of the protocol restJson unless requested otherwise.
 #[derive(Debug)]
 pub(crate) struct AwsError {
     status: StatusCode,

@@ -103,7 +103,7 @@ impl Call {
         }
     }
 
-    /// Everything that is asked for, before it is cut into pages.
+    /// All items, before paging.
     pub(crate) fn items(&self, catalog: &Catalog) -> Result<Vec<Value>, AwsError> {
         // The Account service has one endpoint for all regions.
         if self.operation != Operation::ListRegions && !catalog.is_enabled(&self.region) {

@@ -68,7 +68,7 @@ impl Role {
     }
 }
 
-/// A session of a role: as it is asked for, or as whom a request is made.
+/// A session of a role: requested, or the identity of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Session {
@@ -79,7 +79,7 @@ pub struct Session {
     /// The external id given, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
-    /// How long it is to last, if that was asked for.
+    /// The requested duration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<i64>,
 }
@@ -97,7 +97,7 @@ pub(crate) enum Standing {
     Foreign,
     Good(Session),
     Expired(Session),
-    /// It looks like one of ours, and was never given.
+    /// It has the form of our keys, and was never given.
     Unknown,
 }
 
@@ -117,7 +117,7 @@ impl Identities {
         self.lock().roles.insert(role.arn.clone(), role);
     }
 
-    /// Removes a role: nobody is given credentials of it any more. Those given stay good.
+    /// Removes a role: it gives no more credentials. Those already given stay valid.
     pub fn remove(&self, arn: &str) {
         self.lock().roles.remove(arn);
     }

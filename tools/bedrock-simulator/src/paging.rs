@@ -6,7 +6,7 @@ use crate::aws_error::AwsError;
 use crate::fault::Fault;
 use crate::operation::Operation;
 
-/// Which page is asked for, as it came.
+/// The requested page, as received.
 #[derive(Default)]
 pub(crate) struct PageRequest {
     pub(crate) max_results: Option<String>,

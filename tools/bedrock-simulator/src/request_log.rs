@@ -10,14 +10,14 @@ use crate::operation::Operation;
 pub struct RecordedRequest {
     /// The region of the signature's credential scope; empty for a request without a signature.
     pub region: String,
-    /// What was asked for.
+    /// The operation.
     pub operation: Operation,
     /// The access key id of the signature; empty for a request without a signature.
     pub identity: String,
     /// `type` of `ListInferenceProfiles`, if it was given.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub profile_type: Option<String>,
-    /// The session that is asked for, or as whom the request is made, if the simulator gave the key.
+    /// The requested session, or the identity of the request if the simulator gave the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<Session>,
 }

@@ -266,7 +266,7 @@ impl Cache {
         let name = program.name();
         say(format_args!("building {name} ..."));
         let started = Instant::now();
-        // Under a name of its own until complete: whoever finds the final name finds a whole program.
+        // Under a name of its own until complete: a program under the final name is complete.
         let partial = self.folder.join(format!(".{name}.{}", process::id()));
         let status =
             self.go_build(program, &partial)

@@ -1,4 +1,4 @@
-//! The keys and certificates of one control plane, made anew for each.
+//! The keys and certificates of one control plane, created for each.
 
 use std::net::{IpAddr, Ipv4Addr};
 

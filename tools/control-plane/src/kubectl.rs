@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use crate::ControlPlane;
 
-/// Why kubectl did not do what it was told.
+/// Why kubectl failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It could not be run.

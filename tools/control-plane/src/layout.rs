@@ -1,4 +1,4 @@
-//! Where each file of a control plane is, on which ports its servers listen, and how its programs are told.
+//! Where each file of a control plane is, on which ports its servers listen, and how its programs are configured.
 
 use std::fs;
 use std::io;
@@ -162,7 +162,7 @@ impl Layout {
                 "--kubeconfig={}",
                 self.file("kube-controller-manager.kubeconfig")
             ),
-            // Serves nothing: nobody asks it, and so it needs no port and no certificate.
+            // Serves no requests, and so needs no port and no certificate.
             "--secure-port=0".to_owned(),
             "--leader-elect=false".to_owned(),
             format!(

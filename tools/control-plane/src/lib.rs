@@ -51,13 +51,13 @@ pub use program::Program;
 /// For each stage of a start. It takes seconds; this is for a machine that is busy with other things.
 const DEADLINE: Duration = Duration::from_secs(90);
 
-/// Between two looks whether a program is ready.
+/// Between two checks that a program is ready.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// How often a start is tried while other processes take its ports.
 const ATTEMPTS: usize = 5;
 
-/// Why a control plane, or a part of it, is not to be had.
+/// Why a control plane, or a part of it, is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A program was not found and could not be built.
@@ -277,7 +277,7 @@ impl ControlPlane {
         self.api_server.stop();
     }
 
-    /// Starts the API server anew, on the same port, and waits until it is ready. Needs etcd.
+    /// Restarts the API server on the same port, and waits until it is ready. Needs etcd.
     pub async fn start_api_server(&self) -> Result<(), Error> {
         self.api_server.start()?;
         self.api_server_ready().await
@@ -288,7 +288,7 @@ impl ControlPlane {
         self.etcd.stop();
     }
 
-    /// Starts etcd anew, on the same port and with the same data, and waits until it is healthy. The API server needs
+    /// Restarts etcd on the same port and with the same data, and waits until it is healthy. The API server needs
     /// a moment more to find it again.
     pub async fn start_etcd(&self) -> Result<(), Error> {
         self.etcd.start()?;

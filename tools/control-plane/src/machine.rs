@@ -29,7 +29,7 @@ pub(crate) const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 253, 0, 1);
 const BOUNDARY: &str = include_str!("machine/boundary.sh");
 const INIT: &str = include_str!("machine/init.sh");
 
-/// Tells a process that it is in a machine: the machine's folder.
+/// Set for a process in a machine: the machine's folder.
 const FOLDER: &str = "CONTROL_PLANE_MACHINE";
 
 /// The machine that this process runs in.

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::Error;
 
-/// A healthy server answers in milliseconds; one that does not in this time is asked anew.
+/// A healthy server answers in milliseconds; after this time the request is repeated.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// Whether etcd has a leader and takes requests.
@@ -29,7 +29,7 @@ pub(crate) async fn etcd_is_healthy(port: u16) -> bool {
     matches!(answer, Ok(Ok(answer)) if answer.starts_with("HTTP/1.1 200 "))
 }
 
-/// The API server, asked as the administrator. Belongs to the runtime in which it was made.
+/// The API server, queried as the administrator. Belongs to the runtime in which it was made.
 pub(crate) struct ApiServer(Client);
 
 impl ApiServer {
@@ -39,7 +39,7 @@ impl ApiServer {
             Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         // Taken from the environment, and of no use on loopback.
         config.proxy_url = None;
-        // The caller asks again, and looks in between whether the server still runs.
+        // The caller retries, and checks in between that the server still runs.
         config.default_retry = false;
         Ok(Self(Client::try_from(config)?))
     }

@@ -1,4 +1,4 @@
-//! All parts together: set up, looked at, watched.
+//! All parts together: started, shown, watched.
 
 use std::convert::Infallible;
 use std::io;
@@ -32,10 +32,10 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// Why the demo ended.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The control plane or its programs are not to be had.
+    /// The control plane or its programs are not available.
     #[error(transparent)]
     ControlPlane(#[from] control_plane::Error),
-    /// kubectl did not do what it was told.
+    /// kubectl failed.
     #[error(transparent)]
     Kubectl(#[from] kubectl::Error),
     /// The embedded catalogue, or something published, is not JSON.

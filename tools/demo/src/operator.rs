@@ -1,4 +1,4 @@
-//! The operator's own program, and how it is told about the other parts.
+//! The operator's own program, and its configuration.
 
 use std::env;
 use std::io;

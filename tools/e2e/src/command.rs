@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 
 use tokio::process::Command;
 
-/// Why a program did not do what it was told.
+/// Why a program failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It could not be run.

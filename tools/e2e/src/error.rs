@@ -9,13 +9,13 @@ use crate::command;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The control plane, the node or their programs are not to be had.
+    /// The control plane, the node or their programs are not available.
     #[error(transparent)]
     ControlPlane(#[from] control_plane::Error),
-    /// kubectl did not do what it was told.
+    /// kubectl failed.
     #[error(transparent)]
     Kubectl(#[from] kubectl::Error),
-    /// Helm did not do what it was told.
+    /// Helm failed.
     #[error(transparent)]
     Command(#[from] command::Error),
     /// Something did not happen.

@@ -10,18 +10,18 @@ use crate::error::Error;
 /// Far more than anything here takes on a busy machine.
 const LIMIT: Duration = Duration::from_mins(2);
 
-/// Between two looks.
+/// Between two polls.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Looks again and again until what is seen is right; an error of kubectl is but another sight. Returns what was seen.
+/// Polls until the output is as expected, and returns it; an error of kubectl is polled again.
 pub async fn until(
     awaited: &str,
-    look: impl AsyncFn() -> Result<String, kubectl::Error>,
+    poll: impl AsyncFn() -> Result<String, kubectl::Error>,
     is_right: impl Fn(&str) -> bool,
 ) -> Result<String, Error> {
     let deadline = Instant::now() + LIMIT;
     loop {
-        let seen = look().await;
+        let seen = poll().await;
         if let Ok(seen) = &seen
             && is_right(seen)
         {

@@ -1,4 +1,4 @@
-//! How containerd and the kubelet are told.
+//! The configuration of containerd and the kubelet.
 
 use std::net::Ipv4Addr;
 use std::path::Path;

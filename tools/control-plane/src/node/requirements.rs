@@ -49,7 +49,7 @@ pub enum Missing {
 /// A program that is not installed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MissingProgram {
-    /// What is looked for.
+    /// The program or file.
     pub program: &'static str,
     /// Debian's package that has it.
     pub package: &'static str,
