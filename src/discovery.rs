@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 
-use crate::api::{AttemptError, ErrorCode, RegionState, RegionStatus};
+use crate::api::{AttemptError, ErrorCode, RegionSource, RegionState, RegionStatus};
 use crate::aws::identity::Caller;
 use crate::aws::priority::Priority;
 use crate::aws::{Audience, AwsError, SnapshotCache};
@@ -26,8 +26,8 @@ pub struct Discovery {
     pub published: ModelMap,
     /// The status of each region, those without models included.
     pub regions: BTreeMap<String, RegionStatus>,
-    /// Whether the regions were named, rather than those of the account.
-    pub named: bool,
+    /// Where the regions come from.
+    pub source: RegionSource,
     /// When the discovery began.
     pub taken_at: Timestamp,
 }
@@ -73,13 +73,10 @@ impl Discovery {
     /// The regions that failed. A region that Bedrock or the account does not have counts only if it
     /// was named.
     pub fn failures(&self) -> impl Iterator<Item = (&str, &AttemptError)> {
-        let absent_is_failure = self.named;
-        let regions = self.regions.iter().filter(move |(_, r)| match r.state {
-            RegionState::Failed | RegionState::Stale => true,
-            RegionState::Unsupported | RegionState::Disabled => absent_is_failure,
-            RegionState::Fresh | RegionState::Empty => false,
-        });
-        regions.filter_map(|(region, status)| Some((region.as_str(), status.error.as_ref()?)))
+        self.regions
+            .iter()
+            .filter(|(_, r)| r.state.is_failure(self.source))
+            .filter_map(|(region, status)| Some((region.as_str(), status.error.as_ref()?)))
     }
 
     /// How many regions responded.
@@ -124,7 +121,7 @@ pub async fn discover(
         state.waiting.retain(|waiting| waiting != region);
         progress(&state);
     }
-    Ok(summarize(results, named.is_some(), now))
+    Ok(summarize(results, RegionSource::from(named), now))
 }
 
 async fn discover_region(
@@ -144,7 +141,7 @@ async fn discover_region(
 
 fn summarize(
     results: BTreeMap<String, Result<DiscoveredRegion, RegionError>>,
-    named: bool,
+    source: RegionSource,
     now: Timestamp,
 ) -> Discovery {
     let codes: BTreeMap<String, Result<(), ErrorCode>> = results
@@ -157,7 +154,7 @@ fn summarize(
     let mut discovery = Discovery {
         published: ModelMap::default(),
         regions: BTreeMap::new(),
-        named,
+        source,
         taken_at: now,
     };
     for (region, result) in results {

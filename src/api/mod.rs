@@ -15,7 +15,7 @@ mod spec;
 mod status;
 
 pub use filters::{InferenceProfilesSpec, LifecycleStatus, ModelsSpec, ProfileType};
-pub use region_state::RegionState;
+pub use region_state::{RegionSource, RegionState};
 #[cfg(feature = "cluster")]
 pub use spec::{
     AwsSpec, BedrockModelMap, BedrockModelMapSpec, Compression, DEFAULT_REFRESH_INTERVAL,

@@ -7,7 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::api::conditions::{DEGRADED, READY, RECONCILING, STALLED};
 use crate::api::{
-    AttemptError, BedrockModelMapStatus, ErrorCode, RegionState, RegionStatus, Summary,
+    AttemptError, BedrockModelMapStatus, ErrorCode, RegionSource, RegionState, RegionStatus,
+    Summary,
 };
 use crate::reconcile::status::region::to_k8s_time;
 
@@ -260,11 +261,11 @@ fn ready(status: &BedrockModelMapStatus, problems: &[(String, &AttemptError)]) -
 /// Whether a region in this state degrades the resource: one that is not there does so only if the
 /// spec names it.
 pub(super) fn is_failing(state: RegionState, regions_named: bool) -> bool {
-    match state {
-        RegionState::Stale | RegionState::Failed => true,
-        RegionState::Unsupported | RegionState::Disabled => regions_named,
-        RegionState::Fresh | RegionState::Empty => false,
-    }
+    state.is_failure(if regions_named {
+        RegionSource::Spec
+    } else {
+        RegionSource::Account
+    })
 }
 
 fn described(subject: &str, error: &AttemptError) -> String {
