@@ -6,7 +6,7 @@ use kube::{Client, Resource as _, ResourceExt as _};
 
 use super::request::call;
 use crate::api::{BedrockModelMap, MANAGER};
-use crate::reconcile::status::events::Event;
+use crate::reconcile::status::events::{Event, Severity};
 
 /// What every Event is about.
 const ACTION: &str = "Refresh";
@@ -32,10 +32,9 @@ impl EventWriter {
         for event in events {
             let reason = event.reason.clone();
             let event = NewEvent {
-                type_: if event.warning {
-                    EventType::Warning
-                } else {
-                    EventType::Normal
+                type_: match event.severity {
+                    Severity::Warning => EventType::Warning,
+                    Severity::Normal => EventType::Normal,
                 },
                 reason: event.reason,
                 note: Some(event.note),

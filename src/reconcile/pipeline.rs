@@ -19,7 +19,9 @@ use super::status::events::events;
 use super::status::region::to_k8s_time;
 use super::validate::ValidatedSpec;
 use super::{Effects, Work};
-use crate::api::{ANNOTATION_REQUESTED_AT, AttemptError, BedrockModelMap, BedrockModelMapStatus};
+use crate::api::{
+    ANNOTATION_REQUESTED_AT, AttemptError, BedrockModelMap, BedrockModelMapStatus, RegionSource,
+};
 use crate::bedrock::diff::Changes;
 use crate::publication::ownership::Owner;
 
@@ -151,8 +153,8 @@ impl<W: Effects> Reconciler<'_, W> {
         // Nothing is asked until the spec is another one.
         status.next_refresh_time = None;
         status.conditions = conditions::refused(&status, error, generation, self.now);
-        let named = self.resource.spec.regions.is_some();
-        self.report(&status, &Changes::default(), named).await?;
+        let source = RegionSource::from(self.resource.spec.regions.as_deref());
+        self.report(&status, &Changes::default(), source).await?;
         Ok(Outcome::without_refresh(Next::Change))
     }
 
@@ -161,10 +163,10 @@ impl<W: Effects> Reconciler<'_, W> {
         &self,
         status: &BedrockModelMapStatus,
         changes: &Changes,
-        regions_named: bool,
+        source: RegionSource,
     ) -> Result<(), W::Error> {
         let before = self.resource.status.clone().unwrap_or_default();
-        let events = events(&before, status, changes, regions_named);
+        let events = events(&before, status, changes, source);
         self.world.report(status, events).await
     }
 
@@ -243,9 +245,9 @@ impl<W: Effects> Reconciler<'_, W> {
         let changes = std::mem::take(&mut round.changes);
         let mut status = round.status(&before, generation, &refresh.reason);
 
-        let named = inputs.named_regions.is_some();
-        status.summary = Some(conditions::summary(&status.regions, named));
-        status.conditions = conditions::after_refresh(&status, named, generation, self.now);
+        let source = RegionSource::from(inputs.named_regions);
+        status.summary = Some(conditions::summary(&status.regions, source));
+        status.conditions = conditions::after_refresh(&status, source, generation, self.now);
         let (nothing_lost, ended_at) = (BTreeSet::new(), self.world.now());
         let ahead = |when: fn(&PlanInput<'_>) -> Timestamp, status: &BedrockModelMapStatus| {
             when(&PlanInput {
@@ -257,7 +259,7 @@ impl<W: Effects> Reconciler<'_, W> {
             })
         };
         status.next_refresh_time = Some(to_k8s_time(ahead(next_due, &status)));
-        self.report(&status, &changes, named).await?;
+        self.report(&status, &changes, source).await?;
         // Only now: until the status speaks of what has taken its place, it is the last good data.
         written += self.prune(refresher.owner, &status).await?;
         looked.next = wait(ended_at, ahead(next_reconcile, &status));

@@ -14,7 +14,7 @@ use std::process::Command;
 
 use bedrock_model_map::api::{
     AttemptError, BedrockModelMapStatus, Compression, ErrorCode, InferenceProfilesSpec,
-    MappingStatus, ModelsSpec, RegionStatus,
+    MappingStatus, ModelsSpec, RegionSource, RegionStatus,
 };
 use bedrock_model_map::bedrock::association::associate;
 use bedrock_model_map::bedrock::catalog::Snapshot;
@@ -182,7 +182,7 @@ fn status_with_fresh_stale_and_failed_region_matches_snapshot() {
         last_refresh_time: regions["ap-southeast-7"].last_success_time.clone(),
         next_refresh_time: Some(to_k8s_time(time("2026-11-23T16:00:30Z"))),
         last_handled_refresh_request: Some("2026-11-20".to_owned()),
-        summary: Some(summary(&regions, true)),
+        summary: Some(summary(&regions, RegionSource::Spec)),
         mapping: Some(MappingStatus {
             config_map: "claude-mapping".to_owned(),
             sha256: mapping.files.sha256,
@@ -193,7 +193,7 @@ fn status_with_fresh_stale_and_failed_region_matches_snapshot() {
         regions,
         ..BedrockModelMapStatus::default()
     };
-    status.conditions = after_refresh(&status, true, Some(3), now);
+    status.conditions = after_refresh(&status, RegionSource::Spec, Some(3), now);
     let json = serde_json::to_string_pretty(&status).unwrap();
     assert_golden(
         &in_repository("tests/snapshots/status.json"),

@@ -52,7 +52,7 @@ impl NewCondition {
 }
 
 /// Totals over the regions.
-pub fn summary(regions: &BTreeMap<String, RegionStatus>, regions_named: bool) -> Summary {
+pub fn summary(regions: &BTreeMap<String, RegionStatus>, source: RegionSource) -> Summary {
     let count = |matches: fn(RegionState) -> bool| {
         let matching = regions.values().filter(|r| matches(r.state)).count();
         i64::try_from(matching).unwrap_or(i64::MAX)
@@ -60,7 +60,11 @@ pub fn summary(regions: &BTreeMap<String, RegionStatus>, regions_named: bool) ->
     let total = |field: fn(&RegionStatus) -> i64| regions.values().map(field).sum();
     let absent = count(is_absent);
     let all = count(|_| true);
-    let asked_for = if regions_named { all } else { all - absent };
+    let absent_failed = match source {
+        RegionSource::Spec => absent,
+        RegionSource::Account => 0,
+    };
+    let asked_for = all - absent + absent_failed;
     let fresh = count(|s| matches!(s, RegionState::Fresh | RegionState::Empty));
     let failed = count(|s| s == RegionState::Failed);
     Summary {
@@ -68,11 +72,7 @@ pub fn summary(regions: &BTreeMap<String, RegionStatus>, regions_named: bool) ->
         regions_fresh: format!("{fresh}/{asked_for}"),
         fresh,
         stale: count(|s| s == RegionState::Stale),
-        failed: if regions_named {
-            failed + absent
-        } else {
-            failed
-        },
+        failed: failed + absent_failed,
         models: total(|r| r.models),
         profiles: total(|r| r.profiles),
         associations: total(|r| r.associations),
@@ -90,7 +90,7 @@ fn is_absent(state: RegionState) -> bool {
 /// The conditions after a refresh, of everything else the status says.
 pub fn after_refresh(
     status: &BedrockModelMapStatus,
-    regions_named: bool,
+    source: RegionSource,
     generation: Option<i64>,
     now: Timestamp,
 ) -> Vec<Condition> {
@@ -105,7 +105,7 @@ pub fn after_refresh(
                 described(subject, error),
             )
         }),
-        Some(degraded(&status.regions, regions_named)),
+        Some(degraded(&status.regions, source)),
     ];
     timed(
         findings.into_iter().flatten(),
@@ -258,24 +258,14 @@ fn ready(status: &BedrockModelMapStatus, problems: &[(String, &AttemptError)]) -
     NewCondition::new(READY, "True", "Published", message)
 }
 
-/// Whether a region in this state degrades the resource: one that is not there does so only if the
-/// spec names it.
-pub(super) fn is_failing(state: RegionState, regions_named: bool) -> bool {
-    state.is_failure(if regions_named {
-        RegionSource::Spec
-    } else {
-        RegionSource::Account
-    })
-}
-
 fn described(subject: &str, error: &AttemptError) -> String {
     format!("{subject}: {}", error.message)
 }
 
-fn degraded(regions: &BTreeMap<String, RegionStatus>, regions_named: bool) -> NewCondition {
+fn degraded(regions: &BTreeMap<String, RegionStatus>, source: RegionSource) -> NewCondition {
     let failing: Vec<String> = regions
         .iter()
-        .filter(|(_, r)| is_failing(r.state, regions_named))
+        .filter(|(_, r)| r.state.is_failure(source))
         .map(|(region, r)| {
             let code = r.error.as_ref().map_or("Unknown", |e| e.code.as_str());
             format!("{region} ({:?}, {code})", r.state)
@@ -299,7 +289,7 @@ fn degraded(regions: &BTreeMap<String, RegionStatus>, regions_named: bool) -> Ne
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let asked_for = summary(regions, regions_named).regions;
+    let asked_for = summary(regions, source).regions;
     let message = format!(
         "{} of {asked_for} regions fail: {named}{more}",
         failing.len()

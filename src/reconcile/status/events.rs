@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::api::conditions::STALLED;
-use crate::api::{AttemptError, BedrockModelMapStatus, ErrorCode};
+use crate::api::{AttemptError, BedrockModelMapStatus, ErrorCode, RegionSource};
 use crate::bedrock::diff::{Change, ChangeKind, Changes, summary};
-use crate::reconcile::status::conditions::{is_failing, stalled_reason};
+use crate::reconcile::status::conditions::stalled_reason;
 use crate::text::printable;
 
 /// The longest note: the Kubernetes API takes 1,024 bytes.
@@ -23,11 +23,20 @@ pub const REGION_DEGRADED: &str = "RegionDegraded";
 /// Regions that failed answer again.
 pub const REGION_RECOVERED: &str = "RegionRecovered";
 
+/// The `type` of an Event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// For information.
+    Normal,
+    /// A user may have to act.
+    Warning,
+}
+
 /// An Event before it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Whether somebody may have to do something.
-    pub warning: bool,
+    /// The `type`.
+    pub severity: Severity,
     /// Why, as one word.
     pub reason: String,
     /// What happened, for people; at most [`MAX_NOTE_BYTES`].
@@ -36,22 +45,22 @@ pub struct Event {
 
 impl Event {
     fn normal(reason: &str, note: impl Into<String>) -> Self {
-        Self::new(false, reason, &note.into())
+        Self::new(Severity::Normal, reason, &note.into())
     }
 
     fn warning(reason: &str, note: impl Into<String>) -> Self {
-        Self::new(true, reason, &note.into())
+        Self::new(Severity::Warning, reason, &note.into())
     }
 
     /// Notes have ids of models, which come from AWS.
-    fn new(warning: bool, reason: &str, note: &str) -> Self {
+    fn new(severity: Severity, reason: &str, note: &str) -> Self {
         let mut note = printable(note);
         if note.len() > MAX_NOTE_BYTES {
             note.truncate(note.floor_char_boundary(MAX_NOTE_BYTES - "…".len()));
             note.push('…');
         }
         Self {
-            warning,
+            severity,
             reason: reason.to_owned(),
             note,
         }
@@ -63,17 +72,14 @@ pub fn events(
     before: &BedrockModelMapStatus,
     after: &BedrockModelMapStatus,
     changes: &Changes,
-    regions_named: bool,
+    source: RegionSource,
 ) -> Vec<Event> {
     let mut events = Vec::new();
     let first = !is_published(before) && is_published(after);
     if first {
         events.push(published(after));
     }
-    let (failed, fails) = (
-        failing(before, regions_named),
-        failing(after, regions_named),
-    );
+    let (failed, fails) = (failing(before, source), failing(after, source));
     events.extend(begun(&failed, &fails));
     let stalled = stalled(before, after);
     if let Some(stalled) = stalled.filter(|s| events.iter().all(|e| e.reason != s.reason)) {
@@ -104,11 +110,11 @@ fn published(status: &BedrockModelMapStatus) -> Event {
 /// error.
 fn failing(
     status: &BedrockModelMapStatus,
-    regions_named: bool,
+    source: RegionSource,
 ) -> BTreeMap<&str, (&'static str, &AttemptError)> {
     let regions = status.regions.iter();
     let regions = regions
-        .filter(|(_, r)| is_failing(r.state, regions_named))
+        .filter(|(_, r)| r.state.is_failure(source))
         .filter_map(|(region, r)| Some((region.as_str(), r.error.as_ref()?)));
     let mapping = status.mapping.as_ref().and_then(|m| m.error.as_ref());
     regions
@@ -207,9 +213,13 @@ fn changed(changes: &Changes, new_spec: bool) -> Vec<Event> {
         .items
         .chunk_by(|a, b| change_reason(&a.what) == change_reason(&b.what));
     let events = kinds.filter_map(|kind: &[Change]| {
-        let warning = !new_spec && kind.iter().any(|change| takes_away(&change.what));
+        let severity = if !new_spec && kind.iter().any(|change| takes_away(&change.what)) {
+            Severity::Warning
+        } else {
+            Severity::Normal
+        };
         let reason = change_reason(&kind.first()?.what);
-        Some(Event::new(warning, reason, &summary(kind, MAX_NOTE_BYTES)))
+        Some(Event::new(severity, reason, &summary(kind, MAX_NOTE_BYTES)))
     });
     events.collect()
 }

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::ErrorCode;
+use crate::api::RegionSource::{Account, Spec};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -64,10 +65,10 @@ fn message<'a>(conditions: &'a [Condition], kind: &str) -> &'a str {
     &condition.unwrap_or_else(|| panic!("no {kind}")).message
 }
 
-fn after(status: &BedrockModelMapStatus, regions_named: bool) -> Vec<Condition> {
+fn after(status: &BedrockModelMapStatus, source: RegionSource) -> Vec<Condition> {
     let mut status = status.clone();
-    status.summary = Some(summary(&status.regions, regions_named));
-    after_refresh(&status, regions_named, Some(3), at(0))
+    status.summary = Some(summary(&status.regions, source));
+    after_refresh(&status, source, Some(3), at(0))
 }
 
 const PUBLISHED: &str = "Ready=True Published; ";
@@ -85,79 +86,79 @@ fn what_the_regions_say_of_the_whole() {
         (
             "all fresh",
             two_fresh_and(fresh()),
-            true,
+            Spec,
             format!("{PUBLISHED}{ALL_ANSWER}"),
         ),
         (
             "some empty",
             two_fresh_and(empty()),
-            true,
+            Spec,
             format!("{PUBLISHED}{ALL_ANSWER}"),
         ),
         (
             "all empty",
             status([empty(), empty()]),
-            true,
+            Spec,
             format!("{PUBLISHED}{ALL_ANSWER}"),
         ),
         (
             "some stale",
             two_fresh_and(stale("Timeout")),
-            true,
+            Spec,
             format!("{PUBLISHED}{SOME_FAIL}"),
         ),
         (
             "all stale",
             all(stale, "Timeout"),
-            true,
+            Spec,
             format!("{PUBLISHED}{SOME_FAIL}"),
         ),
         (
             "held",
             two_fresh_and(stale("ShrinkHeld")),
-            true,
+            Spec,
             format!("{PUBLISHED}{SOME_FAIL}"),
         ),
         (
             "one never answered",
             two_fresh_and(absent("Failed", "Timeout")),
-            true,
+            Spec,
             format!("{PUBLISHED}{SOME_FAIL}"),
         ),
         (
             "none ever answered",
             all(failed, "Timeout"),
-            true,
+            Spec,
             format!("Ready=False Timeout; {SOME_FAIL}"),
         ),
         (
             "none ever answered, for want of a permission",
             all(failed, "AccessDenied"),
-            true,
+            Spec,
             format!("Ready=False AccessDenied; Stalled=True AccessDenied; {SOME_FAIL}"),
         ),
         (
             "access denied in one of three",
             two_fresh_and(absent("Failed", "AccessDenied")),
-            true,
+            Spec,
             format!("{PUBLISHED}{SOME_FAIL}"),
         ),
         (
             "access denied everywhere since",
             all(stale, "AccessDenied"),
-            true,
+            Spec,
             format!("{PUBLISHED}Stalled=True AccessDenied; {SOME_FAIL}"),
         ),
         (
             "credentials that nobody accepts, from the start",
             all(failed, "InvalidCredentials"),
-            false,
+            Account,
             format!("Ready=False InvalidCredentials; Stalled=True InvalidCredentials; {SOME_FAIL}"),
         ),
         (
             "credentials that nobody accepts any more",
             all(stale, "InvalidCredentials"),
-            false,
+            Account,
             format!("{PUBLISHED}Stalled=True InvalidCredentials; {SOME_FAIL}"),
         ),
         (
@@ -166,91 +167,91 @@ fn what_the_regions_say_of_the_whole() {
                 absent("Failed", "Timeout"),
                 absent("Failed", "InvalidCredentials"),
             ]),
-            true,
+            Spec,
             format!("Ready=False InvalidCredentials; Stalled=True InvalidCredentials; {SOME_FAIL}"),
         ),
         (
             "somebody else's ConfigMap in one region, never published",
             two_fresh_and(absent("Failed", "TargetConflict")),
-            true,
+            Spec,
             format!("Ready=False TargetConflict; Stalled=True TargetConflict; {SOME_FAIL}"),
         ),
         (
             "somebody else's ConfigMap in one region, published before",
             two_fresh_and(stale("TargetConflict")),
-            true,
+            Spec,
             format!("Ready=False TargetConflict; Stalled=True TargetConflict; {SOME_FAIL}"),
         ),
         (
             "one region too large",
             two_fresh_and(stale("PayloadTooLarge")),
-            true,
+            Spec,
             format!("Ready=False PayloadTooLarge; Stalled=True PayloadTooLarge; {SOME_FAIL}"),
         ),
         (
             "one region not written",
             two_fresh_and(stale("WriteFailed")),
-            true,
+            Spec,
             format!("Ready=False WriteFailed; {SOME_FAIL}"),
         ),
         (
             "one region not written, another one somebody else's",
             status([stale("WriteFailed"), stale("TargetConflict"), fresh()]),
-            true,
+            Spec,
             format!("Ready=False TargetConflict; Stalled=True TargetConflict; {SOME_FAIL}"),
         ),
         (
             "one region not written, the mapping too large",
             with_mapping_error(two_fresh_and(stale("WriteFailed")), "PayloadTooLarge"),
-            true,
+            Spec,
             format!("Ready=False PayloadTooLarge; Stalled=True PayloadTooLarge; {SOME_FAIL}"),
         ),
         (
             "the mapping too large",
             with_mapping_error(two_fresh_and(fresh()), "PayloadTooLarge"),
-            true,
+            Spec,
             format!("Ready=False PayloadTooLarge; Stalled=True PayloadTooLarge; {ALL_ANSWER}"),
         ),
         (
             "the mapping not written",
             with_mapping_error(two_fresh_and(fresh()), "WriteFailed"),
-            true,
+            Spec,
             format!("Ready=False WriteFailed; {ALL_ANSWER}"),
         ),
         (
             "the account does not tell its regions, known ones answer",
             with_account_error(two_fresh_and(fresh()), "AccessDenied"),
-            false,
+            Account,
             format!("{PUBLISHED}Stalled=True AccessDenied; {ALL_ANSWER}"),
         ),
         (
             "the account cannot be reached, known ones answer",
             with_account_error(two_fresh_and(fresh()), "Timeout"),
-            false,
+            Account,
             format!("{PUBLISHED}{ALL_ANSWER}"),
         ),
         (
             "the account does not tell its regions, none is known",
             with_account_error(status([]), "AccessDenied"),
-            false,
+            Account,
             format!("Ready=False AccessDenied; Stalled=True AccessDenied; {ALL_ANSWER}"),
         ),
         (
             "the account cannot be reached, none is known",
             with_account_error(status([]), "Timeout"),
-            false,
+            Account,
             format!("Ready=False Timeout; {ALL_ANSWER}"),
         ),
         (
             "the account cannot be reached, known ones have no model",
             with_account_error(status([empty()]), "Timeout"),
-            false,
+            Account,
             format!("{PUBLISHED}{ALL_ANSWER}"),
         ),
         (
             "the partition has no list of regions",
             with_account_error(status([]), "RegionsUnavailable"),
-            false,
+            Account,
             format!(
                 "Ready=False RegionsUnavailable; Stalled=True RegionsUnavailable; {ALL_ANSWER}"
             ),
@@ -258,42 +259,42 @@ fn what_the_regions_say_of_the_whole() {
         (
             "the account cannot be reached, and the regions refuse",
             with_account_error(all(failed, "AccessDenied"), "Timeout"),
-            false,
+            Account,
             format!("Ready=False AccessDenied; Stalled=True AccessDenied; {SOME_FAIL}"),
         ),
         (
             "no endpoint, named by the user",
             two_fresh_and(absent("Unsupported", "NameNotResolved")),
-            true,
+            Spec,
             format!("{PUBLISHED}{SOME_FAIL}"),
         ),
         (
             "no endpoint, not named by the user",
             two_fresh_and(absent("Unsupported", "NameNotResolved")),
-            false,
+            Account,
             format!("{PUBLISHED}{ALL_ANSWER}"),
         ),
         (
             "not enabled, named by the user",
             two_fresh_and(absent("Disabled", "RegionDisabled")),
-            true,
+            Spec,
             format!("{PUBLISHED}{SOME_FAIL}"),
         ),
         (
             "not enabled, not named by the user",
             two_fresh_and(absent("Disabled", "RegionDisabled")),
-            false,
+            Account,
             format!("{PUBLISHED}{ALL_ANSWER}"),
         ),
     ];
-    for (case, status, named, expected) in cases {
-        assert_eq!(short(&after(&status, named)), expected, "{case}");
+    for (case, status, source, expected) in cases {
+        assert_eq!(short(&after(&status, source)), expected, "{case}");
     }
 }
 
 #[test]
 fn ready_says_how_much_is_published() {
-    let conditions = after(&status([fresh(), stale("Timeout")]), true);
+    let conditions = after(&status([fresh(), stale("Timeout")]), Spec);
     assert_eq!(
         message(&conditions, READY),
         "1/2 regions fresh, 20 models and 8 inference profiles published"
@@ -310,7 +311,7 @@ fn a_problem_says_what_it_concerns() {
         (mapping, "the merged mapping: why PayloadTooLarge"),
         (account, "the account's regions: why AccessDenied"),
     ] {
-        let conditions = after(&status, true);
+        let conditions = after(&status, Spec);
         assert_eq!(message(&conditions, READY), expected);
         assert_eq!(message(&conditions, STALLED), expected);
     }
@@ -332,10 +333,10 @@ fn degraded_names_up_to_five_regions_and_counts_the_rest() {
         (23, format!("23 of 24 regions fail: {five} and 18 more")),
     ];
     for (n, expected) in cases {
-        assert_eq!(message(&after(&failing(n), false), DEGRADED), expected);
+        assert_eq!(message(&after(&failing(n), Account), DEGRADED), expected);
     }
     assert_eq!(
-        message(&after(&failing(1), true), DEGRADED),
+        message(&after(&failing(1), Spec), DEGRADED),
         "2 of 3 regions fail: a (Stale, Timeout), b (Unsupported, NameNotResolved)"
     );
 }
@@ -362,15 +363,15 @@ fn totals() {
         associations: 12,
         requiring_profile: 6,
     };
-    assert_eq!(summary(&regions, true), named);
+    assert_eq!(summary(&regions, Spec), named);
     let omitted = Summary {
         regions: 4,
         regions_fresh: "2/4".into(),
         failed: 1,
         ..named
     };
-    assert_eq!(summary(&regions, false), omitted);
-    let none = summary(&BTreeMap::new(), false);
+    assert_eq!(summary(&regions, Account), omitted);
+    let none = summary(&BTreeMap::new(), Account);
     assert_eq!((none.regions, none.regions_fresh.as_str()), (0, "0/0"));
 }
 
@@ -383,7 +384,7 @@ fn times(conditions: &[Condition]) -> Vec<(&str, Time)> {
 #[test]
 fn the_time_of_a_condition_moves_with_its_status_only() {
     let mut state = status([fresh(), fresh()]);
-    state.conditions = after_refresh(&state, true, Some(3), at(0));
+    state.conditions = after_refresh(&state, Spec, Some(3), at(0));
     let time = |seconds| Time(at(seconds));
     assert_eq!(
         times(&state.conditions),
@@ -391,19 +392,19 @@ fn the_time_of_a_condition_moves_with_its_status_only() {
     );
 
     // Another message and another generation, but no other status.
-    state.summary = Some(summary(&state.regions, true));
-    let same = after_refresh(&state, true, Some(4), at(60));
+    state.summary = Some(summary(&state.regions, Spec));
+    let same = after_refresh(&state, Spec, Some(4), at(60));
     assert_ne!(same[0].message, state.conditions[0].message);
     assert!(same.iter().all(|c| c.observed_generation == Some(4)));
     assert_eq!(times(&same), [(READY, time(0)), (DEGRADED, time(0))]);
 
     state.regions = status([fresh(), stale("Timeout")]).regions;
-    let degraded = after_refresh(&state, true, Some(4), at(120));
+    let degraded = after_refresh(&state, Spec, Some(4), at(120));
     assert_eq!(times(&degraded), [(READY, time(0)), (DEGRADED, time(120))]);
 
     state.conditions = degraded;
     state.regions = status([fresh(), stale("TargetConflict")]).regions;
-    let stalled = after_refresh(&state, true, Some(4), at(180));
+    let stalled = after_refresh(&state, Spec, Some(4), at(180));
     assert_eq!(
         times(&stalled),
         [
@@ -415,7 +416,7 @@ fn the_time_of_a_condition_moves_with_its_status_only() {
 
     state.conditions = stalled;
     state.regions = status([fresh(), fresh()]).regions;
-    let recovered = after_refresh(&state, true, Some(4), at(240));
+    let recovered = after_refresh(&state, Spec, Some(4), at(240));
     assert_eq!(
         times(&recovered),
         [(READY, time(240)), (DEGRADED, time(240))]
@@ -425,7 +426,7 @@ fn the_time_of_a_condition_moves_with_its_status_only() {
 #[test]
 fn an_announced_refresh_keeps_what_still_holds() {
     let mut state = status([fresh(), stale("TargetConflict")]);
-    state.conditions = after(&state, true);
+    state.conditions = after(&state, Spec);
     assert_eq!(
         short(&state.conditions),
         "Ready=False TargetConflict; Stalled=True TargetConflict; Degraded=True RegionsFailing"
@@ -460,7 +461,7 @@ fn an_announced_refresh_keeps_what_still_holds() {
     let again = while_refreshing(&state, "NewGeneration", "m", true, Some(4), at(120));
     assert_eq!(times(&again), times(&state.conditions));
 
-    let ended = after(&state, true);
+    let ended = after(&state, Spec);
     assert!(!ended.iter().any(|c| c.type_ == RECONCILING));
 }
 
@@ -477,7 +478,7 @@ fn the_first_refresh_is_announced_on_an_empty_status() {
 #[test]
 fn a_spec_that_cannot_be_worked_with_stalls() {
     let mut state = status([fresh()]);
-    state.conditions = after(&state, true);
+    state.conditions = after(&state, Spec);
     let error = AttemptError::new(ErrorCode::RoleNotAllowed, "not yours");
     let mut conditions = refused(&state, &error, Some(4), at(60));
     assert_eq!(

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::RegionSource::{Account, Spec};
 
 fn fresh() -> Value {
     json!({"state": "Fresh", "configMap": "c", "models": 10})
@@ -47,10 +48,7 @@ fn mapping_error(code: &str) -> Value {
 
 /// Such as `Warning RegionDegraded: a: why Timeout`.
 fn told(events: &[Event]) -> Vec<String> {
-    let line = |event: &Event| {
-        let kind = if event.warning { "Warning" } else { "Normal" };
-        format!("{kind} {}: {}", event.reason, event.note)
-    };
+    let line = |event: &Event| format!("{:?} {}: {}", event.severity, event.reason, event.note);
     events.iter().map(line).collect()
 }
 
@@ -193,7 +191,7 @@ fn each_transition_is_told_once() {
         ),
     ];
     for (case, before, after, expected) in cases {
-        let events = events(&before, &after, &Changes::default(), true);
+        let events = events(&before, &after, &Changes::default(), Spec);
         assert_eq!(told(&events), expected, "{case}");
     }
 }
@@ -207,12 +205,12 @@ fn region_that_is_not_there_matters_only_to_who_names_it() {
             absent("Unsupported", "NameNotResolved"),
         ]),
     );
-    let told = |named| told(&events(&before, &after, &Changes::default(), named));
+    let told = |source| told(&events(&before, &after, &Changes::default(), source));
     assert_eq!(
-        told(true),
+        told(Spec),
         ["Warning RegionDegraded: 2 fail (a, b); a: why RegionDisabled"]
     );
-    assert!(told(false).is_empty());
+    assert!(told(Account).is_empty());
 }
 
 #[test]
@@ -221,11 +219,11 @@ fn many_regions_are_one_event_each_way() {
     let (good, bad) = (all(fresh), all(|| stale("Timeout")));
     let none = Changes::default();
     assert_eq!(
-        told(&events(&good, &bad, &none, true)),
+        told(&events(&good, &bad, &none, Spec)),
         ["Warning RegionDegraded: 26 fail (a, b, c, d, e and 21 more); a: why Timeout"]
     );
     assert_eq!(
-        told(&events(&bad, &good, &none, true)),
+        told(&events(&bad, &good, &none, Spec)),
         ["Normal RegionRecovered: 26 are up to date again (a, b, c, d, e and 21 more)"]
     );
 }
@@ -260,13 +258,17 @@ fn each_kind_of_change_is_an_event() {
         "Normal ModelAdded: q added in us-east-1",
         "Normal InferenceProfileAdded: inference profile us.o added in us-east-1",
     ];
-    assert_eq!(told(&events(&good, &good, &changes, true)), expected);
+    assert_eq!(told(&events(&good, &good, &changes, Spec)), expected);
     // What a user's change of the spec brings is no warning.
     let new_spec = with(&status(&[fresh()]), &json!({"observedGeneration": 2}));
-    let events_of_new_spec = events(&good, &new_spec, &changes, true);
-    assert!(events_of_new_spec.iter().all(|event| !event.warning));
+    let events_of_new_spec = events(&good, &new_spec, &changes, Spec);
+    assert!(
+        events_of_new_spec
+            .iter()
+            .all(|event| event.severity == Severity::Normal)
+    );
     // When all is new, the first event says it.
-    let first = events(&BedrockModelMapStatus::default(), &good, &changes, true);
+    let first = events(&BedrockModelMapStatus::default(), &good, &changes, Spec);
     assert_eq!(first.len(), 1);
 }
 
@@ -276,7 +278,7 @@ fn changes_for_better_are_no_warning() {
     let (active, legacy) = (json!({"status": "ACTIVE"}), json!({"status": "LEGACY"}));
     let warns = |change: Value| {
         let good = status(&[fresh()]);
-        events(&good, &good, &changes(json!([change])), true)[0].warning
+        events(&good, &good, &changes(json!([change])), Spec)[0].severity == Severity::Warning
     };
     assert!(!warns(
         json!({"change": "LifecycleChanged", "model": "m", "before": legacy, "after": active, "regions": r})
@@ -292,7 +294,7 @@ fn note_keeps_its_bound() {
     let error = bad.regions.get_mut("a").unwrap().error.as_mut().unwrap();
     error.message = "ä".repeat(5000);
     let none = Changes::default();
-    let events = events(&status(&[fresh()]), &bad, &none, true);
+    let events = events(&status(&[fresh()]), &bad, &none, Spec);
     assert!(events[0].note.len() <= MAX_NOTE_BYTES);
     assert!(events[0].note.ends_with("ä…"));
 }
