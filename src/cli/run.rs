@@ -68,13 +68,13 @@ pub(super) struct Run {
     #[arg(long, env = "REGION_TIMEOUT_SECONDS", value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=300))]
     region_timeout_seconds: u64,
 
-    /// Where `/livez`, `/readyz` and `/metrics` are served over plain HTTP. Port 0 takes a free one, which is
-    /// logged.
+    /// Address of `/livez`, `/readyz` and `/metrics`, over plain HTTP. `[::]` means IPv6 and IPv4, or IPv4 alone on a
+    /// node without IPv6. Port 0 selects a free port, which the log names.
     #[arg(
         long,
         env = "BIND_ADDRESS",
         value_name = "ADDRESS:PORT",
-        default_value = "0.0.0.0:8080"
+        default_value = "[::]:8080"
     )]
     bind_address: SocketAddr,
 

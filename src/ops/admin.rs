@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ impl AdminServer {
     /// Listens on the address, which is logged: port 0 takes a free one.
     pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let failed = |source| BindError { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = listen(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         tracing::info!(%address, "serves probes");
         Ok(Self { listener })
@@ -77,6 +77,19 @@ impl AdminServer {
                 }
             }
         }
+    }
+}
+
+/// Listens on the address. On a node without IPv6, `[::]` means all IPv4 addresses.
+async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Err(error)
+            if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+                && error.kind() != io::ErrorKind::AddrInUse =>
+        {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        outcome => outcome,
     }
 }
 
@@ -162,6 +175,24 @@ mod tests {
 
     fn get_of(path: &str) -> String {
         format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    }
+
+    #[tokio::test]
+    async fn unspecified_ipv6_address_accepts_both_families() {
+        let server = AdminServer::bind((Ipv6Addr::UNSPECIFIED, 0).into())
+            .await
+            .unwrap();
+        let port = server.listener.local_addr().unwrap().port();
+        tokio::spawn(server.serve(probes(health())));
+        let has_ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.is_ok();
+        let loopbacks = [
+            Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            has_ipv6.then_some(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+        ];
+        for loopback in loopbacks.into_iter().flatten() {
+            let (status, _) = ask((loopback, port).into(), &get_of("/livez")).await;
+            assert_eq!(status, "HTTP/1.1 200 OK", "{loopback}");
+        }
     }
 
     #[tokio::test]
