@@ -26,12 +26,14 @@ pub const MAX_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_
     plural = "bedrockmodelmaps",
     singular = "bedrockmodelmap",
     shortname = "bmm",
+    category = "bedrock",
     namespaced,
     derive = "PartialEq",
     status = "BedrockModelMapStatus",
     doc = "Discovers which Amazon Bedrock models each AWS region offers and which inference profile invokes them, and publishes the result as ConfigMaps.",
     validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name must have at most 63 characters: it is used as a label value"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Status of the Ready condition"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "Reason of the Ready condition"),
     printcolumn(name = "Regions", type_ = "string", json_path = ".status.summary.regionsFresh", description = "Regions whose last attempt succeeded, of all regions"),
     printcolumn(name = "Models", type_ = "integer", json_path = ".status.summary.models", description = "Published (region, model) pairs"),
     printcolumn(name = "Profiles", type_ = "integer", json_path = ".status.summary.profiles", description = "Published (region, inference profile) pairs"),
@@ -40,6 +42,7 @@ pub const MAX_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_
     printcolumn(name = "Next Refresh", type_ = "string", json_path = ".status.nextRefreshTime", priority = 1, description = "Time of the next scheduled attempt in any region"),
     printcolumn(name = "Stale", type_ = "integer", json_path = ".status.summary.stale", priority = 1, description = "Regions whose last attempt failed and whose last good data stays published"),
     printcolumn(name = "Failed", type_ = "integer", json_path = ".status.summary.failed", priority = 1, description = "Regions whose last attempt failed and that have no data published"),
+    printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspend", priority = 1, description = "Whether the spec pauses the resource"),
     printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1, description = "Message of the Ready condition")
 )]
 #[serde(rename_all = "camelCase")]

@@ -4,17 +4,28 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::region_state::RegionState;
+
+/// `observedGeneration` that the API server reports for a resource without a status.
+const UNOBSERVED_GENERATION: i64 = -1;
 
 /// Observed state: the published content, its freshness, and errors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-#[schemars(transform = super::schema::plain)]
+#[schemars(
+    transform = super::schema::plain,
+    // Clients that judge by kstatus, such as Flux, count an object without a status as done.
+    extend("default" = serde_json::json!({"observedGeneration": UNOBSERVED_GENERATION}))
+)]
 pub struct BedrockModelMapStatus {
-    /// `metadata.generation` of the spec that the operator last attempted in every region.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// `metadata.generation` of the spec that the operator last attempted in every region. -1 until
+    /// the operator has seen the resource.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "deserialize_generation"
+    )]
     pub observed_generation: Option<i64>,
 
     /// `Ready`: the latest spec was attempted, and every region that ever succeeded is
@@ -362,6 +373,11 @@ impl ErrorCode {
             | Self::Unknown => false,
         }
     }
+}
+
+fn deserialize_generation<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<i64>, D::Error> {
+    let generation = Option::<i64>::deserialize(reader)?;
+    Ok(generation.filter(|generation| *generation != UNOBSERVED_GENERATION))
 }
 
 mod schema {

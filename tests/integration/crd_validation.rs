@@ -681,6 +681,25 @@ async fn defaults_match_contract() {
     );
 }
 
+/// kstatus counts a resource without an observed generation as done.
+#[tokio::test]
+async fn unseen_resource_reports_no_generation() {
+    let cluster = Cluster::shared().await;
+    let namespace = cluster.namespace().await;
+    let parameters = PostParams::default();
+    let fresh = object("unseen", &json!({}));
+    let untyped: Api<DynamicObject> = untyped(&namespace);
+    untyped
+        .create(&parameters, &serde_json::from_value(fresh).unwrap())
+        .await
+        .unwrap();
+    let stored = untyped.get("unseen").await.unwrap();
+    assert_eq!(stored.data["status"], json!({"observedGeneration": -1}));
+    let typed: Api<BedrockModelMap> = namespace.api();
+    let status = typed.get("unseen").await.unwrap().status.unwrap();
+    assert_eq!(status, BedrockModelMapStatus::default());
+}
+
 /// The spec as stored, after a creation that leaves nothing behind.
 async fn create(api: &Api<DynamicObject>, object: &Value) -> kube::Result<Value> {
     let dry_run = PostParams {
@@ -982,30 +1001,32 @@ async fn status_round_trips_and_fills_columns() {
     let narrow = [
         "NAME",
         "READY",
+        "REASON",
         "REGIONS",
         "MODELS",
         "PROFILES",
         "LAST REFRESH",
         "AGE",
     ];
-    let wide = ["NEXT REFRESH", "STALE", "FAILED", "STATUS"];
+    let wide = ["NEXT REFRESH", "STALE", "FAILED", "SUSPENDED", "STATUS"];
     let printed = table(&[]).await;
     let lines: Vec<_> = printed.lines().map(cells).collect();
     assert_eq!(lines[0], narrow, "{printed}");
     assert_eq!(
-        lines[1][..5],
-        ["claude", "True", "33/34", "1880", "1521"],
+        lines[1][..6],
+        ["claude", "True", "Published", "33/34", "1880", "1521"],
         "{printed}"
     );
     let printed = table(&["-o", "wide"]).await;
     let lines: Vec<_> = printed.lines().map(cells).collect();
     assert_eq!(lines[0], [&narrow[..], &wide].concat(), "{printed}");
     assert_eq!(
-        lines[1][7..],
+        lines[1][8..],
         [
             "2026-11-02T06:00:00Z",
             "7",
             "8",
+            "false",
             "33 of 34 regions are fresh"
         ],
         "{printed}"
