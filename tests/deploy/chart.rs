@@ -98,11 +98,52 @@ fn invalid_chart_values_are_rejected() {
         ("requestsPerSecond=4294967296", "requestsPerSecond"),
         ("log.format=xml", "format"),
         ("proxy.https=proxy:3128", "https"),
+        (
+            "openshift.adaptSecurityContext=true",
+            "adaptSecurityContext",
+        ),
+        ("extraArgs[0]=run", "extraArgs"),
         ("serviceAccount.create=false", "serviceAccount.name"),
     ] {
         let refused = chart(&["--set", setting]).expect_err(setting);
         assert!(refused.contains(said), "{setting}: {refused}");
     }
+}
+
+/// A chart that has this one as a dependency, under an alias and a condition.
+const UMBRELLA: &str = r"
+apiVersion: v2
+name: platform
+version: 1.0.0
+dependencies:
+  - name: bedrock-model-map
+    alias: models
+    version: '*'
+    condition: models.enabled
+";
+
+#[test]
+fn chart_renders_as_aliased_subchart() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("Chart.yaml"), UMBRELLA).unwrap();
+    fs::create_dir(folder.path().join("charts")).unwrap();
+    let subchart = folder.path().join("charts/bedrock-model-map");
+    std::os::unix::fs::symlink(CHART, subchart).unwrap();
+    let render = |values: &str| {
+        let path = folder.path().to_str().unwrap();
+        let template = ["template", "platform", path, "--set", values];
+        objects(&run(&tool("helm"), &template, "").unwrap())
+    };
+    let rendered = render("models.enabled=true,models.replicas=1,global.registry=example.com");
+    let deployment = only(&rendered, "Deployment");
+    assert_eq!(deployment["spec"]["replicas"], 1);
+    assert_eq!(deployment["metadata"]["name"], "platform-bedrock-model-map");
+    let name = "app.kubernetes.io/name";
+    assert_eq!(
+        deployment["spec"]["selector"]["matchLabels"][name],
+        "bedrock-model-map"
+    );
+    assert!(render("models.enabled=false").is_empty());
 }
 
 #[test]

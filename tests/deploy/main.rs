@@ -14,6 +14,7 @@ mod install;
 mod kustomize;
 mod manifests;
 mod markdown;
+mod policies;
 mod release;
 mod rights;
 mod shell;

@@ -38,6 +38,10 @@ async fn document_yaml_is_accepted() {
     for Block { place, text, .. } in blocks("yaml") {
         let value: Value =
             serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{place}: {error}"));
+        if value["kind"] == "Kustomization" && value["spec"].is_object() {
+            // A kind of Flux, whose definition the API server lacks.
+            continue;
+        }
         let taken = if value["patches"].is_array() {
             overlay(&control_plane, value)
         } else if value["volumes"].is_array() {

@@ -1,23 +1,30 @@
 {{/* The name of all objects. */}}
 {{- define "bedrock-model-map.fullname" -}}
+{{- $chart := .Values.nameOverride | default "bedrock-model-map" -}}
 {{- $name := .Values.fullnameOverride -}}
 {{- if not $name -}}
-{{- $name = ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) -}}
+{{- $name = ternary .Release.Name (printf "%s-%s" .Release.Name $chart) (contains $chart .Release.Name) -}}
 {{- end -}}
 {{- $name | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* What tells this release's Pods from all others; never changes. */}}
+{{- define "bedrock-model-map.namespace" -}}
+{{- .Values.namespaceOverride | default .Release.Namespace -}}
+{{- end -}}
+
+{{/* Selector of this release's Pods. A Deployment's selector cannot change, so it follows neither an alias of the
+chart nor nameOverride. */}}
 {{- define "bedrock-model-map.selectorLabels" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/name: bedrock-model-map
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
 {{- define "bedrock-model-map.labels" -}}
-{{ include "bedrock-model-map.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- $own := dict
+      "app.kubernetes.io/version" .Chart.AppVersion
+      "app.kubernetes.io/managed-by" .Release.Service
+      "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_") -}}
+{{- merge (include "bedrock-model-map.selectorLabels" . | fromYaml) $own .Values.commonLabels | toYaml -}}
 {{- end -}}
 
 {{- define "bedrock-model-map.serviceAccountName" -}}
@@ -38,7 +45,44 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{/* What the operator needs where it looks after resources. */}}
+{{/* Whether user and group are left to the platform. */}}
+{{- define "bedrock-model-map.adaptsSecurityContext" -}}
+{{- $mode := .Values.openshift.adaptSecurityContext -}}
+{{- if or (eq $mode "force") (and (eq $mode "auto") (.Capabilities.APIVersions.Has "security.openshift.io/v1")) -}}
+true
+{{- end -}}
+{{- end -}}
+
+{{- define "bedrock-model-map.podSecurityContext" -}}
+{{- $context := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- if not (include "bedrock-model-map.adaptsSecurityContext" .) -}}
+{{- $context = merge $context (dict "runAsUser" 65532 "runAsGroup" 65532) -}}
+{{- end -}}
+{{- include "bedrock-model-map.merged" (list $context .Values.podSecurityContext) -}}
+{{- end -}}
+
+{{- define "bedrock-model-map.securityContext" -}}
+{{- $context := dict
+      "allowPrivilegeEscalation" false
+      "readOnlyRootFilesystem" true
+      "capabilities" (dict "drop" (list "ALL")) -}}
+{{- include "bedrock-model-map.merged" (list $context .Values.securityContext) -}}
+{{- end -}}
+
+{{/* A map with the fields of a second one over it; null removes a field. */}}
+{{- define "bedrock-model-map.merged" -}}
+{{- $merged := index . 0 -}}
+{{- range $field, $value := index . 1 -}}
+{{- if kindIs "invalid" $value -}}
+{{- $merged = omit $merged $field -}}
+{{- else -}}
+{{- $merged = set $merged $field $value -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $merged -}}
+{{- end -}}
+
+{{/* Rights of the operator in each namespace that it watches. */}}
 {{- define "bedrock-model-map.rules" -}}
 - apiGroups: [bedrock.modelmap.dev]
   resources: [bedrockmodelmaps]
