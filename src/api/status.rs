@@ -1,15 +1,14 @@
 //! The status of a `BedrockModelMap`.
 
+mod schema;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::region_state::RegionState;
-
-/// `observedGeneration` that the API server reports for a resource without a status.
-const UNOBSERVED_GENERATION: i64 = -1;
 
 /// Observed state: the published content, its freshness, and errors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,14 +16,14 @@ const UNOBSERVED_GENERATION: i64 = -1;
 #[schemars(
     transform = super::schema::plain,
     // Clients that judge by kstatus, such as Flux, count an object without a status as done.
-    extend("default" = serde_json::json!({"observedGeneration": UNOBSERVED_GENERATION}))
+    extend("default" = serde_json::json!({"observedGeneration": schema::UNOBSERVED_GENERATION}))
 )]
 pub struct BedrockModelMapStatus {
     /// `metadata.generation` of the spec that the operator last attempted in every region. -1 until
     /// the operator has seen the resource.
     #[serde(
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "deserialize_generation"
+        deserialize_with = "schema::deserialize_generation"
     )]
     pub observed_generation: Option<i64>,
 
@@ -372,38 +371,5 @@ impl ErrorCode {
             | Self::WriteFailed
             | Self::Unknown => false,
         }
-    }
-}
-
-fn deserialize_generation<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<i64>, D::Error> {
-    let generation = Option::<i64>::deserialize(reader)?;
-    Ok(generation.filter(|generation| *generation != UNOBSERVED_GENERATION))
-}
-
-mod schema {
-    use schemars::{Schema, SchemaGenerator, json_schema};
-
-    pub fn time(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "format": "date-time" })
-    }
-
-    pub fn conditions(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "array",
-            "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": ["type"],
-            "items": {
-                "type": "object",
-                "required": ["type", "status", "lastTransitionTime", "reason", "message"],
-                "properties": {
-                    "type": { "type": "string", "maxLength": 316, "description": "Type of the condition: Ready, Reconciling, Stalled or Degraded." },
-                    "status": { "type": "string", "enum": ["True", "False", "Unknown"], "description": "True, False or Unknown." },
-                    "observedGeneration": { "type": "integer", "format": "int64", "minimum": 0, "description": "metadata.generation of the spec that the condition describes." },
-                    "lastTransitionTime": { "type": "string", "format": "date-time", "description": "Time at which the status of the condition last changed." },
-                    "reason": { "type": "string", "minLength": 1, "maxLength": 1024, "description": "Stable one-word reason, for scripts." },
-                    "message": { "type": "string", "maxLength": 32768, "description": "Human-readable details." },
-                },
-            },
-        })
     }
 }
