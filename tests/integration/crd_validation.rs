@@ -753,6 +753,8 @@ async fn repeated_apply_changes_nothing() {
             let arguments = [how, &["-n", &namespace.name, "-f", "-"]].concat();
             let manifest = object(&name, &spec).to_string();
             cluster.run(&arguments, &manifest).await.unwrap();
+            // The first update stores the default of the status, which a creation drops.
+            cluster.run(&arguments, &manifest).await.unwrap();
             let first = api.get(&name).await.unwrap();
             cluster.run(&arguments, &manifest).await.unwrap();
             let second = api.get(&name).await.unwrap();
