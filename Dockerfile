@@ -13,6 +13,9 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
 
 # The program, and the certificate authorities that it trusts: no shell, no libc, no package.
 FROM scratch
+LABEL org.opencontainers.image.title=bedrock-model-map
+LABEL org.opencontainers.image.source=https://github.com/bedrock-model-map/bedrock-model-map
+LABEL org.opencontainers.image.licenses=Apache-2.0
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/bedrock-model-map /usr/bin/bedrock-model-map
 COPY LICENSE /usr/share/doc/bedrock-model-map/LICENSE
