@@ -1,10 +1,10 @@
 //! The state of a region.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The state of a region.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum RegionState {
     /// The last attempt succeeded.
     Fresh,
@@ -40,6 +40,16 @@ impl From<Option<&[String]>> for RegionSource {
 }
 
 impl RegionState {
+    /// All states.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Fresh,
+        Self::Empty,
+        Self::Stale,
+        Self::Failed,
+        Self::Unsupported,
+        Self::Disabled,
+    ];
+
     /// Whether a region in this state counts as failed. A region that is absent counts only if a
     /// user named it.
     pub fn is_failure(self, source: RegionSource) -> bool {
@@ -60,5 +70,33 @@ impl RegionState {
             Self::Unsupported => "Unsupported",
             Self::Disabled => "Disabled",
         }
+    }
+}
+
+/// A state that a later version wrote reads as Stale: not confirmed, whatever it means. So an object
+/// with such a state stays readable, and the operator never writes back a state that the CRD rejects.
+impl<'de> Deserialize<'de> for RegionState {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Ok(Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == name)
+            .unwrap_or(Self::Stale))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_round_trip_and_unknown_state_reads_as_stale() {
+        for state in RegionState::ALL {
+            let json = serde_json::to_value(state).unwrap();
+            assert_eq!(json, state.as_str());
+            assert_eq!(serde_json::from_value::<RegionState>(json).unwrap(), state);
+        }
+        let unknown: RegionState = serde_json::from_str(r#""Paused""#).unwrap();
+        assert_eq!(unknown, RegionState::Stale);
     }
 }

@@ -124,6 +124,9 @@ pub struct MappingStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum MappingOmitted {
     /// The status would exceed 512 KiB.
+    // A reason that a later version wrote reads as this one: the mapping is omitted either way, and
+    // the next status states the reason again.
+    #[serde(other)]
     TooLarge,
 }
 
@@ -371,5 +374,31 @@ impl ErrorCode {
             | Self::WriteFailed
             | Self::Unknown => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::RegionState;
+
+    #[test]
+    fn status_of_a_later_version_is_readable() {
+        let status: BedrockModelMapStatus = serde_json::from_value(json!({
+            "mappingOmitted": "TooManyModels",
+            "regions": {"us-east-1": {
+                "state": "Paused",
+                "error": {"code": "Quarantined", "message": "why"},
+                "newField": 1,
+            }},
+        }))
+        .unwrap();
+        let region = &status.regions["us-east-1"];
+        assert_eq!(status.mapping_omitted, Some(MappingOmitted::TooLarge));
+        assert_eq!(region.state, RegionState::Stale);
+        let code = region.error.as_ref().map(|error| error.code);
+        assert_eq!(code, Some(ErrorCode::Unknown));
     }
 }
