@@ -122,7 +122,7 @@ pub(super) async fn reconcile(
         context: &context,
         publisher: Publisher::new(
             context.client.clone(),
-            Owner::of(&resource),
+            Owner::from_resource(&resource),
             context.metrics.clone(),
         ),
     };

@@ -1,4 +1,4 @@
-//! Whose a ConfigMap is, and what is to be done so that it becomes what it should be.
+//! Ownership of a ConfigMap, and the action that brings it to its desired state.
 
 use std::collections::BTreeMap;
 
@@ -33,8 +33,8 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// The owner that a resource is.
-    pub fn of(resource: &BedrockModelMap) -> Self {
+    /// The owner of a resource's ConfigMaps.
+    pub fn from_resource(resource: &BedrockModelMap) -> Self {
         let metadata = &resource.metadata;
         Self {
             namespace: metadata.namespace.clone().unwrap_or_default(),
@@ -76,7 +76,7 @@ impl Owner {
             && label(LABEL_CONTENT).is_some()
     }
 
-    fn reference(&self) -> OwnerReference {
+    fn owner_reference(&self) -> OwnerReference {
         OwnerReference {
             api_version: format!("{GROUP}/v1alpha1"),
             kind: KIND.to_owned(),
@@ -103,7 +103,7 @@ pub enum Content {
     Mapping,
 }
 
-/// A ConfigMap as it should be.
+/// The desired state of a ConfigMap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DesiredConfigMap {
     /// Its name.
@@ -139,24 +139,24 @@ impl DesiredConfigMap {
     }
 }
 
-/// What is to be done with a ConfigMap.
+/// The action on a ConfigMap.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// There is none: create it, which fails should one appear meanwhile.
+    /// Create the absent ConfigMap. The request fails if one exists by then.
     Create(Box<ConfigMap>),
-    /// It differs: replace it, which fails should it change meanwhile (its resource version is in
-    /// the object).
+    /// Replace the ConfigMap, which differs. The request fails on a conflict: the object carries its
+    /// resource version.
     Replace(Box<ConfigMap>),
-    /// Someone made it immutable: delete it, as it was seen, and create it anew. An API server
-    /// takes back neither that nor any change of the content.
+    /// Delete and create the ConfigMap, which a user made immutable. The API server accepts no change
+    /// to an immutable ConfigMap.
     Recreate(Box<ConfigMap>),
-    /// It is as it should be.
+    /// The ConfigMap is up to date.
     Nothing,
-    /// It is not this resource's: leave it alone.
+    /// The ConfigMap does not belong to this resource, and stays as it is.
     Conflict,
 }
 
-/// Decides what is to be done so that the ConfigMap becomes the target.
+/// The action that brings the live ConfigMap to its desired state.
 pub fn decide(owner: &Owner, target: &DesiredConfigMap, live: Option<&ConfigMap>) -> Action {
     let Some(live) = live else {
         let metadata = ObjectMeta {
@@ -164,24 +164,24 @@ pub fn decide(owner: &Owner, target: &DesiredConfigMap, live: Option<&ConfigMap>
             namespace: Some(owner.namespace.clone()),
             ..ObjectMeta::default()
         };
-        return Action::Create(Box::new(completed(owner, target, metadata)));
+        return Action::Create(Box::new(desired(owner, target, metadata)));
     };
     if !owner.owns(&live.metadata) {
         return Action::Conflict;
     }
-    let wanted = completed(owner, target, live.metadata.clone());
+    let desired = desired(owner, target, live.metadata.clone());
     if live.immutable == Some(true) {
-        return Action::Recreate(Box::new(anew(wanted)));
+        return Action::Recreate(Box::new(without_server_fields(desired)));
     }
-    if same(live, &wanted) {
+    if is_up_to_date(live, &desired) {
         Action::Nothing
     } else {
-        Action::Replace(Box::new(wanted))
+        Action::Replace(Box::new(desired))
     }
 }
 
-/// The object without what the API server alone says of the one that it was.
-fn anew(config_map: ConfigMap) -> ConfigMap {
+/// The object without the fields that the API server sets.
+fn without_server_fields(config_map: ConfigMap) -> ConfigMap {
     let ObjectMeta {
         name,
         namespace,
@@ -203,34 +203,46 @@ fn anew(config_map: ConfigMap) -> ConfigMap {
     }
 }
 
-fn same(live: &ConfigMap, wanted: &ConfigMap) -> bool {
-    let some = |map: &Option<BTreeMap<String, String>>| map.clone().unwrap_or_default();
-    live.data.clone().unwrap_or_default() == wanted.data.clone().unwrap_or_default()
-        && live.binary_data.clone().unwrap_or_default()
-            == wanted.binary_data.clone().unwrap_or_default()
-        && some(&live.metadata.labels) == some(&wanted.metadata.labels)
-        && some(&live.metadata.annotations) == some(&wanted.metadata.annotations)
-        && live.metadata.owner_references.clone().unwrap_or_default()
-            == wanted.metadata.owner_references.clone().unwrap_or_default()
+/// An absent map and an empty one are the same to the API server.
+fn is_up_to_date(live: &ConfigMap, desired: &ConfigMap) -> bool {
+    fn is_same<K: Ord, V: PartialEq>(
+        a: Option<&BTreeMap<K, V>>,
+        b: Option<&BTreeMap<K, V>>,
+    ) -> bool {
+        a.into_iter().flatten().eq(b.into_iter().flatten())
+    }
+    let (live_metadata, metadata) = (&live.metadata, &desired.metadata);
+    is_same(live.data.as_ref(), desired.data.as_ref())
+        && is_same(live.binary_data.as_ref(), desired.binary_data.as_ref())
+        && is_same(live_metadata.labels.as_ref(), metadata.labels.as_ref())
+        && is_same(
+            live_metadata.annotations.as_ref(),
+            metadata.annotations.as_ref(),
+        )
+        && live_metadata
+            .owner_references
+            .iter()
+            .flatten()
+            .eq(metadata.owner_references.iter().flatten())
 }
 
-/// The object with our part of the metadata as it should be, and that of others as it is.
-fn completed(owner: &Owner, target: &DesiredConfigMap, mut metadata: ObjectMeta) -> ConfigMap {
-    let set_before = PreviouslyApplied::of(&metadata);
-    metadata.labels = Some(merged(
+/// The desired object: the operator's part of the metadata replaced, the rest kept.
+fn desired(owner: &Owner, target: &DesiredConfigMap, mut metadata: ObjectMeta) -> ConfigMap {
+    let previous = PreviouslyApplied::from_metadata(&metadata);
+    metadata.labels = Some(merge_metadata(
         metadata.labels,
-        &set_before.labels,
+        &previous.labels,
         target.labels(owner),
     ));
-    metadata.annotations = Some(merged(
+    metadata.annotations = Some(merge_metadata(
         metadata.annotations,
-        &set_before.annotations,
+        &previous.annotations,
         target.annotations(owner),
     ));
     let mut references = metadata.owner_references.unwrap_or_default();
     references.retain(|r| r.uid != owner.uid && !owner.is_predecessor(r));
     match owner.deletion_policy {
-        DeletionPolicy::Delete => references.push(owner.reference()),
+        DeletionPolicy::Delete => references.push(owner.owner_reference()),
         DeletionPolicy::Retain => {}
     }
     metadata.owner_references = (!references.is_empty()).then_some(references);
@@ -248,19 +260,19 @@ fn completed(owner: &Owner, target: &DesiredConfigMap, mut metadata: ObjectMeta)
     }
 }
 
-fn merged(
+fn merge_metadata(
     live: Option<BTreeMap<String, String>>,
-    set_before: &[String],
-    wanted: BTreeMap<String, String>,
+    previous: &[String],
+    desired: BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {
     let mut merged = live.unwrap_or_default();
-    merged.retain(|key, _| !set_before.contains(key));
-    merged.extend(wanted);
+    merged.retain(|key, _| !previous.contains(key));
+    merged.extend(desired);
     merged
 }
 
-/// The labels and annotations that we set at an earlier write, as the API server keeps book of
-/// them: those that the user no longer wants are taken away, those of others stay.
+/// The labels and annotations of an earlier write, from `managedFields`. Those that the spec no longer
+/// names are removed; those of other managers stay.
 #[derive(Default)]
 struct PreviouslyApplied {
     labels: Vec<String>,
@@ -268,10 +280,10 @@ struct PreviouslyApplied {
 }
 
 impl PreviouslyApplied {
-    fn of(metadata: &ObjectMeta) -> Self {
+    fn from_metadata(metadata: &ObjectMeta) -> Self {
         let entries = metadata.managed_fields.iter().flatten();
         let ours = |entry: &&ManagedFieldsEntry| entry.manager.as_deref() == Some(MANAGER);
-        let mut set_before = Self::default();
+        let mut previous = Self::default();
         for entry in entries.filter(ours) {
             let Some(fields) = &entry.fields_v1 else {
                 continue;
@@ -286,12 +298,12 @@ impl PreviouslyApplied {
                     .map(str::to_owned)
                     .collect::<Vec<_>>()
             };
-            set_before.labels.extend(keys("/f:metadata/f:labels"));
-            set_before
+            previous.labels.extend(keys("/f:metadata/f:labels"));
+            previous
                 .annotations
                 .extend(keys("/f:metadata/f:annotations"));
         }
-        set_before
+        previous
     }
 }
 

@@ -93,7 +93,7 @@ impl<W: Effects> Reconciler<'_, W> {
             // Nothing was asked or published for this generation.
             status.observed_generation = Some(0);
         }
-        let owner = Owner::of(self.resource);
+        let owner = Owner::from_resource(self.resource);
         let refresher = RefreshContext {
             resource: self.resource,
             settings,

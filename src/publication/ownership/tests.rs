@@ -546,7 +546,7 @@ fn the_owner_of_a_resource() {
         ..owner(DeletionPolicy::Retain)
     };
     let resource = serde_json::from_value(resource).unwrap();
-    assert_eq!(Owner::of(&resource), expected);
+    assert_eq!(Owner::from_resource(&resource), expected);
 }
 
 #[test]

@@ -116,7 +116,7 @@ impl Cluster {
     }
 
     pub fn owner(&self) -> Owner {
-        Owner::of(&self.outside.resource())
+        Owner::from_resource(&self.outside.resource())
     }
 
     /// Another's hand: changes the ConfigMap, or puts one there, or takes it away.
