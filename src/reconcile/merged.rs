@@ -2,22 +2,17 @@
 
 use super::refresh::{RefreshContext, RefreshResult};
 use super::{Effects, Work};
-use crate::api::{AttemptError, ErrorCode, MappingStatus, RegionState, RegionStatus};
+use crate::api::{AttemptError, ErrorCode, MappingStatus, RegionStatus};
 use crate::bedrock::lifecycle::LifecycleSummary;
 use crate::publication::ownership::{Content, DesiredConfigMap};
 use crate::publication::render::mapping_files;
+use crate::reconcile::status::conditions::has_answered;
 
 impl<W: Effects> RefreshContext<'_, W> {
     /// Brings the merged mapping up to date.
     pub(super) async fn merge(&self, round: &mut RefreshResult) -> Result<(), W::Error> {
         let before = &self.status.mapping;
-        let answered = |r: &RegionStatus| {
-            matches!(
-                r.state,
-                RegionState::Fresh | RegionState::Empty | RegionState::Stale
-            )
-        };
-        if !round.regions.values().any(answered) {
+        if !round.regions.values().any(has_answered) {
             return Ok(());
         }
         let _permit = self.world.render_permit(Work::Mapping).await;

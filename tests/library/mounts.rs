@@ -193,3 +193,17 @@ fn what_a_caller_asks_of_a_map() {
         "there is no region eu-west-1 here; there are: us-east-1"
     );
 }
+
+#[test]
+fn mount_with_state_of_a_later_version_is_readable() {
+    let files: ConfigMapFiles = region("us-east-1", 7)
+        .into_iter()
+        .map(|(name, content)| (name, content.replace(r#""Stale""#, r#""Paused""#)))
+        .collect();
+    assert!(files.iter().any(|(_, content)| content.contains("Paused")));
+    let mount = Mount::of(&files);
+    let map = MountedMap::open(mount.path()).unwrap().current();
+    let region = map.region("us-east-1").unwrap();
+    assert_eq!(region.state(), RegionState::Stale);
+    assert_eq!(region.models().len(), 1);
+}

@@ -233,12 +233,17 @@ pub(super) fn stalled_reason(status: &BedrockModelMapStatus) -> Option<String> {
 
 /// Whether no region has ever answered, as far as the status tells.
 fn nothing_answered(status: &BedrockModelMapStatus) -> bool {
-    !status.regions.values().any(|r| {
-        matches!(
-            r.state,
-            RegionState::Fresh | RegionState::Empty | RegionState::Stale
-        )
-    })
+    !status.regions.values().any(has_answered)
+}
+
+/// Whether the region has ever answered. The state of a later version reads as Stale, also where
+/// nothing is published: only a published ConfigMap makes such a region one that has answered.
+pub(in crate::reconcile) fn has_answered(region: &RegionStatus) -> bool {
+    match region.state {
+        RegionState::Fresh | RegionState::Empty => true,
+        RegionState::Stale => region.config_map.is_some(),
+        RegionState::Failed | RegionState::Unsupported | RegionState::Disabled => false,
+    }
 }
 
 fn ready(status: &BedrockModelMapStatus, problems: &[(String, &AttemptError)]) -> NewCondition {

@@ -499,6 +499,13 @@ fn a_spec_that_cannot_be_worked_with_stalls() {
 }
 
 #[test]
+fn unknown_state_has_answered_only_with_config_map() {
+    let paused = |config_map: &Value| json!({"state": "Paused", "configMap": config_map});
+    assert!(nothing_answered(&status([paused(&Value::Null)])));
+    assert!(!nothing_answered(&status([paused(&json!("c"))])));
+}
+
+#[test]
 fn a_refusal_is_told_from_other_reasons_to_stall() {
     let mut state = status([fresh()]);
     assert!(!was_refused(&state));
