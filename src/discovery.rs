@@ -12,11 +12,11 @@ use crate::aws::priority::Priority;
 use crate::aws::{Audience, AwsError, SnapshotCache};
 use crate::bedrock::association::associate;
 use crate::bedrock::selection::Selection;
-use crate::publication::content::ContentError;
+use crate::publication::content::{ContentError, RegionContent};
 use crate::reader::{ModelMap, RegionModels};
 use crate::reconcile::status::peers::PeerEvidence;
 use crate::reconcile::status::region::{
-    DiscoveredRegion, QueryContext, answered, failed, is_rejected_by_all_regions,
+    QueryContext, answered, failed, is_rejected_by_all_regions,
 };
 
 /// The result of a discovery.
@@ -39,6 +39,12 @@ pub struct Progress<'a> {
     pub regions: usize,
     /// Regions without a result yet, sorted.
     pub waiting: Vec<&'a str>,
+}
+
+/// A region that responded.
+struct Discovered {
+    content: RegionContent,
+    taken_at: Timestamp,
 }
 
 /// Why a region has no content.
@@ -130,17 +136,21 @@ async fn discover_region(
     region: &str,
     selection: &Selection,
     now: Timestamp,
-) -> Result<DiscoveredRegion, RegionError> {
+) -> Result<Discovered, RegionError> {
     let snapshot = snapshots
         .get(caller, region, now, Priority::Requested)
         .await
         .map_err(RegionError::Aws)?;
-    DiscoveredRegion::of(associate(&snapshot, selection), snapshot.taken_at)
-        .map_err(RegionError::Content)
+    let content = RegionContent::from_catalog(associate(&snapshot, selection))
+        .map_err(RegionError::Content)?;
+    Ok(Discovered {
+        content,
+        taken_at: snapshot.taken_at,
+    })
 }
 
 fn summarize(
-    results: BTreeMap<String, Result<DiscoveredRegion, RegionError>>,
+    results: BTreeMap<String, Result<Discovered, RegionError>>,
     source: RegionSource,
     now: Timestamp,
 ) -> Discovery {
@@ -159,16 +169,16 @@ fn summarize(
     };
     for (region, result) in results {
         let status = match result {
-            Ok(discovered) => {
+            Ok(Discovered { content, taken_at }) => {
                 let context = QueryContext {
                     generation: None,
                     guard_shrinking: false,
                     at: now,
                 };
-                let (status, _) = answered(None, &discovered, &region, context);
+                let (status, _) = answered(None, &content, taken_at, &region, context);
                 if status.state == RegionState::Fresh {
                     let models = RegionModels {
-                        content: discovered.content,
+                        content,
                         state: status.state,
                         stale_since: None,
                     };

@@ -27,12 +27,15 @@ pub fn holds(input: &[u8]) {
     };
     let everything = Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default());
     let catalog = associate(&snapshot, &everything);
-    let (associations, profiles) = (catalog.associations, catalog.profiles);
-    assert!(profiles + catalog.orphan_profiles <= snapshot.profiles.len());
+    let orphan_profiles = catalog.orphan_profiles;
     let content = RegionContent::from_catalog(catalog).unwrap();
+    assert!(content.profiles() + orphan_profiles <= snapshot.profiles.len());
     assert!(content.models.len() <= snapshot.models.len());
     let ids = content.profile_ids();
-    assert_eq!(ids.values().map(Vec::len).sum::<usize>(), associations);
+    assert_eq!(
+        ids.values().map(Vec::len).sum::<usize>(),
+        content.associations()
+    );
     is_read_back(&content);
     what_to_invoke_was_answered(&content);
 }

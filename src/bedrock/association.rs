@@ -1,4 +1,4 @@
-//! Which inference profile belongs to which model: by the ARNs that the profile names.
+//! The association of inference profiles with models, by the ARNs in each profile.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -7,23 +7,19 @@ use crate::bedrock::model::{ModelSummary, Models};
 use crate::bedrock::profile::ProfileSummary;
 use crate::bedrock::selection::Selection;
 
-/// The models of a region that a spec asks for, each with the profiles that reference it.
+/// The selected models of a region, each with the profiles that reference it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RegionCatalog {
-    /// The model summaries by model id, profiles embedded.
+    /// The model summaries by model ID, profiles embedded.
     pub models: Models,
-    /// Profiles that at least one of the models embeds.
-    pub profiles: usize,
-    /// Profiles embedded, counted once for each model.
-    pub associations: usize,
-    /// Profiles none of whose models the region lists.
+    /// Number of selected profiles that reference no listed model.
     pub orphan_profiles: usize,
 }
 
-/// Selects the models, and embeds in each the profiles that reference it, ordered by id.
+/// Selects the models, and embeds in each the profiles that reference it, ordered by ID.
 ///
-/// Where an answer names an id twice, the last model and the first profile count, as in the
-/// algorithm this follows. Takes time linear in the number of models and ARNs.
+/// Of models with the same ID the last counts, of profiles the first. The time is linear in the number
+/// of models and ARNs.
 ///
 /// ```
 /// use bedrock_model_map::bedrock::association::associate;
@@ -54,7 +50,7 @@ pub struct RegionCatalog {
 /// };
 /// let everything = Selection::new(&Default::default(), &Default::default());
 /// let catalog = associate(&snapshot, &everything);
-/// assert_eq!(catalog.associations, 1);
+/// assert_eq!(catalog.models["a.model-v1:0"].profile_ids().count(), 1);
 /// let invoke_with = &facts(&catalog.models)["a.model-v1:0"].invoke_with;
 /// assert_eq!(invoke_with.as_deref(), Some("us.a.model-v1:0"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -68,7 +64,6 @@ pub fn associate(snapshot: &Snapshot, selection: &Selection) -> RegionCatalog {
         .map(|model| (model.id(), SelectedModel::new(model)))
         .collect();
 
-    let mut embedded: HashSet<&str> = HashSet::new();
     let mut orphans: HashSet<&str> = HashSet::new();
     for profile in snapshot
         .profiles
@@ -80,7 +75,6 @@ pub fn associate(snapshot: &Snapshot, selection: &Selection) -> RegionCatalog {
             is_orphan &= !listed.contains(model_id);
             if let Some(model) = selected.get_mut(model_id) {
                 model.profiles.entry(profile.id()).or_insert(profile);
-                embedded.insert(profile.id());
             }
         }
         if is_orphan {
@@ -89,8 +83,6 @@ pub fn associate(snapshot: &Snapshot, selection: &Selection) -> RegionCatalog {
     }
 
     RegionCatalog {
-        profiles: embedded.len(),
-        associations: selected.values().map(|model| model.profiles.len()).sum(),
         orphan_profiles: orphans.len(),
         models: selected
             .into_iter()

@@ -110,11 +110,10 @@ mod tests {
         ];
         let regions = regions.into_iter().map(|(name, models)| {
             let region = RegionModels {
-                content: RegionContent {
-                    models_json: models.to_string(),
-                    sha256: String::new(),
-                    models: serde_json::from_value(models).unwrap(),
-                },
+                content: RegionContent::new(
+                    models.to_string(),
+                    serde_json::from_value(models).unwrap(),
+                ),
                 state: RegionState::Fresh,
                 stale_since: None,
             };

@@ -1,6 +1,6 @@
 //! What the published files hold, and how it is read back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 
 use flate2::read::GzDecoder;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::RegionState;
 use crate::bedrock::association::RegionCatalog;
 use crate::bedrock::invocation::{self, InvocationFacts};
-use crate::bedrock::model::Models;
+use crate::bedrock::model::{ModelSummary, Models};
 use crate::digest::sha256_hex;
 
 /// The models of a region.
@@ -47,24 +47,28 @@ pub enum ContentError {
     Expands,
 }
 
-/// The models of a region as published, and what follows from them alone.
+/// The models of a region as published.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegionContent {
     /// `models.json`.
     pub models_json: String,
     /// SHA-256 of `models.json`, in hex.
     pub sha256: String,
-    /// The models by id.
+    /// The models by ID.
     pub models: Models,
+    /// Number of selected profiles that reference no listed model. Published files do not state it:
+    /// None in content that was read back.
+    pub orphan_profiles: Option<usize>,
 }
 
 impl RegionContent {
     /// Renders the models of a catalog.
     pub fn from_catalog(catalog: RegionCatalog) -> Result<Self, ContentError> {
-        Ok(Self::new(
-            json(MODELS_JSON, &catalog.models)?,
-            catalog.models,
-        ))
+        let models_json = json(MODELS_JSON, &catalog.models)?;
+        Ok(Self {
+            orphan_profiles: Some(catalog.orphan_profiles),
+            ..Self::new(models_json, catalog.models)
+        })
     }
 
     /// Pairs models with their bytes.
@@ -73,17 +77,36 @@ impl RegionContent {
             sha256: sha256_hex(models_json.as_bytes()),
             models_json,
             models,
+            orphan_profiles: None,
         }
     }
 
-    /// Takes back what was published, if it still is what was published.
+    /// Reads `models.json` back if it has the expected hash.
     pub fn read(models_json: &str, expected_sha256: &str) -> Option<Self> {
         (sha256_hex(models_json.as_bytes()) == expected_sha256).then_some(())?;
         Some(Self {
             models_json: models_json.to_owned(),
             sha256: expected_sha256.to_owned(),
             models: serde_json::from_str(models_json).ok()?,
+            orphan_profiles: None,
         })
+    }
+
+    /// Number of inference profiles that at least one model embeds.
+    pub fn profiles(&self) -> usize {
+        self.models
+            .values()
+            .flat_map(ModelSummary::profile_ids)
+            .collect::<BTreeSet<_>>()
+            .len()
+    }
+
+    /// Number of embedded inference profiles, counted once for each model.
+    pub fn associations(&self) -> usize {
+        self.models
+            .values()
+            .map(|model| model.profile_ids().count())
+            .sum()
     }
 
     /// The sorted IDs of each model's embedded profiles.

@@ -11,7 +11,7 @@ use crate::bedrock::association::associate;
 use crate::bedrock::diff::{ChangeKind, region_changes};
 use crate::publication::content::RegionContent;
 use crate::reconcile::plan::Refresh;
-use crate::reconcile::status::region::{DiscoveredRegion, PublishAction, answered, to_k8s_time};
+use crate::reconcile::status::region::{PublishAction, answered, to_k8s_time};
 
 /// What one region's attempt came to, before the others are known.
 pub(super) enum RegionOutcome {
@@ -61,10 +61,16 @@ impl<W: Effects> RefreshContext<'_, W> {
             .await?;
         let _permit = self.world.render_permit(Work::Region).await;
         let catalog = associate(&snapshot, &self.settings.selection);
-        let answer = DiscoveredRegion::of(catalog, snapshot.taken_at)
+        let content = RegionContent::from_catalog(catalog)
             .map_err(|cause| AttemptError::new(ErrorCode::PayloadTooLarge, cause.to_string()))?;
         let name = self.settings.region_config_map(region);
-        let (mut status, publication) = answered(before, &answer, &name, self.asked(refresh));
+        let (mut status, publication) = answered(
+            before,
+            &content,
+            snapshot.taken_at,
+            &name,
+            self.asked(refresh),
+        );
         Ok(match publication {
             PublishAction::Keep => RegionOutcome::Held(status),
             PublishAction::Remove => RegionOutcome::Published(Published {
@@ -77,7 +83,6 @@ impl<W: Effects> RefreshContext<'_, W> {
                 written: false,
             }),
             PublishAction::Publish => {
-                let content = answer.content;
                 let (replaced, live) = self.replaced(region, &name, &content).await?;
                 let told = self.last_good.recorded_content(live.as_ref());
                 // Published already, and the status does not know of it: a refresh was cut short,

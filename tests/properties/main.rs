@@ -9,7 +9,7 @@ mod answers;
 mod fuzzed;
 mod mapping;
 mod model;
-mod twin;
+mod reference;
 
 use proptest::test_runner::{Config, RngSeed};
 

@@ -25,9 +25,7 @@ use bedrock_model_map::publication::content::RegionContent;
 use bedrock_model_map::publication::render::{mapping_files, region_files};
 use bedrock_model_map::reconcile::status::conditions::{after_refresh, summary};
 use bedrock_model_map::reconcile::status::peers::PeerEvidence;
-use bedrock_model_map::reconcile::status::region::{
-    DiscoveredRegion, QueryContext, answered, failed, to_k8s_time,
-};
+use bedrock_model_map::reconcile::status::region::{QueryContext, answered, failed, to_k8s_time};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -74,7 +72,7 @@ fn time(text: &str) -> Timestamp {
 }
 
 /// The catalog of a real region, as it answered.
-fn answer(region: &str) -> DiscoveredRegion {
+fn answer(region: &str) -> (RegionContent, Timestamp) {
     let file = in_repository(&format!("tools/bedrock-simulator/catalog/{region}.json"));
     let catalog = fs::read_to_string(file).unwrap();
     let catalog: Value = serde_json::from_str(&catalog).unwrap();
@@ -97,12 +95,13 @@ fn answer(region: &str) -> DiscoveredRegion {
         bytes: 0,
     };
     let everything = Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default());
-    DiscoveredRegion::of(associate(&snapshot, &everything), snapshot.taken_at).unwrap()
+    let content = RegionContent::from_catalog(associate(&snapshot, &everything)).unwrap();
+    (content, snapshot.taken_at)
 }
 
 /// The region after it answered for the first time.
 fn fresh(region: &str) -> (RegionContent, RegionStatus) {
-    let answer = answer(region);
+    let (content, taken_at) = answer(region);
     let name = format!("claude-{region}");
     let now = time("2026-11-23T10:00:01Z");
     let asked = QueryContext {
@@ -110,8 +109,8 @@ fn fresh(region: &str) -> (RegionContent, RegionStatus) {
         guard_shrinking: true,
         at: now,
     };
-    let (mut status, _) = answered(None, &answer, &name, asked);
-    let models = answer.content.models.iter();
+    let (mut status, _) = answered(None, &content, taken_at, &name, asked);
+    let models = content.models.iter();
     let ids = models.map(|(id, model)| {
         let profiles = model.fields().get("referencedByInstanceProfiles");
         let profiles = profiles.and_then(Value::as_array).into_iter().flatten();
@@ -119,7 +118,7 @@ fn fresh(region: &str) -> (RegionContent, RegionStatus) {
         (id.clone(), ids.collect())
     });
     status.mapping = Some(ids.collect());
-    (answer.content, status)
+    (content, status)
 }
 
 #[test]

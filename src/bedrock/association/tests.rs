@@ -55,8 +55,8 @@ fn short(catalog: &RegionCatalog) -> String {
     format!(
         "{} | {} profiles, {} associations, {} orphans",
         models.join("; "),
-        catalog.profiles,
-        catalog.associations,
+        content.profiles(),
+        content.associations(),
         catalog.orphan_profiles
     )
 }

@@ -208,13 +208,11 @@ mod tests {
     use crate::reader::RegionModels;
 
     fn region(models: Value) -> RegionModels {
-        let models_json = models.to_string();
         RegionModels {
-            content: RegionContent {
-                sha256: String::new(),
-                models: serde_json::from_value(models).unwrap(),
-                models_json,
-            },
+            content: RegionContent::new(
+                models.to_string(),
+                serde_json::from_value(models).unwrap(),
+            ),
             state: RegionState::Fresh,
             stale_since: None,
         }

@@ -13,11 +13,9 @@ fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 
 #[test]
 fn what_was_published_is_read_back_and_nothing_else() {
-    let catalog = RegionCatalog {
-        models: serde_json::from_str(r#"{"a":{"modelId":"a"}}"#).unwrap(),
-        ..RegionCatalog::default()
-    };
-    let whole = RegionContent::from_catalog(catalog).unwrap();
+    let models_json = r#"{"a":{"modelId":"a"}}"#;
+    let models = serde_json::from_str(models_json).unwrap();
+    let whole = RegionContent::new(models_json.to_owned(), models);
     let read = |json: &str, sha256: &str| RegionContent::read(json, sha256);
     assert_eq!(read(&whole.models_json, &whole.sha256), Some(whole.clone()));
     let altered = [

@@ -6,38 +6,9 @@ use jiff::{Timestamp, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::{AttemptError, ErrorCode, RegionState, RegionStatus};
-use crate::bedrock::association::RegionCatalog;
 use crate::digest::sha256_hex;
-use crate::publication::content::{ContentError, RegionContent};
+use crate::publication::content::RegionContent;
 use crate::reconcile::status::peers::PeerEvidence;
-
-/// What a region answered, selected and associated.
-#[derive(Clone, Debug)]
-pub struct DiscoveredRegion {
-    /// The models, as they are published.
-    pub content: RegionContent,
-    /// Inference profiles that the models embed.
-    pub profiles: usize,
-    /// Inference profiles embedded, counted once for each model.
-    pub associations: usize,
-    /// Inference profiles none of whose models the region lists.
-    pub orphan_profiles: usize,
-    /// When the region was asked.
-    pub taken_at: Timestamp,
-}
-
-impl DiscoveredRegion {
-    /// Renders a catalog.
-    pub fn of(catalog: RegionCatalog, taken_at: Timestamp) -> Result<Self, ContentError> {
-        Ok(Self {
-            profiles: catalog.profiles,
-            associations: catalog.associations,
-            orphan_profiles: catalog.orphan_profiles,
-            content: RegionContent::from_catalog(catalog)?,
-            taken_at,
-        })
-    }
-}
 
 /// What becomes of the region's ConfigMap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,20 +42,21 @@ impl QueryContext {
 /// The region after an answer.
 pub fn answered(
     previous: Option<&RegionStatus>,
-    answer: &DiscoveredRegion,
+    content: &RegionContent,
+    taken_at: Timestamp,
     config_map: &str,
     asked: QueryContext,
 ) -> (RegionStatus, PublishAction) {
     let now = asked.at;
-    let ids = answer.content.models.keys().map(String::as_str);
+    let ids = content.models.keys().map(String::as_str);
     let fingerprint = fingerprint(ids);
     if let Some(previous) = previous.filter(|p| asked.guards(p.observed_generation))
-        && is_suspicious(previous, answer)
+        && is_suspicious(previous, content)
         && previous.held_answer.as_ref() != Some(&fingerprint)
     {
         let message = format!(
             "the answer has {} models, the one before had {}: it is published once the next attempt confirms it; to take it now, force a refresh (annotation bedrock.modelmap.dev/requestedAt)",
-            answer.content.models.len(),
+            content.models.len(),
             previous.models,
         );
         let held = RegionStatus {
@@ -97,8 +69,8 @@ pub fn answered(
         };
         return (held, PublishAction::Keep);
     }
-    let empty = answer.content.models.is_empty();
-    let same_content = previous.filter(|p| p.sha256.as_deref() == Some(&answer.content.sha256));
+    let empty = content.models.is_empty();
+    let same_content = previous.filter(|p| p.sha256.as_deref() == Some(&content.sha256));
     let status = RegionStatus {
         state: if empty {
             RegionState::Empty
@@ -106,24 +78,24 @@ pub fn answered(
             RegionState::Fresh
         },
         config_map: (!empty).then(|| config_map.to_owned()),
-        sha256: (!empty).then(|| answer.content.sha256.clone()),
+        sha256: (!empty).then(|| content.sha256.clone()),
         bytes: if empty {
             0
         } else {
-            count(answer.content.models_json.len())
+            count(content.models_json.len())
         },
-        models: count(answer.content.models.len()),
-        profiles: count(answer.profiles),
-        associations: count(answer.associations),
-        requiring_profile: requiring_profile(&answer.content),
-        orphan_profiles: count(answer.orphan_profiles),
+        models: count(content.models.len()),
+        profiles: count(content.profiles()),
+        associations: count(content.associations()),
+        requiring_profile: requiring_profile(content),
+        orphan_profiles: count(content.orphan_profiles.unwrap_or_default()),
         observed_generation: asked.generation,
         held_answer: None,
         discovered_at: (!empty).then(|| {
             let before = same_content.and_then(|p| p.discovered_at.clone());
-            before.unwrap_or_else(|| to_k8s_time(answer.taken_at))
+            before.unwrap_or_else(|| to_k8s_time(taken_at))
         }),
-        last_success_time: Some(to_k8s_time(answer.taken_at)),
+        last_success_time: Some(to_k8s_time(taken_at)),
         last_attempt_time: Some(to_k8s_time(now)),
         stale_since: None,
         consecutive_failures: 0,
@@ -139,9 +111,9 @@ pub fn answered(
 }
 
 /// Whether so many models went at once that the answer is believed only when it comes again.
-fn is_suspicious(previous: &RegionStatus, answer: &DiscoveredRegion) -> bool {
+fn is_suspicious(previous: &RegionStatus, content: &RegionContent) -> bool {
     let published = previous.config_map.is_some();
-    published && count(answer.content.models.len()) * 2 < previous.models
+    published && count(content.models.len()) * 2 < previous.models
 }
 
 /// What tells one list of ids from another: a list that shrank is believed if the next attempt
@@ -160,15 +132,13 @@ pub fn from_published(
     content: &RegionContent,
     discovered_at: Option<Timestamp>,
 ) -> RegionStatus {
-    let ids = content.profile_ids();
-    let embedded = ids.values().flatten();
     RegionStatus {
         config_map: Some(config_map.to_owned()),
         sha256: Some(content.sha256.clone()),
         bytes: count(content.models_json.len()),
         models: count(content.models.len()),
-        profiles: count(embedded.clone().collect::<BTreeSet<_>>().len()),
-        associations: count(embedded.count()),
+        profiles: count(content.profiles()),
+        associations: count(content.associations()),
         requiring_profile: requiring_profile(content),
         // It is not known which spec it was selected by.
         observed_generation: None,

@@ -447,7 +447,7 @@ impl StateMachineTest for Histories {
         operated
     }
 
-    /// Once nothing fails any more, what is published is what the naive twin says.
+    /// Once nothing fails, the published content equals that of the reference model.
     fn teardown(mut operated: Operated, _: Outside) {
         let outside = operated.cluster.outside();
         outside.recover();

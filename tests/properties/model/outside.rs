@@ -134,7 +134,7 @@ impl Outside {
         }
     }
 
-    /// What the spec asks for of an answer, for the naive twin.
+    /// The selected part of a response, for the reference model.
     pub fn selected(&self, mut lists: Lists) -> Lists {
         if self.spec.only_even {
             let even = |m: &Value| m["modelId"].as_str().unwrap().starts_with("even.");

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::cluster::{Cluster, Ended, Traces};
 use super::outside::{Api, Outside, foreign};
 use crate::answers::Lists;
-use crate::twin;
+use crate::reference;
 
 /// Times are kept in whole seconds.
 const SLACK: SignedDuration = SignedDuration::from_secs(2);
@@ -130,7 +130,7 @@ impl Book {
                 continue;
             }
             assert_eq!(status.regions[region].state, RegionState::Fresh, "{region}");
-            expected.insert(region.to_owned(), twin::models_json(&lists));
+            expected.insert(region.to_owned(), reference::models_json(&lists));
         }
         for (region, models) in &expected {
             let published = &there[&outside.config_map(region)];
@@ -248,7 +248,7 @@ impl Checked<'_> {
             }
             let now = after.get(&region);
             let now = now.unwrap_or_else(|| panic!("the last good data of {region} is lost"));
-            let answered = answered.map(|lists| twin::models_json(&lists));
+            let answered = answered.map(|lists| reference::models_json(&lists));
             for models in now {
                 let known = before.contains(models)
                     || answered.as_ref() == Some(models)
@@ -528,7 +528,7 @@ impl Checked<'_> {
                     assert_eq!((after.state, code), (RegionState::Empty, None), "{region}");
                 } else {
                     assert_eq!((after.state, code), (RegionState::Fresh, None), "{region}");
-                    let expected = sha256_hex(twin::models_json(&lists).as_bytes());
+                    let expected = sha256_hex(reference::models_json(&lists).as_bytes());
                     assert_eq!(after.sha256.as_ref(), Some(&expected), "{region}");
                 }
             }

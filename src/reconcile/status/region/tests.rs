@@ -23,12 +23,24 @@ fn time(seconds: i64) -> Option<Time> {
     Some(Time(at(seconds)))
 }
 
-/// An answer of so many models, taken at this time.
-fn answer(models: usize, taken_at: i64) -> DiscoveredRegion {
+/// The content of a response and its time.
+type Answer = (RegionContent, Timestamp);
+
+fn answered(
+    previous: Option<&RegionStatus>,
+    (content, taken_at): &Answer,
+    config_map: &str,
+    context: QueryContext,
+) -> (RegionStatus, PublishAction) {
+    super::answered(previous, content, *taken_at, config_map, context)
+}
+
+/// A response with so many models, taken at this time.
+fn answer(models: usize, taken_at: i64) -> Answer {
     answer_named("model", models, taken_at)
 }
 
-fn answer_named(name: &str, models: usize, taken_at: i64) -> DiscoveredRegion {
+fn answer_named(name: &str, models: usize, taken_at: i64) -> Answer {
     let models = (0..models).map(|n| {
         let item = json!({"modelId": format!("{name}-{n}")});
         ModelSummary::from_response(n, item).unwrap()
@@ -42,10 +54,13 @@ fn answer_named(name: &str, models: usize, taken_at: i64) -> DiscoveredRegion {
     answer_of(&snapshot)
 }
 
-fn answer_of(snapshot: &Snapshot) -> DiscoveredRegion {
+fn answer_of(snapshot: &Snapshot) -> Answer {
     let everything = Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default());
     let catalog = crate::bedrock::association::associate(snapshot, &everything);
-    DiscoveredRegion::of(catalog, snapshot.taken_at).unwrap()
+    (
+        RegionContent::from_catalog(catalog).unwrap(),
+        snapshot.taken_at,
+    )
 }
 
 /// Asked for the spec of the first generation.
@@ -193,8 +208,8 @@ fn a_fresh_region_says_all_of_what_is_published() {
         json!({
             "state": "Fresh",
             "configMap": "claude-us-east-1",
-            "sha256": answer.content.sha256,
-            "bytes": answer.content.models_json.len(),
+            "sha256": answer.0.sha256,
+            "bytes": answer.0.models_json.len(),
             "models": 2,
             "profiles": 3,
             "associations": 3,
@@ -549,7 +564,7 @@ fn what_is_found_published_is_described_as_an_answer_is() {
     let answer = answer(10, -3600);
     let described = fresh(10, -3600);
     let since = described.discovered_at.as_ref().map(|time| time.0);
-    let found = from_published(None, NAME, &answer.content, since);
+    let found = from_published(None, NAME, &answer.0, since);
     let expected = RegionStatus {
         state: Stale,
         // Nothing tells when it was confirmed, and for which spec.
@@ -595,7 +610,7 @@ fn nothing_is_held_without_the_guard() {
 #[test]
 fn discovery_is_dated_by_the_content() {
     let before = fresh(10, -3600);
-    let discovered = |previous: &RegionStatus, answer: &DiscoveredRegion| {
+    let discovered = |previous: &RegionStatus, answer: &Answer| {
         let (status, _) = answered(Some(previous), answer, NAME, asked(false, at(60)));
         status.discovered_at
     };

@@ -1,5 +1,5 @@
-//! The seed's algorithm once more, as naively as it is written there, and its own idea of the
-//! bytes: nothing of the product is used.
+//! The reference model: the association algorithm in its naive form, with its own writer of the
+//! canonical bytes. It uses nothing of the crate.
 
 use serde_json::Value;
 
@@ -46,24 +46,20 @@ pub fn models_json(lists: &Lists) -> String {
         }
         let id = model["modelId"].as_str().unwrap().to_owned();
         members.retain(|(other, _)| *other != id);
-        members.push((id, written(&model)));
+        members.push((id, serialize(&model)));
     }
     object(members)
 }
 
-/// Whether the profile names a listed model.
+/// Whether the profile references no listed model.
 pub fn is_orphan(profile: &Value, lists: &Lists) -> bool {
-    let references = profile["models"].as_array().into_iter().flatten();
-    let arns = references.filter_map(|reference| reference["modelArn"].as_str());
-    let mut named = arns
-        .filter(|arn| arn.contains('/'))
-        .map(|arn| arn.split('/').next_back());
-    !named.any(|id| {
-        lists
-            .models
-            .iter()
-            .any(|model| model["modelId"].as_str() == id)
-    })
+    profile["models"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|reference| reference["modelArn"].as_str())
+        .filter_map(|arn| Some(arn.rsplit_once('/')?.1))
+        .all(|id| lists.models.iter().all(|model| model["modelId"] != id))
 }
 
 fn canonical_model(model: &Value) -> Value {
@@ -77,7 +73,7 @@ fn canonical_model(model: &Value) -> Value {
         "inferenceTypesSupported",
     ] {
         if let Some(Value::Array(values)) = fields.get_mut(key) {
-            values.sort_by_key(|value| (value.as_str().unwrap_or("").to_owned(), written(value)));
+            values.sort_by_key(|value| (value.as_str().unwrap_or("").to_owned(), serialize(value)));
         }
     }
     if let Some(Value::Object(lifecycle)) = fields.get_mut("modelLifecycle") {
@@ -96,7 +92,7 @@ fn canonical_profile(profile: &Value) -> Value {
     if let Some(Value::Array(models)) = fields.get_mut("models") {
         models.sort_by_key(|entry| {
             let arn = entry["modelArn"].as_str().unwrap_or("");
-            (arn.to_owned(), written(entry))
+            (arn.to_owned(), serialize(entry))
         });
     }
     for key in ["createdAt", "updatedAt"] {
@@ -108,33 +104,33 @@ fn canonical_profile(profile: &Value) -> Value {
 }
 
 fn canonical_time(value: &mut Value) {
-    let known = TIMES.iter().find(|(answered, _)| value == answered);
-    if let Some((_, published)) = known {
+    if let Some((_, published)) = TIMES.iter().find(|(response, _)| value == response) {
         *value = Value::from(*published);
     }
 }
 
 fn without_nulls(value: &Value) -> Value {
     match value {
-        Value::Object(fields) => {
-            let fields = fields.iter().filter(|(_, value)| !value.is_null());
-            fields
-                .map(|(key, value)| (key.clone(), without_nulls(value)))
-                .collect()
-        }
+        Value::Object(fields) => fields
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| (key.clone(), without_nulls(value)))
+            .collect(),
         Value::Array(items) => items.iter().map(without_nulls).collect(),
         other => other.clone(),
     }
 }
 
-fn written(value: &Value) -> String {
+fn serialize(value: &Value) -> String {
     match value {
-        Value::Object(fields) => {
-            let members = fields.iter();
-            object(members.map(|(k, v)| (k.clone(), written(v))).collect())
-        }
+        Value::Object(fields) => object(
+            fields
+                .iter()
+                .map(|(key, value)| (key.clone(), serialize(value)))
+                .collect(),
+        ),
         Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(written).collect();
+            let items: Vec<String> = items.iter().map(serialize).collect();
             format!("[{}]", items.join(","))
         }
         leaf => leaf.to_string(),
