@@ -138,6 +138,11 @@ pub(crate) async fn replacement(
             return Some(Err(AwsError::throttling(operation, *retry_after)));
         }
         Fault::AccessDenied => return Some(Err(AwsError::access_denied(operation, identity))),
+        Fault::DeniedByServiceControlPolicy => {
+            return Some(Err(AwsError::denied_by_service_control_policy(
+                operation, identity,
+            )));
+        }
         Fault::UnrecognizedClient => return Some(Err(AwsError::unrecognized_client())),
         Fault::ExpiredToken => return Some(Err(AwsError::expired_token())),
         Fault::InternalServerError => return Some(Err(AwsError::internal_server_error())),

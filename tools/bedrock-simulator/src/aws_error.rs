@@ -73,6 +73,21 @@ impl AwsError {
         Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", message)
     }
 
+    pub(crate) fn denied_by_service_control_policy(operation: Operation, user: &str) -> Self {
+        let action = operation.action();
+        let message = format!(
+            "User: arn:aws:iam::111122223333:user/{user} is not authorized to perform: {action} on resource: * with an \
+             explicit deny in a service control policy"
+        );
+        Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", message)
+    }
+
+    pub(crate) fn end_of_life() -> Self {
+        let message = "This model version has reached the end of its life. Please refer to the AWS documentation for \
+                       more details.";
+        Self::new(StatusCode::NOT_FOUND, "ResourceNotFoundException", message)
+    }
+
     pub(crate) fn throttling(operation: Operation, retry_after: Option<u64>) -> Self {
         let code = match operation {
             Operation::ListFoundationModels | Operation::ListInferenceProfiles => {

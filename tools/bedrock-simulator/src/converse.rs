@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::api::World;
@@ -13,6 +14,10 @@ use crate::aws_error::AwsError;
 use crate::call::credential_scope;
 use crate::catalog::Catalog;
 use crate::response;
+
+/// The day for which models have ended or not: that of the catalogue, so that what can be called does
+/// not change as time goes by. 2026-11-25T00:00:00Z.
+const TODAY: Timestamp = Timestamp::constant(1_795_564_800, 0);
 
 pub(crate) async fn converse(
     State(world): State<Arc<World>>,
@@ -49,15 +54,17 @@ fn answer(catalog: &Catalog, region: &str, id: &str, body: &[u8]) -> Result<Valu
     }))
 }
 
-/// What can be called: the id of a model on demand, and the id or ARN of an active inference profile.
+/// Accepts the ID of a model on demand, the ID or ARN of an active system-defined profile, and the
+/// ARN of an active application profile, unless the model behind it has ended.
 fn check_id(catalog: &Catalog, region: &str, id: &str) -> Result<(), AwsError> {
-    let is_profile = |profile: &Value| {
-        profile["status"] == "ACTIVE"
-            && (profile["inferenceProfileId"] == id || profile["inferenceProfileArn"] == id)
+    let is_profile = |profile: &&Value| {
+        let by_id = profile["type"] == "SYSTEM_DEFINED" && profile["inferenceProfileId"] == id;
+        profile["status"] == "ACTIVE" && (by_id || profile["inferenceProfileArn"] == id)
     };
     let models = catalog.models(region);
     match models.iter().find(|model| model["modelId"] == id) {
         Some(model) => {
+            check_lifecycle(model)?;
             let types = model["inferenceTypesSupported"].as_array();
             if types.is_some_and(|types| types.iter().any(|t| t == "ON_DEMAND")) {
                 return Ok(());
@@ -67,9 +74,31 @@ fn check_id(catalog: &Catalog, region: &str, id: &str) -> Result<(), AwsError> {
                  the ID or ARN of an inference profile that contains this model."
             )))
         }
-        None if catalog.profiles(region).iter().any(is_profile) => Ok(()),
-        None => Err(AwsError::validation(
-            "The provided model identifier is invalid.",
-        )),
+        None => match catalog.profiles(region).iter().find(is_profile) {
+            Some(profile) => models
+                .iter()
+                .filter(|model| routes_to(profile, model))
+                .try_for_each(check_lifecycle),
+            None => Err(AwsError::validation(
+                "The provided model identifier is invalid.",
+            )),
+        },
+    }
+}
+
+fn routes_to(profile: &Value, model: &Value) -> bool {
+    let model_id = model["modelId"].as_str().unwrap_or_default();
+    let entries = profile["models"].as_array().into_iter().flatten();
+    entries
+        .filter_map(|entry| entry["modelArn"].as_str()?.rsplit('/').next())
+        .any(|id| id == model_id)
+}
+
+fn check_lifecycle(model: &Value) -> Result<(), AwsError> {
+    let end = model["modelLifecycle"]["endOfLifeTime"].as_str();
+    let end: Option<Timestamp> = end.and_then(|time| time.parse().ok());
+    match end {
+        Some(end) if end <= TODAY => Err(AwsError::end_of_life()),
+        Some(_) | None => Ok(()),
     }
 }

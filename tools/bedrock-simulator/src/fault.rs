@@ -32,8 +32,11 @@ pub enum Fault {
         #[serde(default)]
         retry_after: Option<u64>,
     },
-    /// 403 `AccessDeniedException`.
+    /// 403 `AccessDeniedException`: no policy allows the action.
     AccessDenied,
+    /// 403 `AccessDeniedException`: a service control policy denies the action explicitly, as a
+    /// region deny of AWS Control Tower does.
+    DeniedByServiceControlPolicy,
     /// 403 `UnrecognizedClientException`.
     UnrecognizedClient,
     /// 403 `ExpiredTokenException`.
@@ -110,6 +113,7 @@ impl Fault {
             self,
             Self::Throttling { .. }
                 | Self::AccessDenied
+                | Self::DeniedByServiceControlPolicy
                 | Self::UnrecognizedClient
                 | Self::ExpiredToken
                 | Self::InternalServerError

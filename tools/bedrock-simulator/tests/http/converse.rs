@@ -61,3 +61,26 @@ async fn uncallable_id_gets_bedrock_error() {
         assert!(said.starts_with(message), "{said}");
     }
 }
+
+#[tokio::test]
+async fn application_profile_is_called_by_arn_and_not_by_id() {
+    let arn = "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/aya2so0aua02";
+    assert_eq!(converse("us-east-1", arn, HELLO).await.status, 200);
+    let answer = converse("us-east-1", "aya2so0aua02", HELLO).await;
+    assert_eq!(answer.status, 400, "{}", answer.body);
+    assert_eq!(
+        answer.json()["message"],
+        "The provided model identifier is invalid."
+    );
+}
+
+#[tokio::test]
+async fn model_past_its_end_of_life_is_refused_by_profile_too() {
+    let ended = "us.anthropic.claude-sonnet-4-20250514-v1:0";
+    let answer = converse("us-east-1", ended, HELLO).await;
+    assert_eq!(answer.status, 404, "{}", answer.body);
+    assert_eq!(
+        answer.header("x-amzn-errortype"),
+        Some("ResourceNotFoundException")
+    );
+}

@@ -26,6 +26,11 @@ async fn errors_have_aws_format() {
         ),
         (Fault::AccessDenied, 403, "AccessDeniedException"),
         (
+            Fault::DeniedByServiceControlPolicy,
+            403,
+            "AccessDeniedException",
+        ),
+        (
             Fault::UnrecognizedClient,
             403,
             "UnrecognizedClientException",
