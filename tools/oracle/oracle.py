@@ -5,6 +5,7 @@ It is the independent judge of the operator's mapping.json, and shares no code w
 
 import argparse
 import datetime
+import fnmatch
 import json
 import logging
 import pathlib
@@ -69,6 +70,64 @@ def build_region_based_model_structure(regions):
     return {"models": all_regions_data}
 
 
+# The routes.
+
+
+def routes(mapping, policy):
+    """{region: {modelId: [invokeWith, route or reason]}} under a spec.invocation, model by model."""
+    return {
+        region: {model_id: route(region, model, policy) for model_id, model in models.items()}
+        for region, models in mapping["models"].items()
+    }
+
+
+def route(region, model, policy):
+    if policy.get("legacy") == "Avoid" and model.get("modelLifecycle", {}).get("status") == "LEGACY":
+        return [None, "Legacy"]
+    types = model.get("inferenceTypesSupported", [])
+    profiles = model.get("referencedByInstanceProfiles", [])
+    found = [("InRegion", [region], model["modelId"])] if "ON_DEMAND" in types else []
+    for profile in profiles:
+        if profile.get("status") != "ACTIVE":
+            continue
+        arns = [entry.get("modelArn", "").split(":") for entry in profile.get("models", [])]
+        destinations = sorted({arn[3] or "*" for arn in arns if len(arn) > 5})
+        if profile.get("type") == "SYSTEM_DEFINED":
+            is_global = profile["inferenceProfileId"].startswith("global.")
+            found.append(("Global" if is_global else "Geographic", destinations, profile["inferenceProfileId"]))
+        elif is_any(profile["inferenceProfileName"], policy.get("applicationProfiles", ["*"])):
+            found.append(("Application", destinations, profile["inferenceProfileArn"]))
+    preference = policy.get("preference", ["InRegion", "Geographic", "Global"])
+    allowed = policy.get("allowedDestinationRegions")
+    listed = [candidate for candidate in found if candidate[0] in preference]
+    good = [candidate for candidate in listed if is_allowed(candidate[1], allowed)]
+    if good:
+        best = min(good, key=lambda c: (preference.index(c[0]), len(c[1]), c[2]))
+        return [best[2], best[0]]
+    application = any(profile.get("type") != "SYSTEM_DEFINED" for profile in profiles)
+    if listed:
+        return [None, "DestinationNotAllowed"]
+    if any(candidate[0] != "Application" for candidate in found):
+        return [None, "KindNotAllowed"]
+    if application:
+        return [None, "ApplicationOnly"]
+    if "PROVISIONED" in types:
+        return [None, "ProvisionedOnly"]
+    return [None, "ProfileNotActive" if profiles else "NoRoute"]
+
+
+def is_allowed(destinations, allowed):
+    if allowed is None:
+        return True
+    return bool(destinations) and all(
+        "*" in allowed if region == "*" else is_any(region, allowed) for region in destinations
+    )
+
+
+def is_any(text, globs):
+    return any(fnmatch.fnmatchcase(text, glob) for glob in globs)
+
+
 # The bytes.
 
 
@@ -117,11 +176,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--regions", required=True, help="comma-separated; queried one after the other")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write there instead of stdout")
+    parser.add_argument("--routes", type=json.loads, metavar="POLICY", help="print the routes under this spec.invocation")
     parser.add_argument("--time", action="store_true", help="print the seconds it took to stderr")
     arguments = parser.parse_args()
 
     begin = time.monotonic()
-    text = canonical_json(build_region_based_model_structure(arguments.regions.split(",")))
+    mapping = build_region_based_model_structure(arguments.regions.split(","))
+    if arguments.routes is None:
+        text = canonical_json(mapping)
+    else:
+        text = json.dumps(routes(mapping, arguments.routes), separators=(",", ":"), sort_keys=True)
     elapsed = time.monotonic() - begin
 
     # No newline at the end: the bytes are those of mapping.json.
