@@ -11,6 +11,7 @@ use crate::aws::identity::Caller;
 use crate::aws::priority::Priority;
 use crate::aws::{Audience, AwsError, SnapshotCache};
 use crate::bedrock::association::associate;
+use crate::bedrock::policy::InvocationPolicy;
 use crate::bedrock::selection::Selection;
 use crate::publication::content::{ContentError, RegionContent};
 use crate::reader::{ModelMap, RegionModels};
@@ -178,6 +179,7 @@ fn summarize(
                 let (status, _) = answered(None, &content, taken_at, &region, context);
                 if status.state == RegionState::Fresh {
                     let models = RegionModels {
+                        facts: content.facts(&region, &InvocationPolicy::default()),
                         content,
                         state: status.state,
                         stale_since: None,

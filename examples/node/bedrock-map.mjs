@@ -61,20 +61,30 @@ function readOnce(folder) {
   const compressed = join(folder, 'mapping.json.gz');
   const mapping = json(existsSync(compressed) ? compressed : join(folder, 'mapping.json'));
   return new Map(Object.entries(mapping.models).map(([region, models]) => {
-    const facts = Object.entries(models).map(([id, model]) => [id, { invokeWith: ruled(model) }]);
+    const facts = Object.entries(models).map(([id, model]) => [id, { invokeWith: chosenId(model) }]);
     return [region, { models, invocation: Object.fromEntries(facts), state: metadata.regions[region].state }];
   }));
 }
 
-// The rule of invocation.json, which the merged map does not repeat.
-function ruled(model) {
+// The rule of the default policy: the merged map has no invocation.json.
+function chosenId(model) {
   if (model.inferenceTypesSupported?.includes('ON_DEMAND')) return model.modelId;
   const usable = (model.referencedByInstanceProfiles ?? [])
     .filter((profile) => profile.type === 'SYSTEM_DEFINED' && profile.status === 'ACTIVE')
-    .map((profile) => profile.inferenceProfileId)
-    .sort();
-  // A geography's before a global one.
-  return usable.find((id) => !id.startsWith('global.')) ?? usable[0] ?? null;
+    .sort((a, b) => compare(preference(a), preference(b)));
+  return usable[0]?.inferenceProfileId ?? null;
+}
+
+// A geography before the global profile, then the fewest destination regions, then the ID.
+function preference(profile) {
+  const id = profile.inferenceProfileId;
+  const regions = (profile.models ?? []).map(({ modelArn = '' }) => modelArn.split(':')).filter((arn) => arn.length > 5);
+  return [id.startsWith('global.'), new Set(regions.map((arn) => arn[3])).size, id];
+}
+
+function compare(a, b) {
+  const at = a.findIndex((value, index) => value !== b[index]);
+  return at < 0 ? 0 : a[at] < b[at] ? -1 : 1;
 }
 
 function json(path) {

@@ -74,16 +74,24 @@ def _read_once(folder):
 
 
 def _invoke_with(model):
-    """The rule of invocation.json, which the merged map does not repeat."""
+    """The rule of the default policy: the merged map has no invocation.json."""
     if "ON_DEMAND" in model.get("inferenceTypesSupported", []):
         return model["modelId"]
     usable = [
-        profile["inferenceProfileId"]
+        profile
         for profile in model.get("referencedByInstanceProfiles", [])
         if profile.get("type") == "SYSTEM_DEFINED" and profile.get("status") == "ACTIVE"
     ]
-    # A geography's before a global one.
-    return min(usable, key=lambda id: (id.startswith("global."), id), default=None)
+    chosen = min(usable, key=_preference, default=None)
+    return chosen and chosen["inferenceProfileId"]
+
+
+def _preference(profile):
+    """A geography before the global profile, then the fewest destination regions, then the ID."""
+    profile_id = profile["inferenceProfileId"]
+    arns = (entry.get("modelArn", "") for entry in profile.get("models", []))
+    regions = {arn.split(":")[3] for arn in arns if arn.count(":") >= 5}
+    return profile_id.startswith("global."), len(regions), profile_id
 
 
 def _json(path):

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bedrock_model_map::api::{InferenceProfilesSpec, ModelsSpec};
 use bedrock_model_map::bedrock::association::associate;
 use bedrock_model_map::bedrock::catalog::Snapshot;
+use bedrock_model_map::bedrock::policy::InvocationPolicy;
 use bedrock_model_map::bedrock::response::{models, profiles_page};
 use bedrock_model_map::bedrock::selection::Selection;
 use bedrock_model_map::publication::content::{RegionContent, mapping_json};
@@ -59,7 +60,7 @@ fn is_read_back(content: &RegionContent) {
 }
 
 fn what_to_invoke_was_answered(content: &RegionContent) {
-    for (id, facts) in content.facts() {
+    for (id, facts) in content.facts("us-east-1", &InvocationPolicy::default()) {
         let Some(with) = facts.invoke_with else {
             continue;
         };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bedrock_model_map::bedrock::policy::InvocationPolicy;
 use bedrock_model_map::digest::sha256_hex;
 use bedrock_model_map::publication::content::RegionContent;
 use bedrock_model_map::reader::read_files;
@@ -57,7 +58,7 @@ fn is_what_it_was_or_nothing(models: &str) {
     let hash = sha256_hex(models.as_bytes());
     if let Some(content) = RegionContent::read(models, &hash) {
         assert_eq!(content.models_json, models);
-        content.facts();
+        content.facts("us-east-1", &InvocationPolicy::default());
         content.profile_ids();
     }
     let other = sha256_hex(b"another");

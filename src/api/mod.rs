@@ -5,6 +5,7 @@
 #[cfg(any(feature = "aws", feature = "cluster"))]
 pub mod conditions;
 mod filters;
+mod invocation;
 mod region_state;
 // With fewer features some of it has no caller.
 #[cfg_attr(not(feature = "cluster"), allow(dead_code))]
@@ -15,6 +16,7 @@ mod spec;
 mod status;
 
 pub use filters::{InferenceProfilesSpec, LifecycleStatus, ModelsSpec, ProfileType};
+pub use invocation::{InvocationSpec, LegacyPolicy, RouteKind};
 pub use region_state::{RegionSource, RegionState};
 #[cfg(feature = "cluster")]
 pub use spec::{

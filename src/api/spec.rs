@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::filters::{InferenceProfilesSpec, ModelsSpec};
+use super::invocation::InvocationSpec;
 use super::schema;
 use super::status::BedrockModelMapStatus;
 
@@ -45,6 +46,7 @@ pub const MAX_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_
     printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspend", priority = 1, description = "Whether the spec pauses the resource"),
     printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1, description = "Message of the Ready condition")
 )]
+#[x_kube(validation = Rule::new("!has(self.excludeRegions) || !has(self.regions)").message("excludeRegions cannot be combined with regions: it leaves out enabled regions where regions is omitted"))]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = schema::plain)]
 pub struct BedrockModelMapSpec {
@@ -61,6 +63,17 @@ pub struct BedrockModelMapSpec {
         transform = schema::worded("must be the name of an AWS region, such as us-east-1")
     )]
     pub regions: Option<Vec<String>>,
+
+    /// Globs on AWS regions to leave out (`*` any characters, `?` one character), such as `ap-*`: at
+    /// most 64, of at most 32 characters. Only if `regions` is omitted: enabled regions that match
+    /// are not discovered, for instance those that a service control policy denies. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 64),
+        inner(length(max = 32), regex(pattern = r"^[a-z0-9*?-]+$")),
+        transform = schema::worded("must be a glob on AWS regions, such as ap-* or us-west-2")
+    )]
+    pub exclude_regions: Vec<String>,
 
     /// Time between two refreshes of a region, as a Go duration such as `6h` or `1h30m`: `1m` to
     /// `720h` (30 days). Default: `6h`. Jitter of up to 5 % spreads the refreshes of many resources.
@@ -89,6 +102,15 @@ pub struct BedrockModelMapSpec {
     #[serde(default)]
     pub inference_profiles: InferenceProfilesSpec,
 
+    /// Policy that chooses the ID which callers pass for a model (`invokeWith` in `invocation.json`).
+    /// `models.json` and the merged mapping do not depend on it. Default: the model ID if the model
+    /// is available on demand, else the profile of a geography, else the global profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new(
+        "!has(self.applicationProfiles) || (has(self.preference) && 'Application' in self.preference)"
+    ).message("applicationProfiles needs Application in preference: otherwise no application profile is ever chosen"))]
+    pub invocation: Option<InvocationSpec>,
+
     /// AWS identity used for discovery. Default: the operator's own credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws: Option<AwsSpec>,
@@ -108,10 +130,12 @@ impl Default for BedrockModelMapSpec {
     fn default() -> Self {
         Self {
             regions: None,
+            exclude_regions: Vec::new(),
             refresh_interval: default_refresh_interval(),
             suspend: false,
             models: ModelsSpec::default(),
             inference_profiles: InferenceProfilesSpec::default(),
+            invocation: None,
             aws: None,
             output: OutputSpec::default(),
             deletion_policy: DeletionPolicy::default(),

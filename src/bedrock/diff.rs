@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bedrock::invocation;
 use crate::bedrock::lifecycle::Lifecycle;
 use crate::bedrock::model::{ModelSummary, Models};
+use crate::bedrock::view::{RegionView, Regions};
 
 /// How many regions a line names before it only counts.
 const NAMED_IN_LINE: usize = 5;
@@ -62,6 +62,15 @@ pub enum ChangeKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<String>,
     },
+    /// The regions in which requests with the ID to pass may run have changed.
+    DestinationsChanged {
+        /// The model's ID.
+        model: String,
+        /// The destination regions before.
+        before: Vec<String>,
+        /// The destination regions now.
+        after: Vec<String>,
+    },
     /// An inference profile is not embedded in any model any more.
     ProfileRemoved {
         /// Its id.
@@ -81,21 +90,27 @@ pub enum ChangeKind {
     },
 }
 
-/// What changed from one mapping to another, each given as the models of its regions.
-pub fn changes(before: &BTreeMap<&str, &Models>, after: &BTreeMap<&str, &Models>) -> Changes {
+/// The changes from one map to another.
+pub fn changes(before: &Regions<'_>, after: &Regions<'_>) -> Changes {
     let regions: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
-    let changed = |region| region_changes(before.get(region).copied(), after.get(region).copied());
     regions
         .into_iter()
-        .flat_map(|region| changed(region).into_iter().map(move |what| (region, what)))
+        .flat_map(|region| {
+            region_changes(region, before.get(region), after.get(region))
+                .into_iter()
+                .map(move |kind| (region, kind))
+        })
         .collect()
 }
 
-/// What changed in one region; None: it is not published.
-pub fn region_changes(before: Option<&Models>, after: Option<&Models>) -> Vec<ChangeKind> {
+/// The changes in one region; None: the region is not published.
+pub fn region_changes(
+    region: &str,
+    before: Option<&RegionView<'_>>,
+    after: Option<&RegionView<'_>>,
+) -> Vec<ChangeKind> {
     match (before, after) {
-        (Some(before), Some(after)) if before == after => Vec::new(),
-        (Some(before), Some(after)) => of_models(before, after),
+        (Some(before), Some(after)) => view_changes(region, before, after),
         (Some(_), None) => vec![ChangeKind::RegionRemoved],
         (None, Some(_)) => vec![ChangeKind::RegionAdded],
         (None, None) => Vec::new(),
@@ -121,17 +136,16 @@ impl<'a> FromIterator<(&'a str, ChangeKind)> for Changes {
     }
 }
 
-fn of_models(before: &Models, after: &Models) -> Vec<ChangeKind> {
+fn view_changes(region: &str, before: &RegionView<'_>, after: &RegionView<'_>) -> Vec<ChangeKind> {
     let mut found = Vec::new();
-    for model in without(before.keys(), after) {
+    for model in without(before.models.keys(), after.models) {
         found.push(ChangeKind::ModelRemoved { model });
     }
-    for model in without(after.keys(), before) {
+    for model in without(after.models.keys(), before.models) {
         found.push(ChangeKind::ModelAdded { model });
     }
-    let (facts_before, facts_after) = (invocation::facts(before), invocation::facts(after));
-    for (model, summary) in after {
-        let Some(summary_before) = before.get(model) else {
+    for (model, summary) in after.models {
+        let Some(summary_before) = before.models.get(model) else {
             continue;
         };
         let (was, is) = (summary_before.lifecycle(), summary.lifecycle());
@@ -142,19 +156,26 @@ fn of_models(before: &Models, after: &Models) -> Vec<ChangeKind> {
                 after: is,
             });
         }
-        let invoke_with = |facts: &BTreeMap<String, invocation::InvocationFacts>| {
-            facts.get(model).and_then(|f| f.invoke_with.clone())
-        };
-        let (was, is) = (invoke_with(&facts_before), invoke_with(&facts_after));
-        if was != is {
+        let was = before.facts(region, model, summary_before);
+        let is = after.facts(region, model, summary);
+        if was.invoke_with != is.invoke_with {
             found.push(ChangeKind::InvokeWithChanged {
                 model: model.clone(),
-                before: was,
-                after: is,
+                before: was.invoke_with,
+                after: is.invoke_with,
+            });
+        } else if was.chosen_destinations() != is.chosen_destinations() {
+            found.push(ChangeKind::DestinationsChanged {
+                model: model.clone(),
+                before: was.chosen_destinations().to_vec(),
+                after: is.chosen_destinations().to_vec(),
             });
         }
     }
-    let (was, is) = (embedded_profiles(before), embedded_profiles(after));
+    let (was, is) = (
+        embedded_profiles(before.models),
+        embedded_profiles(after.models),
+    );
     let removed = was.difference(&is).map(|p| (*p).to_owned());
     found.extend(removed.map(|profile| ChangeKind::ProfileRemoved { profile }));
     let added = is.difference(&was).map(|p| (*p).to_owned());
@@ -243,6 +264,17 @@ impl fmt::Display for Change {
                 let id = |id: &Option<String>| id.clone().unwrap_or_else(|| "no id".to_owned());
                 let (was, is) = (id(before), id(after));
                 write!(f, "{model} is invoked with {is}, was {was}, in {regions}")
+            }
+            ChangeKind::DestinationsChanged {
+                model,
+                before,
+                after,
+            } => {
+                let (was, is) = (before.join(" "), after.join(" "));
+                write!(
+                    f,
+                    "{model} runs in {is}, was {was}, if called from {regions}"
+                )
             }
         }
     }

@@ -1,142 +1,115 @@
-//! Which id a caller passes to invoke a model from a region.
+//! The ID that a caller passes to invoke a model from a region.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use crate::api::RouteKind;
 use crate::bedrock::model::{ModelSummary, Models};
-use crate::bedrock::profile::{ProfileSummary, is_active, is_system_defined};
+use crate::bedrock::policy::{Candidate, InvocationPolicy, NoRouteReason, choose};
+use crate::bedrock::profile_facts::ProfileFacts;
 
-/// The geography of a profile that routes to any commercial region.
-const GLOBAL: &str = "global";
-/// The inference type of a model that its own ID invokes.
-const ON_DEMAND: &str = "ON_DEMAND";
-/// The region of an ARN that names none.
-const ANY_REGION: &str = "*";
-
-/// How a model is invoked from a region.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How a model is invoked from a region, as `invocation.json` has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct InvocationFacts {
-    /// Whether the model id itself can be passed: `inferenceTypesSupported` has `ON_DEMAND`.
+    /// Whether the model ID itself can be passed: `inferenceTypesSupported` has `ON_DEMAND`.
     pub on_demand: bool,
     /// Whether the model is not on demand, and at least one profile references it.
     pub requires_inference_profile: bool,
-    /// The id to pass: the model id if on demand, else the first ACTIVE system-defined profile, a
-    /// geography's before a global one. None: nothing that AWS answered can be passed.
+    /// The ID to pass under the policy: a model ID, a profile ID, or the ARN of an application
+    /// profile. None: no route is left, and `reason` says why.
     pub invoke_with: Option<String>,
-    /// The profiles that reference the model: a geography's, then global ones, then those of the
-    /// account; each by id.
+    /// The kind of the route that `invoke_with` takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<RouteKind>,
+    /// Why `invoke_with` is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<NoRouteReason>,
+    /// `modelLifecycle` as AWS gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Map<String, Value>>,
+    /// The profiles that reference the model: a geography's, then the global one, then those of the
+    /// account; each by ID.
     pub profiles: Vec<ProfileFacts>,
 }
 
-/// What a caller needs to know of an inference profile.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ProfileFacts {
-    /// The id to pass.
-    pub id: String,
-    /// `SYSTEM_DEFINED` or `APPLICATION`; as AWS gave it.
-    #[serde(rename = "type", default, skip_serializing_if = "String::is_empty")]
-    pub profile_type: String,
-    /// `ACTIVE`; as AWS gave it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub status: String,
-    /// Of a system-defined profile, its id's part before the first `.`, such as `us` or `global`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub geography: Option<String>,
-    /// The regions that its model ARNs name, sorted; `*` stands for an ARN without a region.
-    pub destination_regions: Vec<String>,
-}
-
-impl ProfileFacts {
-    fn new(profile: &ProfileSummary<'_>) -> Option<Self> {
-        let (id, profile_type) = (profile.id(), profile.profile_type());
-        let geography = id
-            .split_once('.')
-            .map(|(geography, _)| geography.to_owned())
-            .filter(|_| is_system_defined(profile_type));
-        let regions: BTreeSet<&str> = profile.model_arns().filter_map(arn_region).collect();
-        (!id.is_empty()).then(|| Self {
-            id: id.to_owned(),
-            profile_type: profile_type.to_owned(),
-            status: profile.status().to_owned(),
-            geography,
-            destination_regions: regions.into_iter().map(str::to_owned).collect(),
-        })
-    }
-
-    /// Whether Bedrock defines the profile. The account's users created any other one.
-    pub fn is_system_defined(&self) -> bool {
-        is_system_defined(&self.profile_type)
-    }
-
-    /// Whether the profile can be invoked.
-    pub fn is_active(&self) -> bool {
-        is_active(&self.status)
-    }
-
-    /// Whether the profile routes to regions of every geography.
-    pub fn is_global(&self) -> bool {
-        self.geography.as_deref() == Some(GLOBAL)
-    }
-
-    /// Whether one of the profile's ARNs names no region.
-    pub fn routes_to_any_region(&self) -> bool {
-        self.destination_regions
-            .iter()
-            .any(|region| region == ANY_REGION)
-    }
-}
-
-/// The region of an ARN, `*` where it names none; nothing for what is no ARN.
-fn arn_region(arn: &str) -> Option<&str> {
-    let mut parts = arn.splitn(6, ':');
-    if parts.next() != Some("arn") {
-        return None;
-    }
-    let region = parts.nth(2)?;
-    parts.nth(1)?;
-    Some(if region.is_empty() {
-        ANY_REGION
-    } else {
-        region
-    })
-}
-
-/// How each of the models is invoked from their region.
-pub fn facts(models: &Models) -> BTreeMap<String, InvocationFacts> {
+/// How each model is invoked from its region under the policy.
+pub fn facts(
+    region: &str,
+    models: &Models,
+    policy: &InvocationPolicy,
+) -> BTreeMap<String, InvocationFacts> {
     models
         .iter()
-        .map(|(id, model)| (id.clone(), InvocationFacts::new(id, model)))
+        .map(|(id, model)| (id.clone(), InvocationFacts::new(region, id, model, policy)))
         .collect()
 }
 
 impl InvocationFacts {
-    /// How the model of this ID is invoked from its region.
-    pub fn new(id: &str, model: &ModelSummary) -> Self {
-        let on_demand = model.inference_types().any(|name| name == ON_DEMAND);
+    /// How the model of this ID is invoked from its region under the policy.
+    pub fn new(region: &str, id: &str, model: &ModelSummary, policy: &InvocationPolicy) -> Self {
         let mut profiles: Vec<_> = model
             .profiles()
             .filter_map(|profile| ProfileFacts::new(&profile))
             .collect();
-        profiles.sort_by(|a, b| {
-            let key = |p: &ProfileFacts| (!p.is_system_defined(), p.is_global());
-            key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id))
-        });
-        let invoke_with = if on_demand {
-            Some(id.to_owned())
-        } else {
-            profiles
-                .iter()
-                .find(|p| p.is_system_defined() && p.is_active())
-                .map(|p| p.id.clone())
+        profiles.sort_by(|a, b| (a.route_kind(), &a.id).cmp(&(b.route_kind(), &b.id)));
+        let candidate = Candidate {
+            region,
+            model_id: id,
+            on_demand: model.is_on_demand(),
+            provisioned: model.is_provisioned(),
+            legacy: model.lifecycle().is_legacy(),
+            profiles: &profiles,
+        };
+        let (invoke_with, route, reason) = match choose(&candidate, policy) {
+            Ok(route) => (Some(route.id.to_owned()), Some(route.kind), None),
+            Err(reason) => (None, None, Some(reason)),
         };
         Self {
-            on_demand,
-            requires_inference_profile: !on_demand && !profiles.is_empty(),
+            on_demand: candidate.on_demand,
+            requires_inference_profile: !candidate.on_demand && !profiles.is_empty(),
             invoke_with,
+            route,
+            reason,
+            lifecycle: model.lifecycle_fields().cloned(),
             profiles,
+        }
+    }
+
+    /// The profile that `invoke_with` names, by ID or ARN.
+    pub fn chosen_profile(&self) -> Option<&ProfileFacts> {
+        let id = self.invoke_with.as_deref()?;
+        self.profiles
+            .iter()
+            .find(|profile| profile.id == id || profile.arn.as_deref() == Some(id))
+    }
+
+    /// The regions in which requests through the chosen profile may run; empty where no profile is
+    /// chosen.
+    pub fn chosen_destinations(&self) -> &[String] {
+        self.chosen_profile()
+            .map_or(&[], |profile| &profile.destination_regions)
+    }
+
+    /// The kind of the route, also of facts that an earlier version published without it.
+    pub fn route_kind(&self) -> Option<RouteKind> {
+        self.invoke_with.as_ref()?;
+        self.route.or_else(|| {
+            Some(
+                self.chosen_profile()
+                    .map_or(RouteKind::InRegion, ProfileFacts::route_kind),
+            )
+        })
+    }
+
+    /// Why there is no ID, also of facts that an earlier version published without a reason.
+    pub fn no_route_reason(&self) -> Option<NoRouteReason> {
+        match self.invoke_with {
+            Some(_) => None,
+            None => Some(self.reason.unwrap_or(NoRouteReason::NoRoute)),
         }
     }
 }
@@ -155,7 +128,12 @@ mod tests {
     fn of(types: &Value, profiles: &[Value]) -> InvocationFacts {
         let model =
             json!({"inferenceTypesSupported": types, "referencedByInstanceProfiles": profiles});
-        InvocationFacts::new("m", &serde_json::from_value(model).unwrap())
+        InvocationFacts::new(
+            "us-east-1",
+            "m",
+            &serde_json::from_value(model).unwrap(),
+            &InvocationPolicy::default(),
+        )
     }
 
     #[test]

@@ -9,10 +9,13 @@ pub mod glob;
 pub mod invocation;
 pub mod lifecycle;
 pub mod model;
+pub mod policy;
 pub mod profile;
+pub mod profile_facts;
 pub mod region;
 pub mod resolve;
 pub mod response;
 pub mod selection;
+pub mod view;
 
 pub use canonical::ItemError;

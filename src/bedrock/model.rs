@@ -23,6 +23,11 @@ const INFERENCE_TYPES: &str = "inferenceTypesSupported";
 /// version wrote Instance for Inference.
 const PROFILES: &str = "referencedByInstanceProfiles";
 
+/// The inference type of a model that its own ID invokes.
+const ON_DEMAND: &str = "ON_DEMAND";
+/// The inference type of a model that bought throughput invokes.
+const PROVISIONED: &str = "PROVISIONED";
+
 const SET_LIKE: [&str; 4] = [
     INPUT_MODALITIES,
     OUTPUT_MODALITIES,
@@ -108,6 +113,21 @@ impl ModelSummary {
     /// `inferenceTypesSupported`.
     pub fn inference_types(&self) -> impl Iterator<Item = &str> {
         self.texts(INFERENCE_TYPES)
+    }
+
+    /// Whether the model ID itself can be passed.
+    pub fn is_on_demand(&self) -> bool {
+        self.inference_types().any(|name| name == ON_DEMAND)
+    }
+
+    /// Whether throughput that the account has bought invokes the model.
+    pub(super) fn is_provisioned(&self) -> bool {
+        self.inference_types().any(|name| name == PROVISIONED)
+    }
+
+    /// Whether the model is not on demand, and at least one profile references it.
+    pub fn requires_inference_profile(&self) -> bool {
+        !self.is_on_demand() && self.profile_ids().next().is_some()
     }
 
     /// The embedded inference profiles, in the order of their IDs.

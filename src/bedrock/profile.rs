@@ -11,6 +11,8 @@ use crate::bedrock::canonical::{
 };
 
 const ID: &str = "inferenceProfileId";
+const ARN: &str = "inferenceProfileArn";
+const NAME: &str = "inferenceProfileName";
 const TYPE: &str = "type";
 const STATUS: &str = "status";
 const MODELS: &str = "models";
@@ -61,6 +63,16 @@ impl ProfileSummary<'_> {
     /// `inferenceProfileId`.
     pub fn id(&self) -> &str {
         string(&self.0, ID)
+    }
+
+    /// `inferenceProfileArn`; empty if AWS gives none.
+    pub fn arn(&self) -> &str {
+        string(&self.0, ARN)
+    }
+
+    /// `inferenceProfileName`; empty if AWS gives none.
+    pub fn name(&self) -> &str {
+        string(&self.0, NAME)
     }
 
     /// `type`, such as `SYSTEM_DEFINED`; empty if AWS gives none.

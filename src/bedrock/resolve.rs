@@ -1,44 +1,58 @@
 //! Which id to pass for a model that somebody names, in full or in part.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::api::RouteKind;
 use crate::bedrock::glob::Glob;
-use crate::bedrock::invocation::{self, InvocationFacts, ProfileFacts};
+use crate::bedrock::invocation::InvocationFacts;
 use crate::bedrock::model::{ModelSummary, Models};
+use crate::bedrock::policy::NoRouteReason;
+use crate::bedrock::profile::ProfileSummary;
+use crate::bedrock::profile_facts::ProfileFacts;
+use crate::bedrock::view::{RegionView, Regions};
+use notation::Reference;
 
+mod explanation;
 mod nearest;
-mod route;
+mod notation;
 #[cfg(test)]
 mod tests;
 
-pub use route::Route;
+pub use explanation::Explanation;
 
-/// A model that was asked for, and the id to pass for it.
+/// A model that was found, and the ID to pass for it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Resolution {
-    /// From where it is invoked.
+    /// The region from which the model is invoked.
     pub region: String,
-    /// The model's id.
+    /// The model ID.
     pub model_id: String,
-    /// The model's name, where AWS gives one.
+    /// The model's name, if AWS gives one.
     pub model_name: Option<String>,
-    /// The id to pass; None: there is none to be passed.
+    /// The ID to pass; None: there is none.
     pub invoke_with: Option<String>,
-    /// Whether the model id itself can be passed.
+    /// The kind of the route that `invoke_with` takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<RouteKind>,
+    /// Why there is no ID to pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<NoRouteReason>,
+    /// Whether the model ID itself can be passed.
     pub on_demand: bool,
     /// Whether the model is not on demand, and at least one profile references it.
     pub requires_inference_profile: bool,
-    /// The profile whose id is `invoke_with`.
+    /// The profile that `invoke_with` names.
     pub profile: Option<ProfileFacts>,
     /// `modelLifecycle` as AWS gives it.
     pub lifecycle: Map<String, Value>,
-    /// Why that id.
+    /// Why that ID, in words.
     #[serde(skip)]
-    pub route: Route,
+    pub explanation: String,
 }
 
 /// Why nothing was found.
@@ -96,161 +110,193 @@ fn hint(what: &str, names: &[String]) -> String {
     }
 }
 
-/// The models of a region that `wanted` names, by id.
+/// The models of a region that `wanted` names, by ID.
 ///
-/// `wanted` is a model id; or a glob on ids (`*` and `?`); or a name or a part of one as people say
-/// it, such as `claude-sonnet-4-5`, found in the id or in `modelName`, whatever its case and
-/// punctuation. The closest kind of match excludes the others: the id itself, then a whole
-/// `modelName`, then a part of either.
+/// `wanted` is what people have in their configuration: a model ID; an inference profile's ID or ARN,
+/// also one of another geography or region (its models are resolved); a model ARN; any of these with
+/// a gateway's prefix such as `bedrock/converse/`; a glob on model IDs (`*` and `?`); or a name or a
+/// part of one, such as `claude-sonnet-4-5`, found in the ID or in `modelName` whatever its case and
+/// punctuation. The closest kind of match excludes the others.
 pub fn resolve(
-    regions: &BTreeMap<&str, &Models>,
+    regions: &Regions<'_>,
     region: &str,
     wanted: &str,
 ) -> Result<Vec<Resolution>, ResolveError> {
-    let models = models_of(regions, region)?;
-    let matched = matching(models, wanted);
+    let view = view_of(regions, region)?;
+    let matched = matching(regions, view.models, wanted);
     if matched.is_empty() {
-        return Err(unknown_model(regions, region, models, wanted));
+        return Err(unknown_model(regions, region, view.models, wanted));
     }
-    let mut facts = invocation::facts(models);
-    let resolutions = matched.into_iter().filter_map(|(id, summary)| {
-        let facts = facts.remove(id)?;
-        Some(resolution(region, id, summary, facts))
-    });
+    let resolutions = matched
+        .into_iter()
+        .map(|(id, model)| Resolution::new(region, id, model, view.facts(region, id, model)));
     Ok(resolutions.collect())
 }
 
-/// The id to pass for the model of this id.
+/// The ID to pass for the model of this ID.
 pub fn invoke_with(
-    regions: &BTreeMap<&str, &Models>,
+    regions: &Regions<'_>,
     region: &str,
     model_id: &str,
 ) -> Result<String, ResolveError> {
-    let summary = summary_of(regions, region, model_id)?;
-    let facts = InvocationFacts::new(model_id, summary);
-    resolution(region, model_id, summary, facts).id()
+    let (view, model) = model_of(regions, region, model_id)?;
+    let facts = view.facts(region, model_id, model);
+    Resolution::new(region, model_id, model, facts).id()
 }
 
-/// How the model of this id is invoked.
+/// How the model of this ID is invoked.
 pub fn invocation(
-    regions: &BTreeMap<&str, &Models>,
+    regions: &Regions<'_>,
     region: &str,
     model_id: &str,
 ) -> Result<InvocationFacts, ResolveError> {
-    let summary = summary_of(regions, region, model_id)?;
-    Ok(InvocationFacts::new(model_id, summary))
+    let (view, model) = model_of(regions, region, model_id)?;
+    Ok(view.facts(region, model_id, model))
 }
 
-fn models_of<'m>(
-    regions: &BTreeMap<&str, &'m Models>,
-    region: &str,
-) -> Result<&'m Models, ResolveError> {
-    let models = regions.get(region).copied();
-    models.ok_or_else(|| ResolveError::UnknownRegion {
+fn view_of<'m>(regions: &Regions<'m>, region: &str) -> Result<RegionView<'m>, ResolveError> {
+    let view = regions.get(region).copied();
+    view.ok_or_else(|| ResolveError::UnknownRegion {
         region: region.to_owned(),
         known: regions.keys().map(|&region| region.to_owned()).collect(),
     })
 }
 
-fn summary_of<'m>(
-    regions: &BTreeMap<&str, &'m Models>,
+fn model_of<'m>(
+    regions: &Regions<'m>,
     region: &str,
     model_id: &str,
-) -> Result<&'m ModelSummary, ResolveError> {
-    let models = models_of(regions, region)?;
-    let summary = models.get(model_id);
-    summary.ok_or_else(|| unknown_model(regions, region, models, model_id))
+) -> Result<(RegionView<'m>, &'m ModelSummary), ResolveError> {
+    let view = view_of(regions, region)?;
+    let model = view.models.get(model_id);
+    let model = model.ok_or_else(|| unknown_model(regions, region, view.models, model_id))?;
+    Ok((view, model))
 }
 
 fn unknown_model(
-    regions: &BTreeMap<&str, &Models>,
+    regions: &Regions<'_>,
     region: &str,
     models: &Models,
     wanted: &str,
 ) -> ResolveError {
-    let others = regions.iter().filter(|(other, _)| **other != region);
     ResolveError::UnknownModel {
         region: region.to_owned(),
         wanted: wanted.to_owned(),
         nearest: nearest::nearest(models, &plain(wanted)),
-        elsewhere: others
-            .filter(|(_, models)| !matching(models, wanted).is_empty())
+        elsewhere: regions
+            .iter()
+            .filter(|(other, _)| **other != region)
+            .filter(|(_, view)| !matching(regions, view.models, wanted).is_empty())
             .map(|(&other, _)| other.to_owned())
             .collect(),
     }
 }
 
 impl Resolution {
-    /// The id to pass, or why there is none.
+    fn new(region: &str, id: &str, model: &ModelSummary, facts: InvocationFacts) -> Self {
+        Self {
+            region: region.to_owned(),
+            model_id: id.to_owned(),
+            model_name: model.name().map(str::to_owned),
+            route: facts.route_kind(),
+            reason: facts.no_route_reason(),
+            on_demand: facts.on_demand,
+            requires_inference_profile: facts.requires_inference_profile,
+            profile: facts.chosen_profile().cloned(),
+            lifecycle: model.lifecycle_fields().cloned().unwrap_or_default(),
+            explanation: Explanation::new(&facts).to_string(),
+            invoke_with: facts.invoke_with,
+        }
+    }
+
+    /// The ID to pass, or why there is none.
     pub fn id(self) -> Result<String, ResolveError> {
         self.invoke_with.ok_or_else(|| ResolveError::NoId {
             region: self.region,
             model: self.model_id,
-            why: self.route.to_string(),
+            why: self.explanation,
         })
     }
 }
 
-fn resolution(
-    region: &str,
-    id: &str,
-    summary: &ModelSummary,
-    facts: InvocationFacts,
-) -> Resolution {
-    let route = Route::new(summary, &facts);
-    let profile = match &route {
-        Route::Profile(profile) => Some(profile.clone()),
-        Route::OnDemand
-        | Route::ApplicationProfiles(_)
-        | Route::InactiveProfiles(_)
-        | Route::Provisioned
-        | Route::Unstated => None,
-    };
-    Resolution {
-        region: region.to_owned(),
-        model_id: id.to_owned(),
-        model_name: summary.name().map(str::to_owned),
-        invoke_with: facts.invoke_with,
-        on_demand: facts.on_demand,
-        requires_inference_profile: facts.requires_inference_profile,
-        profile,
-        lifecycle: summary.lifecycle_fields().cloned().unwrap_or_default(),
-        route,
-    }
-}
-
-fn matching<'m>(models: &'m Models, wanted: &str) -> Vec<(&'m str, &'m ModelSummary)> {
-    let keep = |is_meant: &dyn Fn(&str, &str) -> bool| -> Vec<_> {
+/// The models that `wanted` names, by the closest kind of match.
+fn matching<'m>(
+    regions: &Regions<'_>,
+    models: &'m Models,
+    wanted: &str,
+) -> Vec<(&'m str, &'m ModelSummary)> {
+    let keep = |is_meant: &dyn Fn(&str, &ModelSummary) -> bool| -> Vec<_> {
         models
             .iter()
-            .map(|(id, summary)| (id.as_str(), summary))
-            .filter(|(id, summary)| is_meant(id, summary.name().unwrap_or_default()))
+            .map(|(id, model)| (id.as_str(), model))
+            .filter(|(id, model)| is_meant(id, model))
             .collect()
     };
-    if wanted.contains(['*', '?']) {
-        let glob = Glob::new(wanted);
-        return keep(&|id, _| glob.is_match(id));
-    }
-    let plain_wanted = plain(wanted);
-    if plain_wanted.is_empty() {
-        return Vec::new();
-    }
+    let (wanted, is_arn) = match Reference::new(wanted) {
+        Reference::Text(text) if text.contains(['*', '?']) => {
+            let glob = Glob::new(text);
+            return keep(&|id, _| glob.is_match(id));
+        }
+        Reference::Text(text) => (text, false),
+        Reference::Model(id) => return keep(&|listed, _| listed == id),
+        Reference::Profile { arn, id } => {
+            let by_arn = keep(&|_, model| embeds(model, |profile| profile.arn() == arn));
+            if !by_arn.is_empty() {
+                return by_arn;
+            }
+            (id, true)
+        }
+    };
     let mut found = keep(&|id, _| id.eq_ignore_ascii_case(wanted));
     if found.is_empty() {
-        found = keep(&|_, name| plain(name) == plain_wanted);
+        found = keep(&|_, model| embeds(model, |profile| profile.id() == wanted));
     }
     if found.is_empty() {
-        found = keep(&|id, name| {
-            plain(id).contains(&plain_wanted) || plain(name).contains(&plain_wanted)
+        let elsewhere = models_of_profile(regions, wanted);
+        found = keep(&|id, _| elsewhere.contains(id));
+    }
+    if found.is_empty() {
+        // A profile of a geography that none of the known regions lists: its ID is the model ID with
+        // the geography before it.
+        let model_id = wanted.split_once('.').map_or("", |(_, id)| id);
+        found = keep(&|id, _| id == model_id);
+    }
+    let plain_wanted = plain(wanted);
+    if is_arn || plain_wanted.is_empty() {
+        return found;
+    }
+    let name = |model: &ModelSummary| plain(model.name().unwrap_or_default());
+    if found.is_empty() {
+        found = keep(&|_, model| name(model) == plain_wanted);
+    }
+    if found.is_empty() {
+        found = keep(&|id, model| {
+            plain(id).contains(&plain_wanted) || name(model).contains(&plain_wanted)
         });
     }
     found
 }
 
-/// Lower case, with each run of what is neither letter nor digit as one `-`: "Claude Sonnet 4.5" is
-/// `claude-sonnet-4-5`.
+fn embeds(model: &ModelSummary, is_meant: impl Fn(&ProfileSummary<'_>) -> bool) -> bool {
+    model.profiles().any(|profile| is_meant(&profile))
+}
+
+/// The models of any region that embed the profile of this ID.
+fn models_of_profile<'m>(regions: &Regions<'m>, profile_id: &str) -> BTreeSet<&'m str> {
+    regions
+        .values()
+        .flat_map(|view| view.models)
+        .filter(|(_, model)| embeds(model, |profile| profile.id() == profile_id))
+        .map(|(id, _)| id.as_str())
+        .collect()
+}
+
+/// Lower case, with each run of characters that are neither letter nor digit as one `-`: "Claude
+/// Sonnet 4.5" is `claude-sonnet-4-5`.
 fn plain(name: &str) -> String {
-    let words = name.split(|c: char| !c.is_alphanumeric());
-    let words = words.filter(|word| !word.is_empty()).map(str::to_lowercase);
-    words.collect::<Vec<_>>().join("-")
+    name.split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect::<Vec<_>>()
+        .join("-")
 }

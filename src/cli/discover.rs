@@ -11,6 +11,7 @@ use super::page::About;
 use super::progress::Progress;
 use super::selectors::Selectors;
 use crate::aws::{AwsError, NoCertificatesError};
+use crate::bedrock::policy::InvocationPolicy;
 use crate::bedrock::selection::Selection;
 use crate::discovery::{Discovery, discover};
 use crate::publication::render::{RenderError, region_files};
@@ -127,11 +128,15 @@ fn write_folders(folder: &Path, discovery: &Discovery) -> Result<(), DiscoverErr
         let Some(status) = discovery.regions.get(region) else {
             continue;
         };
-        let files = region_files(region, &published.content, status).map_err(|source| {
-            DiscoverError::Render {
-                region: region.clone(),
-                source,
-            }
+        let files = region_files(
+            region,
+            &published.content,
+            status,
+            &InvocationPolicy::default(),
+        )
+        .map_err(|source| DiscoverError::Render {
+            region: region.clone(),
+            source,
         })?;
         let folder = folder.join(region);
         let failed = |path: &Path| {

@@ -115,7 +115,7 @@ impl Get {
         mapping::show(&published, &about, self.output)?;
         if let Some(mut before) = before {
             mapping::narrow(&mut before, &self.regions);
-            tell_changes(&changes(&before.models(), &published.models()));
+            tell_changes(&changes(&before.views(), &published.views()));
         }
         Ok(outcome)
     }

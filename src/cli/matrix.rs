@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use comfy_table::{Table, presets};
 
 use super::output::printable;
-use crate::bedrock::resolve::Route;
+use crate::bedrock::resolve::Explanation;
 use crate::reader::ModelMap;
 
 /// Between two columns.
@@ -44,18 +44,17 @@ type Column = Vec<String>;
 fn columns(published: &ModelMap) -> Vec<Column> {
     let regions = published.regions.iter();
     let regions: Vec<_> = regions
-        .map(|(name, region)| (name, &region.content.models, region.content.facts()))
+        .map(|(name, region)| (name, &region.facts))
         .collect();
-    let models = regions.iter().flat_map(|(_, models, _)| models.keys());
+    let models = regions.iter().flat_map(|(_, facts)| facts.keys());
     let models: BTreeSet<&String> = models.collect();
 
     let ids = models.iter().map(|id| printable(id));
     let mut columns = vec![std::iter::once("MODEL".to_owned()).chain(ids).collect()];
-    for (name, summaries, facts) in &regions {
+    for (name, facts) in &regions {
         let cells = models.iter().map(|&id| {
-            let there = summaries.get(id).zip(facts.get(id));
-            there.map_or(ABSENT.to_owned(), |(summary, facts)| {
-                printable(Route::new(summary, facts).short())
+            facts.get(id).map_or(ABSENT.to_owned(), |facts| {
+                printable(Explanation::new(facts).short())
             })
         });
         columns.push(std::iter::once(printable(name)).chain(cells).collect());
@@ -94,10 +93,13 @@ fn rendered(models: &Column, regions: &[Column]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::json;
 
     use super::*;
     use crate::api::RegionState;
+    use crate::bedrock::policy::InvocationPolicy;
     use crate::publication::content::RegionContent;
     use crate::reader::RegionModels;
 
@@ -116,12 +118,14 @@ mod tests {
                 ),
                 state: RegionState::Fresh,
                 stale_since: None,
+                facts: BTreeMap::new(),
             };
             (name.to_owned(), region)
         });
         ModelMap {
             regions: regions.collect(),
         }
+        .with_policy(&InvocationPolicy::default())
     }
 
     const WHOLE: &str = "\

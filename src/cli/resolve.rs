@@ -96,7 +96,7 @@ impl Resolve {
             Some(dir) => ModelMap::clone(&MountedMap::open(dir)?.current()),
             None => block_on(self.ask()).map_err(ResolveCommandError::Runtime)??,
         };
-        let found = resolve(&published.models(), &self.region, &self.model)?;
+        let found = resolve(&published.views(), &self.region, &self.model)?;
         let stale = published
             .regions
             .get(&self.region)
@@ -197,7 +197,7 @@ fn text(found: &[Resolution]) -> String {
             id.unwrap_or("(no id to pass)"),
             resolution.model_id,
             resolution.region,
-            resolution.route,
+            resolution.explanation,
             lifecycle(resolution),
         );
         printable(&block)

@@ -92,7 +92,7 @@ impl Watch {
             };
             troubles = ErrorReporter::default();
             narrow(&mut after, &self.regions);
-            let changes = changes(&before.models(), &after.models());
+            let changes = changes(&before.views(), &after.views());
             before = after;
             if !self.tell(&namespace, &changes)? {
                 return Ok(());

@@ -11,6 +11,7 @@ use crate::api::RegionState;
 use crate::bedrock::association::RegionCatalog;
 use crate::bedrock::invocation::{self, InvocationFacts};
 use crate::bedrock::model::{ModelSummary, Models};
+use crate::bedrock::policy::InvocationPolicy;
 use crate::digest::sha256_hex;
 
 /// The models of a region.
@@ -117,9 +118,13 @@ impl RegionContent {
             .collect()
     }
 
-    /// How each model is invoked.
-    pub fn facts(&self) -> BTreeMap<String, InvocationFacts> {
-        invocation::facts(&self.models)
+    /// How each model is invoked from the region under the policy.
+    pub fn facts(
+        &self,
+        region: &str,
+        policy: &InvocationPolicy,
+    ) -> BTreeMap<String, InvocationFacts> {
+        invocation::facts(region, &self.models, policy)
     }
 }
 

@@ -7,6 +7,7 @@ use flate2::{Compression as Level, GzBuilder};
 use serde::Serialize;
 
 use crate::api::{Compression, RegionStatus};
+use crate::bedrock::policy::InvocationPolicy;
 use crate::digest::sha256_hex;
 use crate::publication::content::{
     ContentError, INVOCATION_JSON, MAPPING_JSON, MAPPING_JSON_GZ, METADATA_JSON, MODELS_JSON,
@@ -74,6 +75,7 @@ pub fn region_files(
     region: &str,
     content: &RegionContent,
     status: &RegionStatus,
+    policy: &InvocationPolicy,
 ) -> Result<ConfigMapFiles, RenderError> {
     let metadata = RegionMetadata {
         schema_version: SCHEMA_VERSION,
@@ -89,7 +91,7 @@ pub fn region_files(
         (MODELS_JSON.to_owned(), content.models_json.clone()),
         (
             INVOCATION_JSON.to_owned(),
-            sorted_json(INVOCATION_JSON, &content.facts())?,
+            sorted_json(INVOCATION_JSON, &content.facts(region, policy))?,
         ),
         (
             METADATA_JSON.to_owned(),

@@ -6,10 +6,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{ModelMap, RegionModels};
+use crate::bedrock::invocation::{InvocationFacts, facts};
 use crate::bedrock::model::Models;
+use crate::bedrock::policy::InvocationPolicy;
 use crate::publication::content::{
-    ContentError, MAPPING_JSON, METADATA_JSON, MODELS_JSON, MappingMetadata, RegionContent,
-    RegionMetadata, SCHEMA_VERSION, read_mapping_json,
+    ContentError, INVOCATION_JSON, MAPPING_JSON, METADATA_JSON, MODELS_JSON, MappingMetadata,
+    RegionContent, RegionMetadata, SCHEMA_VERSION, read_mapping_json,
 };
 
 /// Why files cannot be taken for a published mapping.
@@ -69,13 +71,18 @@ pub fn read(
     } else if metadata.get("region").is_some() {
         let models = data.get(MODELS_JSON);
         let models = models.ok_or(FilesError::Missing(MODELS_JSON))?;
-        region(models, typed(metadata)?)
+        let invocation = data.get(INVOCATION_JSON).map(String::as_str);
+        region(models, invocation, typed(metadata)?)
     } else {
         Err(FilesError::NotOurs("it names no region"))
     }
 }
 
-fn region(json: &str, metadata: RegionMetadata) -> Result<ModelMap, FilesError> {
+fn region(
+    json: &str,
+    invocation: Option<&str>,
+    metadata: RegionMetadata,
+) -> Result<ModelMap, FilesError> {
     let models: Models = parse(MODELS_JSON, json)?;
     if i64::try_from(models.len()) != Ok(metadata.models) {
         return Err(FilesError::Mixed {
@@ -83,14 +90,37 @@ fn region(json: &str, metadata: RegionMetadata) -> Result<ModelMap, FilesError> 
             what: format!("{} models, not {}", models.len(), metadata.models),
         });
     }
+    let facts = match invocation {
+        Some(json) => published_facts(json, &models)?,
+        None => facts(&metadata.region, &models, &InvocationPolicy::default()),
+    };
     let published = RegionModels {
         content: RegionContent::new(json.to_owned(), models),
         state: metadata.state,
         stale_since: metadata.stale_since,
+        facts,
     };
     Ok(ModelMap {
         regions: BTreeMap::from([(metadata.region, published)]),
     })
+}
+
+fn published_facts(
+    json: &str,
+    models: &Models,
+) -> Result<BTreeMap<String, InvocationFacts>, FilesError> {
+    let facts: BTreeMap<String, InvocationFacts> = parse(INVOCATION_JSON, json)?;
+    if facts.keys().ne(models.keys()) {
+        return Err(FilesError::Mixed {
+            file: INVOCATION_JSON,
+            what: format!(
+                "{} models, not the {} of models.json",
+                facts.len(),
+                models.len()
+            ),
+        });
+    }
+    Ok(facts)
 }
 
 fn merged(json: &str, mut metadata: MappingMetadata) -> Result<ModelMap, FilesError> {
@@ -113,6 +143,7 @@ fn merged(json: &str, mut metadata: MappingMetadata) -> Result<ModelMap, FilesEr
             source,
         })?;
         let read = RegionModels {
+            facts: facts(&region, &models, &InvocationPolicy::default()),
             content: RegionContent::new(models_json, models),
             state: freshness.state,
             stale_since: freshness.stale_since,

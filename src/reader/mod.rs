@@ -26,7 +26,9 @@ pub use watch::MappingWatch;
 use crate::api::RegionState;
 use crate::bedrock::invocation::InvocationFacts;
 use crate::bedrock::model::Models;
+use crate::bedrock::policy::InvocationPolicy;
 use crate::bedrock::resolve::{self, Resolution, ResolveError};
+use crate::bedrock::view::{FactsSource, RegionView, Regions};
 use crate::publication::content::{self, ContentError, RegionContent};
 
 /// What is published: the regions that have models.
@@ -45,6 +47,8 @@ pub struct RegionModels {
     pub(crate) state: RegionState,
     /// Since when it could not be confirmed.
     pub(crate) stale_since: Option<Timestamp>,
+    /// How its models are invoked: as published, or under a policy that was given.
+    pub(crate) facts: BTreeMap<String, InvocationFacts>,
 }
 
 impl ModelMap {
@@ -67,7 +71,7 @@ impl ModelMap {
     /// The id to pass to invoke a model from a region: the model's own id if it is on demand there,
     /// else that of an inference profile. `model_id` is the whole id, as AWS gives it.
     pub fn invoke_with(&self, region: &str, model_id: &str) -> Result<String, ResolveError> {
-        resolve::invoke_with(&self.models(), region, model_id)
+        resolve::invoke_with(&self.views(), region, model_id)
     }
 
     /// How a model is invoked from a region, with every inference profile that references it.
@@ -76,13 +80,32 @@ impl ModelMap {
         region: &str,
         model_id: &str,
     ) -> Result<InvocationFacts, ResolveError> {
-        resolve::invocation(&self.models(), region, model_id)
+        resolve::invocation(&self.views(), region, model_id)
     }
 
-    /// The models of a region that `wanted` names: a model id; or a glob on ids (`*` and `?`); or a
-    /// name or a part of one, such as `claude-sonnet-4-5`.
+    /// The models of a region that `wanted` names: a model ID, an inference profile's ID or ARN, a
+    /// model ARN, a glob on model IDs (`*` and `?`), or a name or a part of one, such as
+    /// `claude-sonnet-4-5`. See [`resolve::resolve`].
     pub fn resolve(&self, region: &str, wanted: &str) -> Result<Vec<Resolution>, ResolveError> {
-        resolve::resolve(&self.models(), region, wanted)
+        resolve::resolve(&self.views(), region, wanted)
+    }
+
+    /// The map under another policy than the one it was published with. `models.json` does not
+    /// depend on the policy, so that nothing is lost.
+    #[must_use]
+    pub fn with_policy(mut self, policy: &InvocationPolicy) -> Self {
+        for (name, region) in &mut self.regions {
+            region.facts = region.content.facts(name, policy);
+        }
+        self
+    }
+
+    /// The regions as `diff` and `resolve` take them.
+    pub(crate) fn views(&self) -> Regions<'_> {
+        self.regions
+            .iter()
+            .map(|(name, region)| (name.as_str(), region.view()))
+            .collect()
     }
 
     /// The models of each region.
@@ -108,9 +131,16 @@ impl RegionModels {
         &self.content.models
     }
 
-    /// How each of its models is invoked.
-    pub fn invocations(&self) -> BTreeMap<String, InvocationFacts> {
-        self.content.facts()
+    /// How each of its models is invoked, by model ID.
+    pub fn invocations(&self) -> &BTreeMap<String, InvocationFacts> {
+        &self.facts
+    }
+
+    fn view(&self) -> RegionView<'_> {
+        RegionView {
+            models: &self.content.models,
+            facts: FactsSource::Published(&self.facts),
+        }
     }
 
     /// Fresh; or Stale when it could not be confirmed lately, and this is its last good data.

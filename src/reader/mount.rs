@@ -8,12 +8,20 @@ use std::time::SystemTime;
 
 use super::files::{self, FilesError};
 use super::{ModelMap, RegionModels};
-use crate::publication::content::{MAPPING_JSON, MAPPING_JSON_GZ, METADATA_JSON, MODELS_JSON};
+use crate::publication::content::{
+    INVOCATION_JSON, MAPPING_JSON, MAPPING_JSON_GZ, METADATA_JSON, MODELS_JSON,
+};
 
 /// The link that a kubelet turns over when the `ConfigMap` has changed.
 const CURRENT: &str = "..data";
 /// The files that are read.
-const NAMES: [&str; 4] = [METADATA_JSON, MODELS_JSON, MAPPING_JSON, MAPPING_JSON_GZ];
+const NAMES: [&str; 5] = [
+    METADATA_JSON,
+    MODELS_JSON,
+    INVOCATION_JSON,
+    MAPPING_JSON,
+    MAPPING_JSON_GZ,
+];
 /// How often a folder that changed while it was read is read anew.
 const ATTEMPTS: usize = 16;
 /// The largest file that is read: a `ConfigMap` has at most 1 MiB, and what `discover` writes is no

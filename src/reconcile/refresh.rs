@@ -128,7 +128,8 @@ impl<W: Effects> RefreshContext<'_, W> {
             return (named.clone(), None);
         }
         let before = self.status.account_regions.clone();
-        let known = self.status.regions.keys().cloned();
+        let is_included = |region: &String| !self.settings.excluded_regions.is_match(region);
+        let known = self.status.regions.keys().cloned().filter(is_included);
         if !refresh.list_account_regions {
             return (known.collect(), before);
         }
@@ -140,7 +141,8 @@ impl<W: Effects> RefreshContext<'_, W> {
             self.world.list_account_regions().await,
             self.asked(refresh),
         );
-        (regions, Some(account))
+        let regions = regions.into_iter().filter(is_included);
+        (regions.collect(), Some(account))
     }
 
     /// The regions whose ConfigMaps are there.
@@ -196,7 +198,7 @@ impl<W: Effects> RefreshContext<'_, W> {
         status: &RegionStatus,
         live: Option<ConfigMap>,
     ) -> Result<bool, AttemptError> {
-        let files = region_files(region, content, status)
+        let files = region_files(region, content, status, &self.settings.policy)
             .map_err(|cause| AttemptError::new(ErrorCode::PayloadTooLarge, cause.to_string()))?;
         let target = DesiredConfigMap {
             name: name.to_owned(),

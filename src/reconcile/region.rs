@@ -9,6 +9,7 @@ use super::{Effects, Work};
 use crate::api::{AttemptError, ErrorCode, RegionStatus};
 use crate::bedrock::association::associate;
 use crate::bedrock::diff::{ChangeKind, region_changes};
+use crate::bedrock::view::{FactsSource, RegionView};
 use crate::publication::content::RegionContent;
 use crate::reconcile::plan::Refresh;
 use crate::reconcile::status::region::{PublishAction, answered, to_k8s_time};
@@ -97,7 +98,17 @@ impl<W: Effects> RefreshContext<'_, W> {
                 let written = written.await?;
                 status.mapping = Some(content.profile_ids());
                 let changes = match replaced {
-                    Some(replaced) => region_changes(Some(&replaced.models), Some(&content.models)),
+                    Some(replaced) => {
+                        let view = |models| RegionView {
+                            models,
+                            facts: FactsSource::Policy(&self.settings.policy),
+                        };
+                        region_changes(
+                            region,
+                            Some(&view(&replaced.models)),
+                            Some(&view(&content.models)),
+                        )
+                    }
                     // The same as before, or what was before is not to be had.
                     None if before.is_some_and(|b| b.config_map.is_some()) => Vec::new(),
                     None => vec![ChangeKind::RegionAdded],

@@ -8,6 +8,8 @@ use crate::api::{
 };
 
 use crate::aws::identity::{Identity, IdentityError, Role};
+use crate::bedrock::glob::Globs;
+use crate::bedrock::policy::InvocationPolicy;
 use crate::bedrock::region::is_region;
 use crate::bedrock::selection::Selection;
 
@@ -35,6 +37,10 @@ pub struct ValidatedSpec {
     pub interval: Duration,
     /// As whom AWS is asked.
     pub identity: Identity,
+    /// The regions of the account that are left out.
+    pub excluded_regions: Globs,
+    /// The policy that chooses the ID to pass.
+    pub policy: InvocationPolicy,
     /// Which models and profiles to keep.
     pub selection: Selection,
     /// Start of the ConfigMaps' names.
@@ -51,6 +57,11 @@ impl ValidatedSpec {
         }
         Ok(Self {
             regions: spec.regions.clone(),
+            excluded_regions: Globs::new(&spec.exclude_regions),
+            policy: spec
+                .invocation
+                .as_ref()
+                .map_or_else(InvocationPolicy::default, InvocationPolicy::from),
             interval: refresh_interval(spec)?,
             identity: identity(spec)?,
             selection: Selection::new(&spec.models, &spec.inference_profiles),

@@ -179,9 +179,10 @@ async fn python_and_node_read_what_rust_reads() {
         let read = bedrock_model_map::reader::MountedMap::open(folder).unwrap();
         let read = read.current();
         let ids = read.regions().map(|(name, region)| {
-            let facts = region.invocations().into_iter();
-            let ids: serde_json::Map<_, _> =
-                facts.map(|(id, f)| (id, f.invoke_with.into())).collect();
+            let facts = region.invocations().iter();
+            let ids: serde_json::Map<_, _> = facts
+                .map(|(id, f)| (id.clone(), f.invoke_with.clone().into()))
+                .collect();
             (name.to_owned(), ids.into())
         });
         let ids: serde_json::Map<String, serde_json::Value> = ids.collect();

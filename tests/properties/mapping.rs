@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bedrock_model_map::api::{InferenceProfilesSpec, ModelsSpec};
 use bedrock_model_map::bedrock::association::associate;
 use bedrock_model_map::bedrock::catalog::Snapshot;
+use bedrock_model_map::bedrock::policy::InvocationPolicy;
 use bedrock_model_map::bedrock::selection::Selection;
 use bedrock_model_map::publication::content::{RegionContent, mapping_json};
 use proptest::collection::vec;
@@ -120,7 +121,7 @@ proptest! {
             .map(|lists| RegionContent::from_catalog(lists.catalog()).unwrap());
         prop_assert_eq!(&one, &other);
         prop_assert_eq!(&one.models_json, &other.models_json);
-        let invocation = |content: &RegionContent| serde_json::to_string(&content.facts()).unwrap();
+        let invocation = |content: &RegionContent| serde_json::to_string(&content.facts("us-east-1", &InvocationPolicy::default())).unwrap();
         prop_assert_eq!(invocation(&one), invocation(&other));
     }
 
@@ -180,7 +181,7 @@ proptest! {
     #[test]
     fn what_to_invoke_with_is_something_that_aws_answered(lists in lists()) {
         let content = RegionContent::from_catalog(lists.catalog()).unwrap();
-        let facts = content.facts();
+        let facts = content.facts("us-east-1", &InvocationPolicy::default());
         prop_assert_eq!(
             facts.keys().collect::<Vec<_>>(),
             content.models.keys().collect::<Vec<_>>()

@@ -19,6 +19,7 @@ use bedrock_model_map::api::{
 use bedrock_model_map::bedrock::association::associate;
 use bedrock_model_map::bedrock::catalog::Snapshot;
 use bedrock_model_map::bedrock::model::ModelSummary;
+use bedrock_model_map::bedrock::policy::InvocationPolicy;
 use bedrock_model_map::bedrock::profile::ProfileSummary;
 use bedrock_model_map::bedrock::selection::Selection;
 use bedrock_model_map::publication::content::RegionContent;
@@ -125,7 +126,7 @@ fn fresh(region: &str) -> (RegionContent, RegionStatus) {
 fn published_files_match_snapshots() {
     for region in ["us-east-1", "eu-central-1", "ap-southeast-7"] {
         let (content, status) = fresh(region);
-        let files = region_files(region, &content, &status).unwrap();
+        let files = region_files(region, &content, &status, &InvocationPolicy::default()).unwrap();
         assert!(files.binary_data.is_empty());
         let names: Vec<&str> = files.data.keys().map(String::as_str).collect();
         assert_eq!(names, ["invocation.json", "metadata.json", "models.json"]);

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::bedrock::policy::InvocationPolicy;
 
 /// A region's models, each changed by `edit`.
 fn models(edit: impl Fn(&mut BTreeMap<&str, Value>)) -> Models {
@@ -30,12 +31,23 @@ fn legacy(model: &mut Value) {
     model["modelLifecycle"] = json!({"status": "LEGACY", "endOfLifeTime": "2027-03-22T08:00:00Z"});
 }
 
+fn views<'a>(
+    region: Option<&'a (&'static str, Models)>,
+    policy: &'a InvocationPolicy,
+) -> Regions<'a> {
+    region
+        .iter()
+        .map(|(name, models)| (*name, RegionView::with_policy(models, policy)))
+        .collect()
+}
+
 fn between(before: Option<&Models>, after: Option<&Models>) -> Changes {
     let of = |models: Option<&'_ Models>| models.map(|m| ("us-east-1", m.clone()));
     let (before, after) = (of(before), of(after));
+    let policy = InvocationPolicy::default();
     changes(
-        &before.iter().map(|(r, m)| (*r, m)).collect(),
-        &after.iter().map(|(r, m)| (*r, m)).collect(),
+        &views(before.as_ref(), &policy),
+        &views(after.as_ref(), &policy),
     )
 }
 
@@ -138,7 +150,11 @@ fn change_in_many_regions_is_told_once() {
     let (before, after) = (models(|_| {}), models(|m| drop(m.remove("a.one"))));
     let told = |count: usize| {
         let names: Vec<String> = (1..=count).map(|n| format!("xx-east-{n}")).collect();
-        let of = |models| names.iter().map(|n| (n.as_str(), models)).collect();
+        let policy = InvocationPolicy::default();
+        let of = |models| {
+            let view = RegionView::with_policy(models, &policy);
+            names.iter().map(|name| (name.as_str(), view)).collect()
+        };
         changes(&of(&before), &of(&after)).summary(usize::MAX)
     };
     assert_eq!(told(1), "a.one removed in xx-east-1");

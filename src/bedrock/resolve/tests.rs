@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::bedrock::policy::InvocationPolicy;
 
 fn models(items: &[Value]) -> Models {
     let item = |v: &Value| {
@@ -31,7 +32,8 @@ fn some_models() -> Models {
 }
 
 fn ids(models: &Models, wanted: &str) -> Result<Vec<String>, ResolveError> {
-    let regions = BTreeMap::from([("us-east-1", models)]);
+    let policy = InvocationPolicy::default();
+    let regions = Regions::from([("us-east-1", RegionView::with_policy(models, &policy))]);
     let found = resolve(&regions, "us-east-1", wanted)?;
     Ok(found.into_iter().map(|r| r.model_id).collect())
 }
@@ -78,19 +80,12 @@ fn what_a_name_means() {
 
 #[test]
 fn what_matches_nothing_has_neighbours() {
-    let cases: [(&str, &[&str]); 9] = [
+    let cases: [(&str, &[&str]); 8] = [
         (
             "claude-sonet-4-5",
             &[
                 "anthropic.claude-sonnet-4-5-20250929-v1:0",
                 "anthropic.claude-sonnet-4-20250514-v1:0",
-            ],
-        ),
-        (
-            "us.anthropic.claude-sonnet-4-20250514-v1:0",
-            &[
-                "anthropic.claude-sonnet-4-20250514-v1:0",
-                "anthropic.claude-sonnet-4-5-20250929-v1:0",
             ],
         ),
         ("gpt-osss", &["openai.gpt-oss-120b-1:0"]),
@@ -118,7 +113,9 @@ fn other_regions_and_unknown_ones() {
         models(&[model("a.one", "One")]),
         models(&[model("a.two", "Two")]),
     );
-    let regions = BTreeMap::from([("here-a-1", &here), ("there-a-1", &there)]);
+    let policy = InvocationPolicy::default();
+    let view = |models| RegionView::with_policy(models, &policy);
+    let regions = Regions::from([("here-a-1", view(&here)), ("there-a-1", view(&there))]);
     let error = resolve(&regions, "here-a-1", "two").unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -129,7 +126,7 @@ fn other_regions_and_unknown_ones() {
         error.to_string(),
         "there is no region mars-a-1 here; there are: here-a-1, there-a-1"
     );
-    let error = resolve(&BTreeMap::new(), "mars-a-1", "two").unwrap_err();
+    let error = resolve(&Regions::new(), "mars-a-1", "two").unwrap_err();
     assert!(error.to_string().ends_with("there are: none"), "{error}");
 }
 
@@ -160,7 +157,7 @@ fn routes() {
             vec![us()],
             "on demand",
             Some("a.b"),
-            "on demand: the model's own id can be passed",
+            "on demand: the model's own ID can be passed",
         ),
         (
             json!(["INFERENCE_PROFILE"]),
@@ -174,14 +171,14 @@ fn routes() {
             vec![old(), global()],
             "global",
             Some("global.a.b"),
-            "not on demand; no geography's profile, but the global one, which routes to any region",
+            "not on demand; the global profile, which routes to any region",
         ),
         (
             json!(["INFERENCE_PROFILE"]),
             vec![own(), old()],
             "application",
             None,
-            "not on demand; only application profiles lead to it, choose yours: ab12",
+            "not on demand; only application profiles lead to it, pass the ARN of yours: ab12",
         ),
         (
             json!(["INFERENCE_PROFILE"]),
@@ -218,11 +215,14 @@ fn routes() {
             "referencedByInstanceProfiles": profiles,
         });
         let models = models(&[item]);
-        let regions = BTreeMap::from([("us-east-1", &models)]);
+        let policy = InvocationPolicy::default();
+        let view = RegionView::with_policy(&models, &policy);
+        let regions = Regions::from([("us-east-1", view)]);
         let found = resolve(&regions, "us-east-1", "a.b").unwrap().remove(0);
-        assert_eq!(found.route.short(), short);
+        let facts = view.facts("us-east-1", "a.b", &models["a.b"]);
+        assert_eq!(Explanation::new(&facts).short(), short);
         assert_eq!(found.invoke_with.as_deref(), invoke_with, "{short}");
-        assert_eq!(found.route.to_string(), why);
+        assert_eq!(found.explanation, why);
         let profile = found.profile.map(|p| p.id);
         assert_eq!(profile.as_deref(), invoke_with.filter(|_| !found.on_demand));
     }
@@ -238,10 +238,12 @@ fn as_json_it_is_what_the_contract_says() {
             "models": [{"modelArn": "arn:aws:bedrock:us-east-1::foundation-model/a.b"}],
         }],
     })]);
-    let regions = BTreeMap::from([("us-east-1", &models)]);
+    let policy = InvocationPolicy::default();
+    let view = RegionView::with_policy(&models, &policy);
+    let regions = Regions::from([("us-east-1", view)]);
     let found = resolve(&regions, "us-east-1", "b").unwrap();
     let expected = json!([{
-        "region": "us-east-1", "modelId": "a.b", "modelName": "B", "invokeWith": "us.a.b",
+        "region": "us-east-1", "modelId": "a.b", "modelName": "B", "invokeWith": "us.a.b", "route": "Geographic",
         "onDemand": false, "requiresInferenceProfile": true,
         "profile": {
             "id": "us.a.b", "type": "SYSTEM_DEFINED", "status": "ACTIVE", "geography": "us",
@@ -250,4 +252,60 @@ fn as_json_it_is_what_the_contract_says() {
         "lifecycle": {"status": "LEGACY", "endOfLifeTime": "2027-04-08T08:00:00Z"},
     }]);
     assert_eq!(serde_json::to_value(found).unwrap(), expected);
+}
+
+#[test]
+fn references_from_configurations_resolve_to_their_models() {
+    let profile = |id: &str, kind: &str, arn: &str| {
+        json!({"inferenceProfileId": id, "inferenceProfileArn": arn, "type": kind,
+               "status": "ACTIVE", "models": []})
+    };
+    let sonnet = |profiles: &[Value]| {
+        json!({"modelId": "a.sonnet-v1:0", "modelName": "Sonnet", "inferenceTypesSupported": [],
+               "referencedByInstanceProfiles": profiles})
+    };
+    let application = "arn:aws:bedrock:eu-west-1:1:application-inference-profile/ab12";
+    let here = models(&[
+        sonnet(&[
+            profile(
+                "eu.a.sonnet-v1:0",
+                "SYSTEM_DEFINED",
+                "arn:aws:bedrock:eu-west-1:1:inference-profile/eu.a.sonnet-v1:0",
+            ),
+            profile("ab12", "APPLICATION", application),
+        ]),
+        model("a.sonnet-v1:0:24k", "Sonnet"),
+    ]);
+    let there = models(&[sonnet(&[profile("special.sonnet", "SYSTEM_DEFINED", "")])]);
+    let policy = InvocationPolicy::default();
+    let view = |models| RegionView::with_policy(models, &policy);
+    let regions = Regions::from([("eu-west-1", view(&here)), ("us-east-1", view(&there))]);
+    let found = |wanted: &str| -> Vec<String> {
+        let found = resolve(&regions, "eu-west-1", wanted).unwrap_or_default();
+        found.into_iter().map(|r| r.model_id).collect()
+    };
+    for wanted in [
+        "a.sonnet-v1:0",
+        "eu.a.sonnet-v1:0",
+        // Not listed anywhere: the model ID with a geography before it.
+        "us.a.sonnet-v1:0",
+        // Listed in another region.
+        "special.sonnet",
+        "ab12",
+        application,
+        "arn:aws:bedrock:us-east-1:2:inference-profile/us.a.sonnet-v1:0",
+        "arn:aws:bedrock:us-east-1::foundation-model/a.sonnet-v1:0",
+        "bedrock/eu.a.sonnet-v1:0",
+        "bedrock/converse/us-east-1/us.a.sonnet-v1:0",
+        "bedrock_converse:a.sonnet-v1:0",
+    ] {
+        assert_eq!(found(wanted), ["a.sonnet-v1:0"], "{wanted}");
+    }
+    for wanted in [
+        "arn:aws:bedrock:eu-west-1:1:application-inference-profile/other",
+        "arn:aws:bedrock:us-east-1::foundation-model/sonnet",
+        "us.b.sonnet",
+    ] {
+        assert_eq!(found(wanted), [""; 0], "{wanted}");
+    }
 }

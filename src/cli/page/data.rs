@@ -7,9 +7,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::api::RegionState;
-use crate::bedrock::invocation::{InvocationFacts, ProfileFacts};
+use crate::api::RouteKind;
+use crate::bedrock::invocation::InvocationFacts;
 use crate::bedrock::model::ModelSummary;
-use crate::bedrock::resolve::Route;
+use crate::bedrock::policy::NoRouteReason;
+use crate::bedrock::profile_facts::ProfileFacts;
+use crate::bedrock::resolve::Explanation;
 use crate::cli::output::printable;
 use crate::reader::ModelMap;
 
@@ -75,10 +78,9 @@ struct Answer<'p> {
 /// The data of the page: no character in it ends the element that holds it, and none of what is
 /// shown moves or turns around what stands beside it.
 pub(super) fn json(published: &ModelMap, about: &About) -> Result<String, serde_json::Error> {
-    let facts: Vec<_> = published.regions.values().collect();
-    let facts: Vec<_> = facts.iter().map(|r| r.content.facts()).collect();
+    let facts: Vec<_> = published.regions.values().map(|r| &r.facts).collect();
     let mut answers = Answers::default();
-    let ids: BTreeSet<&String> = facts.iter().flat_map(BTreeMap::keys).collect();
+    let ids: BTreeSet<&String> = facts.iter().flat_map(|facts| facts.keys()).collect();
     let mut models = Vec::new();
     for id in ids {
         let mut of_regions = Vec::new();
@@ -137,11 +139,11 @@ impl Answers {
         summary: &ModelSummary,
         facts: &InvocationFacts,
     ) -> Result<usize, serde_json::Error> {
-        let route = Route::new(summary, facts);
+        let explanation = Explanation::new(facts);
         let answer = serde_json::to_value(Answer {
-            kind: kind(&route),
-            label: route.short(),
-            why: route.to_string(),
+            kind: kind(facts),
+            label: explanation.short(),
+            why: explanation.to_string(),
             invoke_with: facts.invoke_with.as_deref(),
             profiles: &facts.profiles,
             lifecycle: summary.lifecycle_fields().cloned().unwrap_or_default(),
@@ -155,15 +157,24 @@ impl Answers {
     }
 }
 
-fn kind(route: &Route) -> &'static str {
-    match route {
-        Route::OnDemand => "on-demand",
-        Route::Profile(profile) if profile.is_global() => "global",
-        Route::Profile(_) => "profile",
-        Route::ApplicationProfiles(_) => "application",
-        Route::InactiveProfiles(_) => "inactive",
-        Route::Provisioned => "provisioned",
-        Route::Unstated => "unstated",
+fn kind(facts: &InvocationFacts) -> &'static str {
+    match (facts.route_kind(), facts.no_route_reason()) {
+        (Some(RouteKind::InRegion), _) => "on-demand",
+        (Some(RouteKind::Geographic), _) => "profile",
+        (Some(RouteKind::Global), _) => "global",
+        (Some(RouteKind::Application), _) => "own",
+        (
+            None,
+            Some(
+                NoRouteReason::Legacy
+                | NoRouteReason::DestinationNotAllowed
+                | NoRouteReason::KindNotAllowed,
+            ),
+        ) => "forbidden",
+        (None, Some(NoRouteReason::ApplicationOnly)) => "application",
+        (None, Some(NoRouteReason::ProvisionedOnly)) => "provisioned",
+        (None, Some(NoRouteReason::ProfileNotActive)) => "inactive",
+        (None, Some(NoRouteReason::NoRoute | NoRouteReason::Unknown) | None) => "unstated",
     }
 }
 
@@ -204,6 +215,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::bedrock::policy::InvocationPolicy;
     use crate::publication::content::RegionContent;
     use crate::reader::RegionModels;
 
@@ -215,6 +227,7 @@ mod tests {
             ),
             state: RegionState::Fresh,
             stale_since: None,
+            facts: BTreeMap::new(),
         }
     }
 
@@ -225,6 +238,7 @@ mod tests {
                 .map(|(name, models)| ((*name).to_owned(), region(models.clone())))
                 .collect(),
         }
+        .with_policy(&InvocationPolicy::default())
     }
 
     fn data(published: &ModelMap) -> Value {

@@ -8,6 +8,8 @@
     "on-demand": ["on demand", "the model's own id", () => "on demand"],
     "profile": ["us, eu …", "the profile of this geography", (label) => `profile ${label}`],
     "global": ["global", "only the global profile", () => "global profile only"],
+    "own": ["application", "an application profile of the account", () => "application profile"],
+    "forbidden": ["forbidden", "the policy forbids every route", () => "forbidden by the policy"],
     "application": ["application", "only application profiles", () => "application profile only"],
     "inactive": ["inactive", "no profile is active", () => "inactive profiles only"],
     "provisioned": ["provisioned", "only bought throughput", () => "provisioned throughput only"],

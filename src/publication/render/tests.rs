@@ -84,11 +84,12 @@ fn the_files_of_a_region() {
         ),
     ];
     for (status, metadata) in cases {
-        let files = region_files("us-east-1", &content, &status).unwrap();
+        let files =
+            region_files("us-east-1", &content, &status, &InvocationPolicy::default()).unwrap();
         let expected = [
             (
                 "invocation.json",
-                r#"{"a":{"invokeWith":"a","onDemand":true,"profiles":[],"requiresInferenceProfile":false}}"#,
+                r#"{"a":{"invokeWith":"a","onDemand":true,"profiles":[],"requiresInferenceProfile":false,"route":"InRegion"}}"#,
             ),
             ("metadata.json", metadata),
             (
@@ -115,10 +116,16 @@ fn invocation_json_follows_the_contract() {
              "models": [{"modelArn": "arn:aws:bedrock:us-east-1::foundation-model/a"}]},
         ],
     }}));
-    let files = region_files("us-east-1", &content, &status(&json!({}))).unwrap();
+    let files = region_files(
+        "us-east-1",
+        &content,
+        &status(&json!({})),
+        &InvocationPolicy::default(),
+    )
+    .unwrap();
     assert_eq!(
         files.data[INVOCATION_JSON],
-        r#"{"a":{"invokeWith":"us.a","onDemand":false,"profiles":[{"destinationRegions":["us-east-1"],"geography":"us","id":"us.a","status":"ACTIVE","type":"SYSTEM_DEFINED"},{"destinationRegions":[],"id":"own","status":"ACTIVE","type":"APPLICATION"}],"requiresInferenceProfile":true}}"#
+        r#"{"a":{"invokeWith":"us.a","onDemand":false,"profiles":[{"destinationRegions":["us-east-1"],"geography":"us","id":"us.a","status":"ACTIVE","type":"SYSTEM_DEFINED"},{"destinationRegions":[],"id":"own","status":"ACTIVE","type":"APPLICATION"}],"requiresInferenceProfile":true,"route":"Geographic"}}"#
     );
 }
 
@@ -229,7 +236,13 @@ fn when_the_mapping_is_compressed() {
 #[test]
 fn what_is_too_large_is_refused_with_a_hint_that_helps() {
     let large = content_of_bytes(1024 * 1024);
-    let region = region_files("r", &large, &status(&json!({}))).unwrap_err();
+    let region = region_files(
+        "r",
+        &large,
+        &status(&json!({})),
+        &InvocationPolicy::default(),
+    )
+    .unwrap_err();
     let never = mapping(&[("r", &large)], Compression::Never).unwrap_err();
     assert!(
         region.to_string().starts_with("models.json has 1048"),
@@ -251,7 +264,9 @@ fn what_is_too_large_is_refused_with_a_hint_that_helps() {
 #[test]
 fn a_config_map_is_filled_to_its_last_byte() {
     let fresh = status(&json!({}));
-    let size = |content: &RegionContent| region_files("r", content, &fresh).map(|f| f.bytes());
+    let size = |content: &RegionContent| {
+        region_files("r", content, &fresh, &InvocationPolicy::default()).map(|f| f.bytes())
+    };
     let empty = content_of_bytes(20);
     let around = size(&empty).unwrap() - 20;
     let largest = content_of_bytes(MAX_CONFIG_MAP_BYTES - around);

@@ -232,6 +232,7 @@ fn change_reason(what: &ChangeKind) -> &'static str {
         ChangeKind::ModelAdded { .. } => "ModelAdded",
         ChangeKind::LifecycleChanged { .. } => "ModelLifecycleChanged",
         ChangeKind::InvokeWithChanged { .. } => "InvocationChanged",
+        ChangeKind::DestinationsChanged { .. } => "DestinationsChanged",
         ChangeKind::ProfileRemoved { .. } => "InferenceProfileRemoved",
         ChangeKind::ProfileAdded { .. } => "InferenceProfileAdded",
     }
@@ -243,7 +244,8 @@ fn takes_away(what: &ChangeKind) -> bool {
         ChangeKind::RegionRemoved | ChangeKind::ModelRemoved { .. } => true,
         ChangeKind::LifecycleChanged { after, .. } => after.is_legacy(),
         ChangeKind::InvokeWithChanged { after, .. } => after.is_none(),
-        ChangeKind::ProfileRemoved { .. }
+        ChangeKind::DestinationsChanged { .. }
+        | ChangeKind::ProfileRemoved { .. }
         | ChangeKind::RegionAdded
         | ChangeKind::ModelAdded { .. }
         | ChangeKind::ProfileAdded { .. } => false,

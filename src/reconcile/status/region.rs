@@ -151,11 +151,10 @@ pub fn from_published(
 }
 
 fn requiring_profile(content: &RegionContent) -> i64 {
-    let facts = content.facts();
+    let models = content.models.values();
     count(
-        facts
-            .values()
-            .filter(|f| f.requires_inference_profile)
+        models
+            .filter(|model| model.requires_inference_profile())
             .count(),
     )
 }
