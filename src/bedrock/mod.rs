@@ -8,6 +8,7 @@ pub mod diff;
 pub mod glob;
 pub mod invocation;
 pub mod lifecycle;
+pub mod lifecycle_summary;
 pub mod model;
 pub mod policy;
 pub mod profile;

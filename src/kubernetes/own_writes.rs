@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use kube::ResourceExt as _;
 
 use crate::api::BedrockModelMap;
-use crate::bedrock::lifecycle::LifecycleSummary;
+use crate::bedrock::lifecycle_summary::LifecycleSummary;
 
 /// One resource's part.
 #[derive(Debug, Default)]

@@ -16,7 +16,7 @@ use super::own_writes::{OwnWrites, Verified};
 use super::watch::Stores;
 use crate::api::{BedrockModelMap, BedrockModelMapStatus, RegionState, RegionStatus, Summary};
 use crate::aws::{AwsMetrics, SnapshotSource, WaitReason};
-use crate::bedrock::lifecycle::LifecycleSummary;
+use crate::bedrock::lifecycle_summary::LifecycleSummary;
 use crate::ops::metrics::Metrics;
 use crate::publication::render::MAX_CONFIG_MAP_BYTES;
 use crate::reconcile::plan::is_due;

@@ -12,7 +12,7 @@ use crate::api::{
     ANNOTATION_SHA256, BedrockModelMap, DeletionPolicy, GROUP, KIND, LABEL_CONTENT,
     LABEL_MANAGED_BY, LABEL_NAME, LABEL_REGION, MANAGER,
 };
-use crate::bedrock::lifecycle::LifecycleSummary;
+use crate::bedrock::lifecycle_summary::LifecycleSummary;
 use crate::publication::render::ConfigMapFiles;
 
 /// The resource that ConfigMaps belong to.

@@ -3,7 +3,7 @@
 use super::refresh::{RefreshContext, RefreshResult};
 use super::{Effects, Work};
 use crate::api::{AttemptError, ErrorCode, MappingStatus, RegionStatus};
-use crate::bedrock::lifecycle::LifecycleSummary;
+use crate::bedrock::lifecycle_summary::LifecycleSummary;
 use crate::publication::ownership::{Content, DesiredConfigMap};
 use crate::publication::render::mapping_files;
 use crate::reconcile::status::conditions::has_answered;

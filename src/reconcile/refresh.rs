@@ -17,7 +17,7 @@ use crate::api::{
     LABEL_REGION, MappingStatus, RegionStatus,
 };
 use crate::bedrock::diff::{ChangeKind, Changes};
-use crate::bedrock::lifecycle::LifecycleSummary;
+use crate::bedrock::lifecycle_summary::LifecycleSummary;
 use crate::bedrock::region::is_region;
 use crate::publication::content::RegionContent;
 use crate::publication::ownership::{Content, DesiredConfigMap, Owner};
