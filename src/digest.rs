@@ -1,4 +1,4 @@
-//! SHA-256 in hex, as hashes are published.
+//! SHA-256 in hex, the form of published hashes.
 
 use sha2::{Digest as _, Sha256};
 
@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_bytes_have_the_published_hash_of_nothing() {
+    fn digest_of_no_bytes_equals_that_of_sha256sum() {
         // printf '' | sha256sum
         assert_eq!(
             sha256_hex(b""),

@@ -1,4 +1,4 @@
-//! What AWS answers, from its bytes to the bytes published.
+//! Responses of AWS, from their bytes to the published bytes.
 
 use std::collections::BTreeMap;
 
@@ -12,17 +12,19 @@ use bedrock_model_map::publication::content::{RegionContent, mapping_json};
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// The input: an answer of `ListFoundationModels`, and pages of `ListInferenceProfiles`, with a
-/// byte 0 between, which no JSON has.
+/// The input: a response of `ListFoundationModels`, then pages of `ListInferenceProfiles`, separated by
+/// a byte 0, which no JSON contains.
 pub fn holds(input: &[u8]) {
     let mut parts = input.split(|byte| *byte == 0);
     let Ok(models) = models(parts.next().unwrap_or_default()) else {
         return;
     };
-    let pages = parts.filter_map(|page| profiles_page(page).ok());
     let snapshot = Snapshot {
         models,
-        profiles: pages.flat_map(|page| page.profiles).collect(),
+        profiles: parts
+            .filter_map(|page| profiles_page(page).ok())
+            .flat_map(|page| page.profiles)
+            .collect(),
         taken_at: Timestamp::UNIX_EPOCH,
         bytes: input.len(),
     };
@@ -37,13 +39,12 @@ pub fn holds(input: &[u8]) {
         ids.values().map(Vec::len).sum::<usize>(),
         content.associations()
     );
-    is_read_back(&content);
-    what_to_invoke_was_answered(&content);
+    check_round_trip(&content);
+    check_invocation(&content);
 }
 
-/// What is published is found again by its hash, alone and in the merged mapping, and gives the
-/// same bytes.
-fn is_read_back(content: &RegionContent) {
+/// Content is read back by its hash, alone and from the merged mapping, with the same bytes.
+fn check_round_trip(content: &RegionContent) {
     let read = RegionContent::read(&content.models_json, &content.sha256).unwrap();
     let again = serde_json::to_string(&read.models).unwrap();
     assert_eq!(again, content.models_json);
@@ -59,7 +60,7 @@ fn is_read_back(content: &RegionContent) {
     assert!(RegionContent::read(&region, &content.sha256).is_some());
 }
 
-fn what_to_invoke_was_answered(content: &RegionContent) {
+fn check_invocation(content: &RegionContent) {
     for (id, facts) in content.facts("us-east-1", &InvocationPolicy::default()) {
         let Some(with) = facts.invoke_with else {
             continue;

@@ -12,7 +12,7 @@ pub fn holds(input: &[u8]) {
     let Some(duration) = go_duration(text) else {
         return;
     };
-    // In Go's own form it is the same.
+    // Go's canonical form parses to the same duration.
     if duration <= Duration::from_secs(999_999_999) {
         let again = format!("{}s{}ns", duration.as_secs(), duration.subsec_nanos());
         assert_eq!(go_duration(&again), Some(duration), "{text}");

@@ -1,4 +1,4 @@
-//! A mounted folder or an edited ConfigMap, read back.
+//! The files of a mounted folder or an edited ConfigMap, read back.
 
 use std::collections::BTreeMap;
 
@@ -14,33 +14,33 @@ const NAMES: [&str; 4] = [
     "invocation.json",
 ];
 
-/// The input: first a byte whose bits say which files are there, then the files with a byte 0
-/// between, `mapping.json.gz` at the end.
+/// The input: a byte whose bits select the files, then the files separated by a byte 0, with
+/// `mapping.json.gz` at the end.
 pub fn holds(input: &[u8]) {
-    let Some((there, input)) = input.split_first() else {
+    let Some((selected, input)) = input.split_first() else {
         return;
     };
     let mut rest = input;
     let mut data = BTreeMap::new();
     for (bit, name) in NAMES.iter().enumerate() {
-        if there & (1 << bit) == 0 {
+        if selected & (1 << bit) == 0 {
             continue;
         }
         let end = rest.iter().position(|byte| *byte == 0);
         let (file, after) = rest.split_at(end.unwrap_or(rest.len()));
         rest = after.get(1..).unwrap_or_default();
-        // The Kubernetes API takes only text.
+        // The Kubernetes API accepts only text.
         let Ok(file) = str::from_utf8(file) else {
             return;
         };
         data.insert((*name).to_owned(), file.to_owned());
     }
     let mut binary_data = BTreeMap::new();
-    if there & (1 << 4) != 0 {
+    if selected & (1 << 4) != 0 {
         binary_data.insert("mapping.json.gz".to_owned(), rest.to_vec());
     }
     if let Some(models) = data.get("models.json") {
-        is_what_it_was_or_nothing(models);
+        check_read_by_hash(models);
     }
     let Ok(published) = read_files(&data, &binary_data) else {
         return;
@@ -53,8 +53,8 @@ pub fn holds(input: &[u8]) {
         .unwrap();
 }
 
-/// Content is known by its hash only.
-fn is_what_it_was_or_nothing(models: &str) {
+/// Content is read only with its hash.
+fn check_read_by_hash(models: &str) {
     let hash = sha256_hex(models.as_bytes());
     if let Some(content) = RegionContent::read(models, &hash) {
         assert_eq!(content.models_json, models);

@@ -1,7 +1,7 @@
-//! What holds for any input from outside. The fuzz targets call this, and the project's own tests
-//! do with a few inputs, so that it cannot rot.
+//! Properties of any input from outside. The fuzz targets check them, and so do the project's tests with
+//! a few inputs, so that they stay correct.
 
-// A property is broken by a panic.
+// A panic reports a violated property.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 pub mod answers;

@@ -6,10 +6,10 @@ use bedrock_model_map::bedrock::region::is_region;
 use bedrock_model_map::bedrock::selection::Selection;
 use serde_json::json;
 
-/// The longest input: globs are compared with a naive matcher that takes its time.
+/// The longest input: the naive matcher is slow.
 const MAX_BYTES: usize = 200;
 
-/// The input: a glob and a model id, with a byte 0 between; each is taken for a region's name, too.
+/// The input: a glob and a model ID, separated by a byte 0. Both are also checked as region names.
 pub fn holds(input: &[u8]) {
     let Ok(input) = str::from_utf8(&input[..input.len().min(MAX_BYTES)]) else {
         return;
@@ -17,15 +17,15 @@ pub fn holds(input: &[u8]) {
     let (glob, id) = input
         .split_once('\0')
         .unwrap_or((input, "anthropic.claude-v1:0"));
-    matches_as_naively(glob, id);
+    check_glob(glob, id);
     for name in [glob, id] {
         if is_region(name) {
-            can_be_in_host_and_object_names(name);
+            check_region_name(name);
         }
     }
 }
 
-fn matches_as_naively(glob: &str, id: &str) {
+fn check_glob(glob: &str, id: &str) {
     let item = json!({"modelId": id});
     let Ok(model) = ModelSummary::from_response(0, item) else {
         return;
@@ -51,7 +51,7 @@ fn matches_as_naively(glob: &str, id: &str) {
     assert_eq!(excluded, !expected);
 }
 
-/// Row by row: whether the glob so far matches the id so far.
+/// Whether the glob matches the ID, by dynamic programming over their prefixes.
 fn naive(glob: &[char], id: &[char]) -> bool {
     let mut row = vec![false; id.len() + 1];
     row[0] = true;
@@ -69,13 +69,12 @@ fn naive(glob: &[char], id: &[char]) -> bool {
     row[id.len()]
 }
 
-fn can_be_in_host_and_object_names(region: &str) {
+fn check_region_name(region: &str) {
     assert!(region.len() <= 32 && !region.starts_with('-') && !region.ends_with('-'));
-    let letters = region.bytes();
     assert!(
-        letters
-            .clone()
+        region
+            .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     );
-    assert!(letters.clone().filter(|b| *b == b'-').count() >= 2);
+    assert!(region.matches('-').count() >= 2);
 }

@@ -1,4 +1,4 @@
-//! What changed between two published mappings.
+//! The changes between two published maps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,56 +9,55 @@ use crate::bedrock::lifecycle::Lifecycle;
 use crate::bedrock::model::{ModelSummary, Models};
 use crate::bedrock::view::{RegionView, Regions};
 
-/// How many regions a line names before it only counts.
+/// The number of regions that a line names; it counts the others.
 const NAMED_IN_LINE: usize = 5;
 
-/// All that changed, each change once, with the regions where it happened: what takes something
-/// away from callers first.
+/// All changes, each once with its regions. Changes that take something away from callers come first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Changes {
-    /// One item a change.
+    /// The changes in their order.
     pub items: Vec<Change>,
 }
 
-/// One change, and where it happened. Its text is one line for people.
+/// A change and its regions. Its text is one line for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// What changed.
     #[serde(flatten)]
     pub what: ChangeKind,
-    /// Where, sorted.
+    /// The regions in which it happened.
     pub regions: BTreeSet<String>,
 }
 
-/// What changed. In the order of what takes most away from callers.
+/// A kind of change, in the order of its effect on callers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all_fields = "camelCase")]
 pub enum ChangeKind {
-    /// A region that had models is not published any more. Its models are not listed one by one.
+    /// A region is not published any more. Its models have no changes of their own.
     RegionRemoved,
     /// A model is not published any more.
     ModelRemoved {
-        /// Its id.
+        /// Its ID.
         model: String,
     },
-    /// A model has become LEGACY, or ACTIVE again, or its end of life was set, moved or taken back.
+    /// The lifecycle status or the end of life of a model has changed.
     LifecycleChanged {
-        /// Its id.
+        /// Its ID.
         model: String,
         /// The lifecycle before.
         before: Lifecycle,
         /// The lifecycle now.
         after: Lifecycle,
     },
-    /// The id to pass to invoke a model has changed.
+    /// The ID that invokes a model has changed.
     InvokeWithChanged {
-        /// The model's id.
+        /// The model's ID.
         model: String,
-        /// The id before; absent: there was none.
+        /// The ID before; None: no ID invoked the model.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<String>,
-        /// The id now; absent: there is none.
+        /// The ID now; None: no ID invokes the model.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<String>,
     },
@@ -73,19 +72,19 @@ pub enum ChangeKind {
     },
     /// An inference profile is not embedded in any model any more.
     ProfileRemoved {
-        /// Its id.
+        /// Its ID.
         profile: String,
     },
-    /// A region is published that was not. Its models are not listed one by one.
+    /// A region is published for the first time. Its models have no changes of their own.
     RegionAdded,
-    /// A model is published that was not.
+    /// A model is published for the first time.
     ModelAdded {
-        /// Its id.
+        /// Its ID.
         model: String,
     },
-    /// An inference profile is embedded in a model that was in none.
+    /// An inference profile is embedded for the first time.
     ProfileAdded {
-        /// Its id.
+        /// Its ID.
         profile: String,
     },
 }
@@ -127,9 +126,9 @@ impl<'a> FromIterator<(&'a str, ChangeKind)> for Changes {
                 .or_default()
                 .insert(region.to_owned());
         }
-        let items = regions_of.into_iter();
         Self {
-            items: items
+            items: regions_of
+                .into_iter()
                 .map(|(what, regions)| Change { what, regions })
                 .collect(),
         }
@@ -203,14 +202,13 @@ impl Changes {
         self.items.is_empty()
     }
 
-    /// One text of at most so many bytes: the changes one after the other, and how many there are
-    /// beyond those that fit.
+    /// The changes in one text of at most `max_bytes`, with the number of those that do not fit.
     pub fn summary(&self, max_bytes: usize) -> String {
         summary(&self.items, max_bytes)
     }
 }
 
-/// As [`Changes::summary`], of some of the changes.
+/// Summarizes some of the changes like [`Changes::summary`].
 pub fn summary<'a>(
     changes: impl IntoIterator<Item = &'a Change, IntoIter: ExactSizeIterator>,
     max_bytes: usize,

@@ -1,5 +1,5 @@
-//! Globs as users write them: `*` for any characters, `?` for exactly one. Everything else stands for
-//! itself, so that no glob is invalid.
+//! Globs: `*` matches any characters, `?` exactly one. Every other character matches itself, so that no
+//! glob is invalid.
 
 use wildmatch::WildMatch;
 
@@ -8,7 +8,7 @@ use wildmatch::WildMatch;
 pub struct Glob(WildMatch);
 
 impl Glob {
-    /// Reads a glob.
+    /// Compiles a glob.
     pub fn new(glob: &str) -> Self {
         Self(WildMatch::new(glob))
     }
@@ -19,12 +19,12 @@ impl Glob {
     }
 }
 
-/// Globs of which any may match.
+/// A list of globs that matches if any of them does.
 #[derive(Clone, Debug, Default)]
 pub struct Globs(Vec<Glob>);
 
 impl Globs {
-    /// Reads the globs.
+    /// Compiles the globs.
     pub fn new(globs: &[String]) -> Self {
         Self(globs.iter().map(|glob| Glob::new(glob)).collect())
     }
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_star_and_question_mark_have_a_meaning() {
+    fn only_star_and_question_mark_are_special() {
         let cases = [
             ("a*", "a", true),
             ("a*", "abc", true),
@@ -70,7 +70,7 @@ mod tests {
     /// 64 globs of 256 characters with as many stars as fit, on an ID that none of them matches: the
     /// number of steps must not grow with the number of ways to place the stars.
     #[test]
-    fn hostile_globs_end() {
+    fn hostile_globs_match_in_bounded_time() {
         let globs: Vec<String> = (0..64)
             .map(|n| format!("{}{}", "*a".repeat(127), char::from(b'b' + n % 20)))
             .collect();

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn set_like_arrays_are_sorted_whatever_their_items() {
+    fn set_like_arrays_are_sorted_with_items_of_any_type() {
         let summary = |values: serde_json::Value| {
             let item = json!({"modelId": "m", "inputModalities": values});
             ModelSummary::from_response(0, item).unwrap()

@@ -1,6 +1,6 @@
 //! The names of AWS regions.
 
-/// Whether the name can be a region's: it becomes part of host names and of object names.
+/// Whether the text has the form of a region name: it becomes part of host and object names.
 pub fn is_region(name: &str) -> bool {
     let parts: Vec<&str> = name.split('-').collect();
     let letters = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn region_names() {
+    fn region_names_are_recognized() {
         for good in [
             "us-east-1",
             "us-gov-west-1",

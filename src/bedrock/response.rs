@@ -1,4 +1,4 @@
-//! The answers of Bedrock, read from their bytes.
+//! Bedrock's responses, parsed from their bytes.
 
 use serde_json::{Map, Value};
 
@@ -6,13 +6,13 @@ use crate::bedrock::ItemError;
 use crate::bedrock::model::ModelSummary;
 use crate::bedrock::profile::ProfileSummary;
 
-/// Why an answer cannot be read.
+/// A response that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ResponseError {
-    /// It is no JSON, or no object.
+    /// The body is not a JSON object.
     #[error("the answer is no JSON object: {0}")]
     NoJson(#[from] serde_json::Error),
-    /// What was asked for is not in it. That is not an empty list.
+    /// The list is missing, which is not the same as an empty list.
     #[error("the answer has no list {0}")]
     NoList(&'static str),
     /// An item of the list cannot be used.
@@ -23,16 +23,16 @@ pub enum ResponseError {
 /// A page of `ListInferenceProfiles`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProfilesPage {
-    /// In the order of the answer.
+    /// In the order of the response.
     pub profiles: Vec<ProfileSummary<'static>>,
-    /// Leads to the next page; None: this is the last.
+    /// The token of the next page; None on the last page.
     pub next_token: Option<String>,
 }
 
-/// The models of an answer of `ListFoundationModels`, which has no pages.
+/// Parses a response of `ListFoundationModels`, which has no pages.
 pub fn models(body: &[u8]) -> Result<Vec<ModelSummary>, ResponseError> {
-    let mut answer: Map<String, Value> = serde_json::from_slice(body)?;
-    let models = list(&mut answer, ModelSummary::LIST)?
+    let mut response: Map<String, Value> = serde_json::from_slice(body)?;
+    let models = list(&mut response, ModelSummary::LIST)?
         .into_iter()
         .enumerate()
         .map(|(index, item)| ModelSummary::from_response(index, item))
@@ -40,25 +40,25 @@ pub fn models(body: &[u8]) -> Result<Vec<ModelSummary>, ResponseError> {
     Ok(models)
 }
 
-/// An answer of `ListInferenceProfiles`.
+/// Parses a response of `ListInferenceProfiles`.
 pub fn profiles_page(body: &[u8]) -> Result<ProfilesPage, ResponseError> {
-    let mut answer: Map<String, Value> = serde_json::from_slice(body)?;
-    let profiles = list(&mut answer, ProfileSummary::LIST)?
+    let mut response: Map<String, Value> = serde_json::from_slice(body)?;
+    let profiles = list(&mut response, ProfileSummary::LIST)?
         .into_iter()
         .enumerate()
         .map(|(index, item)| ProfileSummary::from_response(index, item))
         .collect::<Result<_, _>>()?;
     Ok(ProfilesPage {
         profiles,
-        next_token: match answer.remove("nextToken") {
+        next_token: match response.remove("nextToken") {
             Some(Value::String(token)) if !token.is_empty() => Some(token),
             Some(_) | None => None,
         },
     })
 }
 
-fn list(answer: &mut Map<String, Value>, key: &'static str) -> Result<Vec<Value>, ResponseError> {
-    match answer.remove(key) {
+fn list(response: &mut Map<String, Value>, key: &'static str) -> Result<Vec<Value>, ResponseError> {
+    match response.remove(key) {
         Some(Value::Array(items)) => Ok(items),
         Some(_) | None => Err(ResponseError::NoList(key)),
     }

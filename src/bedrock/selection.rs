@@ -1,11 +1,11 @@
-//! Which models and profiles of an answer a spec asks for.
+//! The filters of a spec on the models and profiles of a response.
 
 use crate::api::{InferenceProfilesSpec, LifecycleStatus, ModelsSpec, ProfileType};
 use crate::bedrock::glob::Globs;
 use crate::bedrock::model::ModelSummary;
 use crate::bedrock::profile::ProfileSummary;
 
-/// What a spec asks for, ready to be applied.
+/// The compiled filters of a spec.
 #[derive(Clone, Debug)]
 pub struct Selection {
     include: Option<Globs>,
@@ -14,7 +14,7 @@ pub struct Selection {
     lifecycle: Vec<LifecycleStatus>,
     input_modalities: Vec<String>,
     output_modalities: Vec<String>,
-    /// None: every profile, also of a type that did not exist when this was written.
+    /// None: every profile, also of a type that AWS adds later.
     profile_types: Option<Vec<ProfileType>>,
 }
 
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_passes_every_filter_given() {
+    fn model_is_kept_if_every_filter_matches() {
         let id = "anthropic.claude-3-haiku-20240307-v1:0:200k";
         let cases = [
             (json!({}), true),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_says_nothing_passes_no_filter_on_what_it_does_not_say() {
+    fn model_without_a_field_fails_each_filter_on_it() {
         let bare = ModelSummary::from_response(0, json!({"modelId": "x"})).unwrap();
         for spec in [
             json!({"providers": ["Anthropic"]}),
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn profiles_are_kept_by_type_and_all_when_every_type_is_asked_for() {
+    fn profiles_are_kept_by_type_and_unknown_types_if_all_are_selected() {
         let cases = [
             (json!(["SYSTEM_DEFINED", "APPLICATION"]), [true, true, true]),
             (json!(["SYSTEM_DEFINED"]), [true, false, false]),

@@ -1,4 +1,4 @@
-//! What the published files hold, and how it is read back.
+//! The content of the published files, and how it is read back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -18,7 +18,7 @@ use crate::digest::sha256_hex;
 pub const MODELS_JSON: &str = "models.json";
 /// How each model is invoked.
 pub const INVOCATION_JSON: &str = "invocation.json";
-/// What the other files are, and how fresh.
+/// The description of the other files, with their freshness.
 pub const METADATA_JSON: &str = "metadata.json";
 /// The models of all regions.
 pub const MAPPING_JSON: &str = "mapping.json";
@@ -29,10 +29,10 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// The largest uncompressed mapping that is read back: 35 regions have 2 MB in 2026.
 const MAX_MAPPING_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Why content cannot be written down or read back.
+/// Content that cannot be written or read back.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
-    /// It is not the JSON expected.
+    /// The file is not the expected JSON.
     #[error("{file} cannot be read: {source}")]
     Json {
         /// The file.
@@ -40,10 +40,10 @@ pub enum ContentError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// It cannot be compressed or uncompressed.
+    /// The mapping cannot be compressed or decompressed.
     #[error("{MAPPING_JSON_GZ} cannot be read or written: {0}")]
     Gzip(#[from] std::io::Error),
-    /// It expands to more than any mapping has.
+    /// The mapping expands beyond the size limit.
     #[error("{MAPPING_JSON_GZ} expands to more than {MAX_MAPPING_BYTES} bytes")]
     Expands,
 }
@@ -138,16 +138,16 @@ pub struct RegionMetadata {
     pub region: String,
     /// Fresh, or Stale when the last attempt failed.
     pub state: RegionState,
-    /// When this content was first seen.
+    /// Time at which this content was first discovered.
     pub discovered_at: Option<Timestamp>,
-    /// Since when it could not be confirmed.
+    /// Time since which the content could not be confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_since: Option<Timestamp>,
-    /// Models.
+    /// Number of models.
     pub models: i64,
-    /// Inference profiles that the models embed.
+    /// Number of inference profiles that at least one model embeds.
     pub profiles: i64,
-    /// Inference profiles embedded, counted once for each model.
+    /// Number of embedded inference profiles, counted once for each model.
     pub associations: i64,
 }
 
@@ -157,30 +157,30 @@ pub struct RegionMetadata {
 pub struct MappingMetadata {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// Models of all regions.
+    /// Number of models in all regions.
     pub models: i64,
-    /// Inference profiles that the models embed, of all regions.
+    /// Number of inference profiles that at least one model embeds, in all regions.
     pub profiles: i64,
-    /// Inference profiles embedded, counted once for each model.
+    /// Number of embedded inference profiles, counted once for each model.
     pub associations: i64,
-    /// How fresh each region is.
+    /// The freshness of each region.
     pub regions: BTreeMap<String, RegionFreshness>,
 }
 
-/// How fresh a region's part of the merged mapping is.
+/// The freshness of a region's part of the merged mapping.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegionFreshness {
     /// Fresh, or Stale when the last attempt failed.
     pub state: RegionState,
-    /// When this content was first seen.
+    /// Time at which this content was first discovered.
     pub discovered_at: Option<Timestamp>,
-    /// Since when it could not be confirmed.
+    /// Time since which the content could not be confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_since: Option<Timestamp>,
 }
 
-/// `{"models": {region: {modelId: model}}}`, put together from each region's `models.json`.
+/// `{"models": {region: {modelId: model}}}`, composed of each region's `models.json`.
 pub fn mapping_json<'a>(
     regions: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Result<String, ContentError> {
@@ -198,7 +198,8 @@ pub fn mapping_json<'a>(
     Ok(mapping)
 }
 
-/// `mapping.json` of a merged ConfigMap's files, compressed or not. None: there is neither.
+/// Reads `mapping.json` from the files of a merged ConfigMap, compressed or not. None: both files are
+/// missing.
 pub fn read_mapping_json(
     data: &BTreeMap<String, String>,
     binary_data: &BTreeMap<String, Vec<u8>>,
@@ -211,8 +212,9 @@ pub fn read_mapping_json(
         if mapping.len() as u64 > MAX_MAPPING_BYTES {
             return Err(ContentError::Expands);
         }
-        let mapping = String::from_utf8(mapping);
-        return Ok(Some(mapping.map_err(std::io::Error::other)?));
+        return String::from_utf8(mapping)
+            .map(Some)
+            .map_err(|error| std::io::Error::other(error).into());
     }
     Ok(data.get(MAPPING_JSON).cloned())
 }

@@ -1,4 +1,4 @@
-//! The bytes of a published ConfigMap, and whose it is.
+//! The bytes of a published ConfigMap, and its ownership.
 
 pub mod content;
 #[cfg(feature = "operator")]

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
-    ManagedFieldsEntry, ObjectMeta, OwnerReference,
-};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use crate::api::{
     ANNOTATION_SHA256, BedrockModelMap, DeletionPolicy, GROUP, KIND, LABEL_CONTENT,
@@ -15,7 +13,7 @@ use crate::api::{
 use crate::bedrock::lifecycle_summary::LifecycleSummary;
 use crate::publication::render::ConfigMapFiles;
 
-/// The resource that ConfigMaps belong to.
+/// The resource that owns ConfigMaps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// Its namespace.
@@ -24,7 +22,7 @@ pub struct Owner {
     pub name: String,
     /// Its uid.
     pub uid: String,
-    /// Whether its ConfigMaps go with it.
+    /// Whether its ConfigMaps are deleted with it.
     pub deletion_policy: DeletionPolicy,
     /// Labels that the user wants on its ConfigMaps.
     pub labels: BTreeMap<String, String>,
@@ -46,9 +44,9 @@ impl Owner {
         }
     }
 
-    /// Whether an object with this metadata is this resource's: it controls it, or the object
-    /// carries its labels and nobody else controls it. An object of an earlier resource of the same
-    /// name is taken over.
+    /// Whether the resource owns an object with this metadata: it is the object's controller, or the
+    /// object carries its labels and has no other controller. An object of an earlier resource of the
+    /// same name is adopted.
     pub fn owns(&self, metadata: &ObjectMeta) -> bool {
         match controller(metadata) {
             Some(controller) if controller.uid == self.uid => true,
@@ -83,18 +81,21 @@ impl Owner {
             name: self.name.clone(),
             uid: self.uid.clone(),
             controller: Some(true),
-            // Would need a further permission, and only delays a foreground deletion.
+            // It would need another permission, and only delays a foreground deletion.
             block_owner_deletion: None,
         }
     }
 }
 
 fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
-    let references = metadata.owner_references.iter().flatten();
-    references.into_iter().find(|r| r.controller == Some(true))
+    metadata
+        .owner_references
+        .iter()
+        .flatten()
+        .find(|r| r.controller == Some(true))
 }
 
-/// What a ConfigMap holds.
+/// The content of a ConfigMap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// A region's models.
@@ -108,9 +109,9 @@ pub enum Content {
 pub struct DesiredConfigMap {
     /// Its name.
     pub name: String,
-    /// What it holds.
+    /// Its content.
     pub content: Content,
-    /// Which of its models come to an end, for the metrics.
+    /// The lifecycle of its models, for the metrics.
     pub ends: LifecycleSummary,
     /// Its files.
     pub files: ConfigMapFiles,
@@ -247,12 +248,13 @@ fn desired(owner: &Owner, target: &DesiredConfigMap, mut metadata: ObjectMeta) -
     }
     metadata.owner_references = (!references.is_empty()).then_some(references);
     metadata.managed_fields = None;
-    let binary = target.files.binary_data.iter();
+    let binary_data = &target.files.binary_data;
     ConfigMap {
         metadata,
         data: Some(target.files.data.clone()),
-        binary_data: (!target.files.binary_data.is_empty()).then(|| {
-            binary
+        binary_data: (!binary_data.is_empty()).then(|| {
+            binary_data
+                .iter()
                 .map(|(k, v)| (k.clone(), ByteString(v.clone())))
                 .collect()
         }),
@@ -273,7 +275,6 @@ fn merge_metadata(
 
 /// The labels and annotations of an earlier write, from `managedFields`. Those that the spec no longer
 /// names are removed; those of other managers stay.
-#[derive(Default)]
 struct PreviouslyApplied {
     labels: Vec<String>,
     annotations: Vec<String>,
@@ -281,29 +282,22 @@ struct PreviouslyApplied {
 
 impl PreviouslyApplied {
     fn from_metadata(metadata: &ObjectMeta) -> Self {
-        let entries = metadata.managed_fields.iter().flatten();
-        let ours = |entry: &&ManagedFieldsEntry| entry.manager.as_deref() == Some(MANAGER);
-        let mut previous = Self::default();
-        for entry in entries.filter(ours) {
-            let Some(fields) = &entry.fields_v1 else {
-                continue;
-            };
-            let keys = |path: &str| {
-                let of_path = fields
-                    .0
-                    .pointer(path)
-                    .and_then(serde_json::Value::as_object);
-                let keys = of_path.into_iter().flat_map(|object| object.keys());
-                keys.filter_map(|key| key.strip_prefix("f:"))
-                    .map(str::to_owned)
-                    .collect::<Vec<_>>()
-            };
-            previous.labels.extend(keys("/f:metadata/f:labels"));
-            previous
-                .annotations
-                .extend(keys("/f:metadata/f:annotations"));
+        let keys = |path: &str| {
+            metadata
+                .managed_fields
+                .iter()
+                .flatten()
+                .filter(|entry| entry.manager.as_deref() == Some(MANAGER))
+                .filter_map(|entry| entry.fields_v1.as_ref()?.0.pointer(path)?.as_object())
+                .flat_map(serde_json::Map::keys)
+                .filter_map(|key| key.strip_prefix("f:"))
+                .map(str::to_owned)
+                .collect()
+        };
+        Self {
+            labels: keys("/f:metadata/f:labels"),
+            annotations: keys("/f:metadata/f:annotations"),
         }
-        previous
     }
 }
 

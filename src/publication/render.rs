@@ -1,4 +1,4 @@
-//! The bytes of the published ConfigMaps: a function of their content alone.
+//! The bytes of the published ConfigMaps, a pure function of their content.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -15,28 +15,28 @@ use crate::publication::content::{
     mapping_json,
 };
 
-/// What a ConfigMap can hold in all: the limit of the Kubernetes API.
+/// The size limit of a ConfigMap in the Kubernetes API.
 pub const MAX_CONFIG_MAP_BYTES: usize = 1024 * 1024;
-/// From this size on, `compression: Auto` compresses the merged mapping. Some 10 % below what a
-/// ConfigMap can hold, so that growth between two refreshes does not make it unpublishable.
+/// The size above which `compression: Auto` compresses the merged mapping. It is 10 % below the limit
+/// of a ConfigMap, so that growth between two refreshes does not make the mapping unpublishable.
 pub const AUTO_COMPRESSION_BYTES: usize = 900 * 1024;
 
-/// Why content cannot be published.
+/// Content that cannot be published.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    /// It is larger than a ConfigMap can be.
+    /// The files exceed the size limit of a ConfigMap.
     #[error(
         "{file} has {bytes} bytes; a ConfigMap holds at most {MAX_CONFIG_MAP_BYTES}: narrow spec.models{hint}"
     )]
     TooLarge {
         /// The file.
         file: &'static str,
-        /// What the ConfigMap would hold in all.
+        /// The size of all files.
         bytes: usize,
-        /// What else would help.
+        /// A further remedy, as the end of the message.
         hint: &'static str,
     },
-    /// It cannot be written down.
+    /// The content cannot be serialized.
     #[error(transparent)]
     Content(#[from] ContentError),
 }
@@ -53,7 +53,7 @@ pub struct ConfigMapFiles {
 }
 
 impl ConfigMapFiles {
-    /// Their size in all, names included: what the bound of a ConfigMap is about.
+    /// The size of all files, names included: the limit of a ConfigMap applies to it.
     pub fn bytes(&self) -> usize {
         let text = self.data.iter().map(|(k, v)| k.len() + v.len());
         let binary = self.binary_data.iter().map(|(k, v)| k.len() + v.len());
@@ -70,7 +70,7 @@ impl ConfigMapFiles {
     }
 }
 
-/// The files of a region's ConfigMap, of its content and what the status says of it.
+/// Renders the files of a region's ConfigMap from its content and status.
 pub fn region_files(
     region: &str,
     content: &RegionContent,
@@ -106,18 +106,18 @@ pub fn region_files(
     files.checked(MODELS_JSON, "")
 }
 
-/// The merged mapping: its files, and whether they are compressed.
+/// The rendered merged mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
     /// The files of the merged ConfigMap.
     pub files: ConfigMapFiles,
     /// Size of `mapping.json`, or of `mapping.json.gz` where compressed.
     pub bytes: usize,
-    /// Whether it is compressed.
+    /// Whether the mapping is compressed.
     pub compressed: bool,
 }
 
-/// The files of the merged ConfigMap, of each published region's `models.json` and status.
+/// Renders the files of the merged ConfigMap from each published region's `models.json` and status.
 pub fn mapping_files<'a>(
     regions: impl Iterator<Item = (&'a str, &'a str, &'a RegionStatus)> + Clone,
     compression: Compression,
@@ -187,14 +187,14 @@ fn freshness(status: &RegionStatus) -> RegionFreshness {
     }
 }
 
-/// Without time and name, so that the same content gives the same bytes.
+/// The header has no time and no name, so that the same content gives the same bytes.
 fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = GzBuilder::new().write(Vec::new(), Level::best());
     encoder.write_all(bytes)?;
     encoder.finish()
 }
 
-/// With the keys of every object sorted, which those of a struct are not by themselves.
+/// Sorts the keys of every object: serde writes those of a struct in the order of its fields.
 fn sorted_json<T: Serialize>(file: &'static str, value: &T) -> Result<String, ContentError> {
     let value =
         serde_json::to_value(value).map_err(|source| ContentError::Json { file, source })?;

@@ -1,4 +1,4 @@
-//! Random answers of Bedrock: what it answers, and what it had better not.
+//! Random responses of Bedrock, valid and malformed.
 
 use bedrock_model_map::api::{InferenceProfilesSpec, ModelsSpec};
 use bedrock_model_map::bedrock::association::{RegionCatalog, associate};
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
-/// Times as an answer may have them, and as they are published.
+/// Times in a response, and as they are published.
 pub const TIMES: [(&str, &str); 6] = [
     ("2026-09-01T18:00:00Z", "2026-09-01T18:00:00Z"),
     ("2026-09-01T18:00:00.000Z", "2026-09-01T18:00:00Z"),
@@ -43,7 +43,7 @@ const PROFILE_IDS: [&str; 7] = [
     "\u{e9}",
 ];
 
-/// The lists of an answer.
+/// The lists of a response.
 #[derive(Clone, Debug)]
 pub struct Lists {
     pub models: Vec<Value>,
@@ -52,13 +52,19 @@ pub struct Lists {
 
 impl Lists {
     pub fn snapshot(&self) -> Snapshot {
-        let models = self.models.iter().cloned().enumerate();
-        let profiles = self.profiles.iter().cloned().enumerate();
         Snapshot {
-            models: models
+            models: self
+                .models
+                .iter()
+                .cloned()
+                .enumerate()
                 .map(|(index, item)| ModelSummary::from_response(index, item).unwrap())
                 .collect(),
-            profiles: profiles
+            profiles: self
+                .profiles
+                .iter()
+                .cloned()
+                .enumerate()
                 .map(|(index, item)| ProfileSummary::from_response(index, item).unwrap())
                 .collect(),
             taken_at: Timestamp::UNIX_EPOCH,
@@ -72,7 +78,7 @@ impl Lists {
     }
 }
 
-/// Models and profiles, some of them several times, with other contents under the same id.
+/// Models and profiles, some with the same ID and different content.
 pub fn lists() -> impl Strategy<Value = Lists> {
     let model = (select(&MODEL_IDS[..]), model_fields());
     let profile = (select(&PROFILE_IDS[..]), profile_fields());
@@ -87,7 +93,7 @@ pub fn lists() -> impl Strategy<Value = Lists> {
     (models, profiles).prop_map(|(models, profiles)| Lists { models, profiles })
 }
 
-/// The same answer twice: every id once or several times with the same content, in two orders.
+/// One response in two orders; items with the same ID have the same content.
 pub fn two_orders() -> impl Strategy<Value = (Lists, Lists)> {
     let models = btree_map(select(&MODEL_IDS[..]), (model_fields(), 1_usize..3), 0..7);
     let profiles = btree_map(
@@ -99,11 +105,13 @@ pub fn two_orders() -> impl Strategy<Value = (Lists, Lists)> {
         let repeated = |key: &'static str, (id, (fields, times)): (_, (Map<_, _>, usize))| {
             vec![with(key, id, fields); times]
         };
-        let models = models.into_iter();
-        let profiles = profiles.into_iter();
         let lists = Lists {
-            models: models.flat_map(|item| repeated("modelId", item)).collect(),
+            models: models
+                .into_iter()
+                .flat_map(|item| repeated("modelId", item))
+                .collect(),
             profiles: profiles
+                .into_iter()
                 .flat_map(|item| repeated("inferenceProfileId", item))
                 .collect(),
         };
@@ -156,15 +164,15 @@ fn object(keys: Vec<(&'static str, BoxedStrategy<Value>)>) -> BoxedStrategy<Map<
         .unzip();
     values
         .prop_map(move |values| {
-            let pairs = keys.iter().zip(values);
-            pairs
+            keys.iter()
+                .zip(values)
                 .filter_map(|(key, value)| Some(((*key).to_owned(), value?)))
                 .collect()
         })
         .boxed()
 }
 
-/// Mostly what the API promises, now and then anything.
+/// Values of the documented type, and sometimes any other value.
 fn mostly(usual: impl Strategy<Value = Value> + 'static) -> BoxedStrategy<Value> {
     prop_oneof![6 => usual, 1 => anything()].boxed()
 }
@@ -178,7 +186,7 @@ fn set_of(values: &'static [&'static str]) -> BoxedStrategy<Value> {
 }
 
 fn time() -> BoxedStrategy<Value> {
-    mostly(select(&TIMES[..]).prop_map(|(answered, _)| json!(answered)))
+    mostly(select(&TIMES[..]).prop_map(|(response, _)| json!(response)))
 }
 
 fn anything() -> BoxedStrategy<Value> {
@@ -187,7 +195,7 @@ fn anything() -> BoxedStrategy<Value> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         any::<u64>().prop_map(Value::from),
-        // Quarters, for serde_json reads other fractions back only nearly: the API has none at all.
+        // Quarters: serde_json does not round-trip every other fraction, and the API has no fractions.
         any::<i32>().prop_map(|n| Value::from(f64::from(n) / 4.0)),
         ".{0,6}".prop_map(Value::from),
     ];

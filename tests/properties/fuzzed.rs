@@ -1,5 +1,5 @@
-//! The fuzz targets' properties, with the seeds of their corpus and a few inputs made of these:
-//! `make fuzz` tries millions.
+//! The fuzz targets' properties, with the seeds of their corpus and a few mutations of them. `make fuzz`
+//! tries millions.
 
 use std::fs;
 
@@ -18,13 +18,13 @@ mod files;
 #[path = "../../fuzz/src/names.rs"]
 mod names;
 
-/// What is done to a seed.
+/// A change to a seed.
 #[derive(Clone, Debug)]
 enum Mutation {
     Sets(Index, u8),
     Inserts(Index, Vec<u8>),
     Cuts(Index, Index),
-    /// One part takes the place of another.
+    /// Copies one part to another position.
     Copies(Index, Index, Index),
 }
 
@@ -41,9 +41,9 @@ fn mutation() -> impl Strategy<Value = Mutation> {
 
 fn mutated(mut bytes: Vec<u8>, mutations: &[Mutation]) -> Vec<u8> {
     for mutation in mutations {
-        let places = bytes.len() + 1;
+        let positions = bytes.len() + 1;
         let range = |one: &Index, other: &Index| {
-            let (one, other) = (one.index(places), other.index(places));
+            let (one, other) = (one.index(positions), other.index(positions));
             one.min(other)..one.max(other)
         };
         match mutation {
@@ -53,17 +53,17 @@ fn mutated(mut bytes: Vec<u8>, mutations: &[Mutation]) -> Vec<u8> {
             }
             Mutation::Sets(..) => {}
             Mutation::Inserts(at, more) => {
-                let at = at.index(places);
+                let at = at.index(positions);
                 bytes.splice(at..at, more.iter().copied());
             }
             Mutation::Cuts(from, to) => drop(bytes.drain(range(from, to))),
             Mutation::Copies(from, to, into) => {
                 let part = bytes[range(from, to)].to_vec();
-                let into = into.index(places);
+                let into = into.index(positions);
                 bytes.splice(into..into, part);
             }
         }
-        // Copies of copies would grow without end.
+        // Copies of copies grow without a limit.
         bytes.truncate(100_000);
     }
     bytes

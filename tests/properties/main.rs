@@ -1,6 +1,6 @@
-//! What holds for every answer and every history, tried with random ones.
+//! Properties of every response and every history, tested with random ones.
 //!
-//! The same ones at each run. `PROPTEST_RNG_SEED` and `PROPTEST_CASES` try others and more.
+//! Each run tests the same ones. `PROPTEST_RNG_SEED` and `PROPTEST_CASES` select others and more.
 
 // clippy.toml allows these in functions marked `#[test]` only, not in what these call.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,4 +1,4 @@
-//! From an answer to the published bytes.
+//! Properties of the way from a response to the published bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,7 +46,7 @@ fn selection() -> impl Strategy<Value = Selection> {
 }
 
 #[test]
-fn the_real_regions_are_those_of_the_naive_twin() {
+fn real_catalogs_equal_reference_model() {
     let catalogs = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tools/bedrock-simulator/catalog"
@@ -61,7 +61,7 @@ fn the_real_regions_are_those_of_the_naive_twin() {
             profiles: list("inferenceProfileSummaries"),
         };
         let content = RegionContent::from_catalog(lists.catalog()).unwrap();
-        // The twin reads the made-up times only.
+        // The reference model knows only the generated times.
         let expected = reference::models_json(&lists);
         assert_eq!(
             without_times(&content.models_json),
@@ -93,13 +93,13 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn the_bytes_are_those_of_the_naive_twin(lists in lists()) {
+    fn models_json_equals_reference_model(lists in lists()) {
         let content = RegionContent::from_catalog(lists.catalog()).unwrap();
         prop_assert_eq!(content.models_json, reference::models_json(&lists));
     }
 
     #[test]
-    fn the_counts_are_what_is_embedded(lists in lists()) {
+    fn counts_equal_embedded_profiles_and_orphans(lists in lists()) {
         let content = RegionContent::from_catalog(lists.catalog()).unwrap();
         let ids = content.profile_ids();
         let embedded: Vec<&String> = ids.values().flatten().collect();
@@ -116,7 +116,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_the_answer_changes_no_byte((one, other) in two_orders()) {
+    fn order_of_response_changes_no_byte((one, other) in two_orders()) {
         let [one, other] = [one, other]
             .map(|lists| RegionContent::from_catalog(lists.catalog()).unwrap());
         prop_assert_eq!(&one, &other);
@@ -126,7 +126,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_read_back_is_what_was_rendered(lists in lists()) {
+    fn content_round_trips_through_models_json(lists in lists()) {
         let content = RegionContent::from_catalog(lists.catalog()).unwrap();
         let read = RegionContent::read(&content.models_json, &content.sha256).unwrap();
         prop_assert_eq!(&read.models, &content.models);
@@ -135,7 +135,7 @@ proptest! {
     }
 
     #[test]
-    fn a_region_read_back_from_the_merged_mapping_is_the_same(
+    fn region_round_trips_through_merged_mapping(
         one in lists(),
         other in lists(),
     ) {
@@ -154,7 +154,7 @@ proptest! {
     }
 
     #[test]
-    fn selecting_twice_selects_the_same(lists in lists(), selection in selection()) {
+    fn selection_is_idempotent(lists in lists(), selection in selection()) {
         let all = lists.snapshot();
         let once = associate(&all, &selection);
         let kept = Snapshot {
@@ -166,7 +166,7 @@ proptest! {
     }
 
     #[test]
-    fn a_selection_takes_models_away_and_changes_none(
+    fn selection_removes_models_and_changes_none(
         lists in lists(),
         include in globs(),
     ) {
@@ -179,7 +179,7 @@ proptest! {
     }
 
     #[test]
-    fn what_to_invoke_with_is_something_that_aws_answered(lists in lists()) {
+    fn invoke_with_is_model_or_usable_embedded_profile(lists in lists()) {
         let content = RegionContent::from_catalog(lists.catalog()).unwrap();
         let facts = content.facts("us-east-1", &InvocationPolicy::default());
         prop_assert_eq!(

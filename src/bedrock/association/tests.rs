@@ -5,13 +5,17 @@ use crate::api::{InferenceProfilesSpec, ModelsSpec};
 use crate::publication::content::RegionContent;
 
 fn snapshot(models: &[Value], profiles: &[Value]) -> Snapshot {
-    let models = models.iter().cloned().enumerate();
-    let profiles = profiles.iter().cloned().enumerate();
     Snapshot {
         models: models
+            .iter()
+            .cloned()
+            .enumerate()
             .map(|(index, item)| ModelSummary::from_response(index, item).unwrap())
             .collect(),
         profiles: profiles
+            .iter()
+            .cloned()
+            .enumerate()
             .map(|(index, item)| ProfileSummary::from_response(index, item).unwrap())
             .collect(),
         taken_at: jiff::Timestamp::UNIX_EPOCH,
@@ -63,10 +67,10 @@ fn short(catalog: &RegionCatalog) -> String {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table, a row for each rule")]
-fn which_profiles_belong_to_which_models() {
+fn profiles_are_associated_by_model_id_in_arn() {
     let (a, b) = (model("a"), model("b"));
     let arn = "arn:aws:bedrock:us-east-1::foundation-model/a";
-    // (case, models, profiles, what comes of it)
+    // (case, models, profiles, expected)
     let cases = [
         (
             "nothing",
@@ -93,7 +97,7 @@ fn which_profiles_belong_to_which_models() {
             "a: p; b: - | 1 profiles, 1 associations, 0 orphans",
         ),
         (
-            "whatever comes before",
+            "any text before the ID",
             vec![&a],
             vec![profile("p", &["x/y/a"])],
             "a: p | 1 profiles, 1 associations, 0 orphans",
@@ -188,7 +192,7 @@ fn which_profiles_belong_to_which_models() {
 }
 
 #[test]
-fn the_selection_decides_on_models_and_profiles_follow() {
+fn selected_models_embed_only_selected_profiles() {
     let application = json!({"inferenceProfileId": "own", "type": "APPLICATION",
                              "models": [{"modelArn": "x/a"}]});
     let profiles = [
@@ -198,7 +202,7 @@ fn the_selection_decides_on_models_and_profiles_follow() {
         application,
     ];
     let models = [model("a"), model("b")];
-    // (spec, what comes of it)
+    // (spec, expected)
     let cases = [
         (
             json!({"models": {"include": ["a"]}, "inferenceProfiles": {}}),
@@ -224,7 +228,7 @@ fn the_selection_decides_on_models_and_profiles_follow() {
 }
 
 #[test]
-fn profiles_are_embedded_whole_and_the_key_is_absent_without_any() {
+fn profiles_are_embedded_whole_and_key_is_absent_without_profiles() {
     let whole = json!({
         "inferenceProfileId": "us.a",
         "inferenceProfileName": "US A",

@@ -52,10 +52,10 @@ fn between(before: Option<&Models>, after: Option<&Models>) -> Changes {
 }
 
 #[test]
-fn each_change_of_a_region_is_told() {
+fn each_change_of_a_region_is_reported_in_both_directions() {
     type Edit = fn(&mut BTreeMap<&str, Value>);
     let same: Edit = |_| {};
-    // (what happens, and to undo it), what is told of each
+    // (edit, changes, changes of the reverse)
     let cases: [(Edit, &[&str], &[&str]); 9] = [
         (same, &[], &[]),
         (
@@ -90,13 +90,13 @@ fn each_change_of_a_region_is_told() {
             ],
         ),
         (
-            // A profile that changes no model's id.
+            // The profile does not change the ID to pass.
             |m| drop(m.insert("a.one", model(&["ON_DEMAND"], &["global.a.one"]))),
             &["inference profile global.a.one added in us-east-1"],
             &["inference profile global.a.one removed in us-east-1"],
         ),
         (
-            // What is no concern of a caller's.
+            // The name does not concern callers.
             |m| m.get_mut("a.one").unwrap()["modelName"] = json!("One"),
             &[],
             &[],
@@ -124,31 +124,31 @@ fn each_change_of_a_region_is_told() {
         let after = models(edit);
         for (before, after, expected) in [(&before, &after, done), (&after, &before, undone)] {
             let changes = between(Some(before), Some(after));
-            let told: Vec<String> = changes.items.iter().map(Change::to_string).collect();
-            assert_eq!(told, expected, "case {case}");
+            let lines: Vec<String> = changes.items.iter().map(Change::to_string).collect();
+            assert_eq!(lines, expected, "case {case}");
         }
     }
 }
 
 #[test]
-fn region_that_comes_or_goes_is_one_change() {
+fn added_or_removed_region_is_one_change() {
     let region = models(|_| {});
-    let told = |before, after| between(before, after).summary(usize::MAX);
+    let line = |before, after| between(before, after).summary(usize::MAX);
     assert_eq!(
-        told(None, Some(&region)),
+        line(None, Some(&region)),
         "models are published in us-east-1"
     );
     assert_eq!(
-        told(Some(&region), None),
+        line(Some(&region), None),
         "no model is published any more in us-east-1"
     );
-    assert_eq!(told(None, None), "");
+    assert_eq!(line(None, None), "");
 }
 
 #[test]
-fn change_in_many_regions_is_told_once() {
+fn same_change_in_many_regions_is_reported_once() {
     let (before, after) = (models(|_| {}), models(|m| drop(m.remove("a.one"))));
-    let told = |count: usize| {
+    let line = |count: usize| {
         let names: Vec<String> = (1..=count).map(|n| format!("xx-east-{n}")).collect();
         let policy = InvocationPolicy::default();
         let of = |models| {
@@ -157,16 +157,16 @@ fn change_in_many_regions_is_told_once() {
         };
         changes(&of(&before), &of(&after)).summary(usize::MAX)
     };
-    assert_eq!(told(1), "a.one removed in xx-east-1");
-    assert_eq!(told(2), "a.one removed in 2 regions (xx-east-1, xx-east-2)");
+    assert_eq!(line(1), "a.one removed in xx-east-1");
+    assert_eq!(line(2), "a.one removed in 2 regions (xx-east-1, xx-east-2)");
     assert_eq!(
-        told(7),
+        line(7),
         "a.one removed in 7 regions (xx-east-1, xx-east-2, xx-east-3, xx-east-4, xx-east-5, …)"
     );
 }
 
 #[test]
-fn summary_keeps_its_bound_and_counts_the_rest() {
+fn summary_stays_within_limit_and_counts_the_rest() {
     let before = models(|_| {});
     let names: Vec<String> = (0..100).map(|n| format!("b.model-{n:02}")).collect();
     let after = models(|m| {
@@ -179,9 +179,9 @@ fn summary_keeps_its_bound_and_counts_the_rest() {
     for max in [30, 40, 100, 1000] {
         let summary = changes.summary(max);
         assert!(summary.len() <= max, "{max}: {summary}");
-        let told = summary.matches("added").count();
+        let listed = summary.matches("added").count();
         assert!(
-            summary.ends_with(&format!("; and {} more", 100 - told)) || told == 0,
+            summary.ends_with(&format!("; and {} more", 100 - listed)) || listed == 0,
             "{summary}"
         );
     }
@@ -190,7 +190,7 @@ fn summary_keeps_its_bound_and_counts_the_rest() {
 }
 
 #[test]
-fn changes_are_read_back_as_they_were_written() {
+fn changes_round_trip_through_json() {
     let before = models(|_| {});
     let after = models(|m| {
         legacy(m.get_mut("a.one").unwrap());

@@ -1,32 +1,33 @@
-//! The models that somebody may have meant.
+//! Suggestions for a model that is not found.
 
 use super::plain;
 use crate::bedrock::model::Models;
 
-/// How many are offered.
-const MOST: usize = 5;
-/// What is longer than any id and its typing errors is not looked for: the effort grows with it.
-const LONGEST: usize = 200;
+/// The number of suggestions.
+const MAX_SUGGESTIONS: usize = 5;
+/// The longest text that is compared: the effort grows with its length, and no ID is longer.
+const MAX_CHARS: usize = 200;
 
-/// The ids whose own text or name has a part that is nearest to `wanted`, the nearest first; none
-/// if a third of it or more would have to change.
+/// The IDs of the models whose ID or name contains a text similar to `wanted`, the most similar first.
+/// A text that differs in a third of the characters or more is not similar.
 pub(super) fn nearest(models: &Models, wanted: &str) -> Vec<String> {
     let wanted: Vec<char> = wanted.chars().collect();
-    if wanted.is_empty() || wanted.len() > LONGEST {
+    if wanted.is_empty() || wanted.len() > MAX_CHARS {
         return Vec::new();
     }
     let limit = wanted.len().div_ceil(3);
     let mut ranked: Vec<(usize, &str)> = models
         .iter()
         .filter_map(|(id, summary)| {
-            let name = summary.name().unwrap_or_default();
-            let distance = [id, name].map(|text| distance_to_part(&wanted, &plain(text)));
-            let distance = distance.into_iter().min()?;
+            let distance = [id, summary.name().unwrap_or_default()]
+                .into_iter()
+                .map(|text| distance_to_part(&wanted, &plain(text)))
+                .min()?;
             (distance < limit).then_some((distance, id.as_str()))
         })
         .collect();
     ranked.sort_by_key(|&(distance, id)| (distance, id.len(), id));
-    ranked.truncate(MOST);
+    ranked.truncate(MAX_SUGGESTIONS);
     ranked.into_iter().map(|(_, id)| id.to_owned()).collect()
 }
 
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances() {
+    fn distance_is_to_nearest_part_of_text() {
         let cases = [
             ("abc", "xxabcxx", 0),
             ("abc", "xxabxx", 1),

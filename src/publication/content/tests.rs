@@ -12,7 +12,7 @@ fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 }
 
 #[test]
-fn what_was_published_is_read_back_and_nothing_else() {
+fn content_is_read_back_only_with_its_hash() {
     let models_json = r#"{"a":{"modelId":"a"}}"#;
     let models = serde_json::from_str(models_json).unwrap();
     let whole = RegionContent::new(models_json.to_owned(), models);
@@ -37,7 +37,7 @@ fn what_was_published_is_read_back_and_nothing_else() {
 }
 
 #[test]
-fn what_cannot_be_uncompressed_is_an_error_or_not_what_it_was() {
+fn damaged_gzip_is_an_error() {
     let none = BTreeMap::new();
     let read = |bytes: &[u8]| {
         let binary = BTreeMap::from([(MAPPING_JSON_GZ.to_owned(), bytes.to_vec())]);
@@ -67,7 +67,7 @@ fn what_cannot_be_uncompressed_is_an_error_or_not_what_it_was() {
     assert_eq!(read_mapping_json(&none, &BTreeMap::new()).unwrap(), None);
 }
 
-/// A megabyte of blanks, so many times: compressed once, and the block repeated.
+/// The given number of megabytes of blanks: one is compressed, and its block repeated.
 fn bomb(megabytes: usize) -> Vec<u8> {
     let mut block = Vec::with_capacity(64 * 1024);
     Compress::new(Compression::fast(), false)
@@ -83,7 +83,7 @@ fn bomb(megabytes: usize) -> Vec<u8> {
 }
 
 #[test]
-fn what_expands_without_end_is_refused() {
+fn gzip_over_size_limit_is_an_error() {
     let read = |megabytes| {
         let binary = BTreeMap::from([(MAPPING_JSON_GZ.to_owned(), bomb(megabytes))]);
         read_mapping_json(&BTreeMap::new(), &binary)

@@ -1,5 +1,7 @@
 use serde_json::{Value, json};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+
 use super::*;
 
 const UID: &str = "uid-of-claude";
@@ -55,7 +57,7 @@ fn metadata(labels: &Value, references: &[Value]) -> ObjectMeta {
     serde_json::from_value(metadata).unwrap()
 }
 
-/// A ConfigMap that is as `decide` leaves it.
+/// A ConfigMap in the state that `decide` wants.
 fn published(owner: &Owner, target: &DesiredConfigMap) -> ConfigMap {
     match decide(owner, target, None) {
         Action::Create(mut created) => {
@@ -89,13 +91,18 @@ fn annotation<'a>(object: &'a ConfigMap, key: &str) -> Option<&'a str> {
 }
 
 fn references(object: &ConfigMap) -> Vec<&str> {
-    let references = object.metadata.owner_references.iter().flatten();
-    references.map(|reference| reference.uid.as_str()).collect()
+    object
+        .metadata
+        .owner_references
+        .iter()
+        .flatten()
+        .map(|reference| reference.uid.as_str())
+        .collect()
 }
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table, a row for each rule")]
-fn whose_a_config_map_is() {
+fn config_map_is_owned_by_controller_or_labels() {
     let ours = our_labels();
     let without = |key: &str| {
         let mut labels = our_labels();
@@ -110,7 +117,7 @@ fn whose_a_config_map_is() {
     let predecessor = reference("BedrockModelMap", "claude", "uid-of-earlier", true);
     // (case, labels, owner references, ours)
     let cases = [
-        ("our labels, nobody's", ours.clone(), vec![], true),
+        ("our labels, no owner", ours.clone(), vec![], true),
         (
             "our labels, ours",
             ours.clone(),
@@ -124,7 +131,7 @@ fn whose_a_config_map_is() {
             vec![our_reference()],
             true,
         ),
-        ("no labels, nobody's", json!({}), vec![], false),
+        ("no labels, no owner", json!({}), vec![], false),
         (
             "another resource's labels",
             changed(LABEL_NAME, "other"),
@@ -226,14 +233,14 @@ fn whose_a_config_map_is() {
 }
 
 #[test]
-fn an_object_of_nobodys_is_a_conflict_even_if_it_is_empty() {
+fn empty_unlabelled_config_map_is_a_conflict() {
     let live = ConfigMap::default();
     let action = decide(&owner(DeletionPolicy::Delete), &target(), Some(&live));
     assert_eq!(action, Action::Conflict);
 }
 
 #[test]
-fn what_is_created() {
+fn absent_config_map_is_created_with_labels_annotations_and_owner() {
     let mut owner = owner(DeletionPolicy::Delete);
     owner.labels = BTreeMap::from([("team".into(), "a".into())]);
     owner.annotations = BTreeMap::from([("note".into(), "hello".into())]);
@@ -270,7 +277,7 @@ fn what_is_created() {
 }
 
 #[test]
-fn the_mapping_names_no_region_and_can_be_binary() {
+fn merged_config_map_has_no_region_label_and_can_hold_binary_data() {
     let target = DesiredConfigMap {
         name: "claude-mapping".into(),
         content: Content::Mapping,
@@ -292,7 +299,7 @@ fn the_mapping_names_no_region_and_can_be_binary() {
 }
 
 #[test]
-fn what_is_as_it_should_be_is_left_alone() {
+fn config_map_in_desired_state_needs_no_action() {
     for policy in [DeletionPolicy::Delete, DeletionPolicy::Retain] {
         let live = published(&owner(policy), &target());
         assert_eq!(
@@ -304,7 +311,7 @@ fn what_is_as_it_should_be_is_left_alone() {
 }
 
 #[test]
-fn what_the_api_server_adds_or_leaves_out_is_no_difference() {
+fn server_set_and_empty_fields_are_not_drift() {
     let mut live = published(&owner(DeletionPolicy::Retain), &target());
     live.metadata.creation_timestamp =
         Some(serde_json::from_value(json!("2026-11-23T10:00:00Z")).unwrap());
@@ -316,7 +323,7 @@ fn what_the_api_server_adds_or_leaves_out_is_no_difference() {
 }
 
 #[test]
-fn what_differs_is_replaced_at_the_version_seen() {
+fn drift_is_replaced_at_the_observed_resource_version() {
     type Change = fn(&mut ConfigMap);
     let changes: [(&str, Change); 9] = [
         ("data changed", |c| {
@@ -359,7 +366,7 @@ fn what_differs_is_replaced_at_the_version_seen() {
 }
 
 #[test]
-fn the_owner_reference_follows_the_deletion_policy() {
+fn owner_reference_follows_deletion_policy() {
     let (delete, retain) = (owner(DeletionPolicy::Delete), owner(DeletionPolicy::Retain));
     let live = published(&delete, &target());
     assert_eq!(references(&live), [UID]);
@@ -370,7 +377,7 @@ fn the_owner_reference_follows_the_deletion_policy() {
 }
 
 #[test]
-fn other_owners_stay_and_a_predecessor_goes() {
+fn other_owner_references_stay_and_predecessor_reference_goes() {
     let other = reference("Secret", "s", "uid-of-other", false);
     let predecessor = reference("BedrockModelMap", "claude", "uid-of-earlier", true);
     let doubled = reference("BedrockModelMap", "claude", UID, false);
@@ -424,7 +431,7 @@ fn other_owners_stay_and_a_predecessor_goes() {
 }
 
 #[test]
-fn what_others_put_on_the_object_stays() {
+fn metadata_of_other_managers_stays() {
     let owner = owner(DeletionPolicy::Delete);
     let mut live = published(&owner, &target());
     let (labels, annotations) = (&mut live.metadata.labels, &mut live.metadata.annotations);
@@ -441,12 +448,14 @@ fn what_others_put_on_the_object_stays() {
     assert_eq!(wanted.metadata.finalizers, live.metadata.finalizers);
 }
 
-/// As the API server keeps book of it.
+/// An entry of `managedFields` in the form of the API server.
 fn managed_by(manager: &str, labels: &[&str], annotations: &[&str]) -> ManagedFieldsEntry {
     let keys = |keys: &[&str]| -> Value {
-        let keys = keys.iter().map(|key| (format!("f:{key}"), json!({})));
-        let all = keys.chain([(".".to_owned(), json!({}))]);
-        all.collect::<serde_json::Map<_, _>>().into()
+        keys.iter()
+            .map(|key| (format!("f:{key}"), json!({})))
+            .chain([(".".to_owned(), json!({}))])
+            .collect::<serde_json::Map<_, _>>()
+            .into()
     };
     let entry = json!({
         "manager": manager, "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1",
@@ -457,7 +466,7 @@ fn managed_by(manager: &str, labels: &[&str], annotations: &[&str]) -> ManagedFi
 }
 
 #[test]
-fn what_the_user_no_longer_wants_is_taken_away_but_nothing_of_others() {
+fn metadata_removed_from_spec_is_removed_and_that_of_others_stays() {
     let mut before = owner(DeletionPolicy::Delete);
     before.labels = BTreeMap::from([
         ("example.com/kept".into(), "1".into()),
@@ -485,7 +494,7 @@ fn what_the_user_no_longer_wants_is_taken_away_but_nothing_of_others() {
     assert_eq!(
         decide(&before, &target(), Some(&live)),
         Action::Nothing,
-        "the books themselves are no difference"
+        "managedFields are not drift"
     );
 
     let mut now = owner(DeletionPolicy::Delete);
@@ -501,7 +510,7 @@ fn what_the_user_no_longer_wants_is_taken_away_but_nothing_of_others() {
 }
 
 #[test]
-fn books_that_cannot_be_read_take_nothing_away() {
+fn unreadable_managed_fields_remove_nothing() {
     let owner = owner(DeletionPolicy::Delete);
     let mut live = published(&owner, &target());
     let labels = live.metadata.labels.as_mut().unwrap();
@@ -522,7 +531,7 @@ fn books_that_cannot_be_read_take_nothing_away() {
 }
 
 #[test]
-fn the_users_labels_cannot_pass_for_the_operators_own() {
+fn user_metadata_cannot_override_operator_metadata() {
     let mut owner = owner(DeletionPolicy::Delete);
     owner.labels = BTreeMap::from([(LABEL_NAME.into(), "other".into())]);
     owner.annotations = BTreeMap::from([(ANNOTATION_SHA256.into(), "other".into())]);
@@ -532,7 +541,7 @@ fn the_users_labels_cannot_pass_for_the_operators_own() {
 }
 
 #[test]
-fn the_owner_of_a_resource() {
+fn owner_is_read_from_resource() {
     let resource = json!({
         "apiVersion": "bedrock.modelmap.dev/v1alpha1",
         "kind": "BedrockModelMap",
@@ -550,7 +559,7 @@ fn the_owner_of_a_resource() {
 }
 
 #[test]
-fn what_was_made_immutable_is_created_anew() {
+fn immutable_config_map_is_recreated() {
     let owner = owner(DeletionPolicy::Delete);
     let mut live = published(&owner, &target());
     let labels = live.metadata.labels.as_mut().unwrap();
@@ -558,9 +567,9 @@ fn what_was_made_immutable_is_created_anew() {
     let theirs = live.clone();
     live.immutable = Some(true);
     let Action::Recreate(wanted) = decide(&owner, &target(), Some(&live)) else {
-        panic!("it is not created anew");
+        panic!("not recreated");
     };
-    // The API server gives these to the new one.
+    // The API server sets these on the new object.
     let mut expected = theirs;
     expected.metadata.uid = None;
     expected.metadata.resource_version = None;

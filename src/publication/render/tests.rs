@@ -12,7 +12,7 @@ fn content(models: &Value) -> RegionContent {
     RegionContent::from_catalog(catalog).unwrap()
 }
 
-/// A region with one model, `models.json` of so many bytes.
+/// A region with one model and a `models.json` of the given size.
 fn content_of_bytes(bytes: usize) -> RegionContent {
     let of = |filler: usize| content(&json!({"m": {"x": "x".repeat(filler)}}));
     let frame = of(0).models_json.len();
@@ -48,7 +48,7 @@ fn names(files: &ConfigMapFiles) -> String {
 }
 
 #[test]
-fn the_bytes_are_compact_and_sorted_and_the_hash_is_theirs() {
+fn models_json_is_compact_and_sorted_and_hash_covers_it() {
     let content = content(&json!({"b": {"z": 1, "a": "\u{e9}\"\n"}, "a": {}}));
     let expected = "{\"a\":{},\"b\":{\"a\":\"\u{e9}\\\"\\n\",\"z\":1}}";
     assert_eq!(content.models_json, expected);
@@ -64,7 +64,7 @@ fn the_bytes_are_compact_and_sorted_and_the_hash_is_theirs() {
 }
 
 #[test]
-fn the_files_of_a_region() {
+fn region_files_hold_models_invocation_and_metadata() {
     let content = content(&json!({"a": {"inferenceTypesSupported": ["ON_DEMAND"]}}));
     let stale = status(&json!({"state": "Stale", "staleSince": "2026-11-23T16:00:00Z"}));
     let undated = status(&json!({"discoveredAt": null}));
@@ -130,7 +130,7 @@ fn invocation_json_follows_the_contract() {
 }
 
 #[test]
-fn the_mapping_is_what_serde_makes_of_the_nested_maps() {
+fn mapping_json_equals_serde_output_of_nested_maps() {
     let one = content(&json!({"b": {"x": [1, {"y": null}]}, "a": {}}));
     let other = content(&json!({"\u{1F600}\"": {"n": 1.5}}));
     let cases: [&[(&str, &RegionContent)]; 4] = [
@@ -142,14 +142,15 @@ fn the_mapping_is_what_serde_makes_of_the_nested_maps() {
     for regions in cases {
         let nested: BTreeMap<_, _> = regions.iter().map(|(name, c)| (*name, &c.models)).collect();
         let expected = serde_json::to_string(&json!({"models": nested})).unwrap();
-        let regions = regions.iter();
-        let regions = regions.map(|(name, content)| (*name, content.models_json.as_str()));
+        let regions = regions
+            .iter()
+            .map(|(name, content)| (*name, content.models_json.as_str()));
         assert_eq!(mapping_json(regions).unwrap(), expected);
     }
 }
 
 #[test]
-fn the_files_of_the_mapping() {
+fn mapping_files_hold_mapping_and_metadata() {
     let content = content(&json!({"a": {}}));
     let fresh = status(&json!({}));
     let stale = status(&json!({"state": "Stale", "staleSince": "2026-11-23T16:00:00Z"}));
@@ -187,7 +188,7 @@ fn the_files_of_the_mapping() {
 }
 
 #[test]
-fn compressed_bytes_are_the_same_each_time_and_read_back() {
+fn compressed_mapping_is_deterministic_and_readable() {
     let content = content(&json!({"a": {"x": "y".repeat(1000)}}));
     let gzip = |compression| {
         mapping(&[("us-east-1", &content)], compression)
@@ -210,8 +211,8 @@ fn compressed_bytes_are_the_same_each_time_and_read_back() {
 }
 
 #[test]
-fn when_the_mapping_is_compressed() {
-    // What surrounds `models.json` of the region `r`.
+fn mapping_is_compressed_by_mode_and_size() {
+    // The JSON around `models.json` of the region `r`.
     let frame = r#"{"models":{"r":}}"#.len();
     let limit = 900 * 1024;
     // (mode, bytes of mapping.json, compressed)
@@ -234,7 +235,7 @@ fn when_the_mapping_is_compressed() {
 }
 
 #[test]
-fn what_is_too_large_is_refused_with_a_hint_that_helps() {
+fn oversized_content_is_an_error_with_a_hint() {
     let large = content_of_bytes(1024 * 1024);
     let region = region_files(
         "r",
@@ -262,7 +263,7 @@ fn what_is_too_large_is_refused_with_a_hint_that_helps() {
 }
 
 #[test]
-fn a_config_map_is_filled_to_its_last_byte() {
+fn config_map_of_exactly_the_limit_is_accepted() {
     let fresh = status(&json!({}));
     let size = |content: &RegionContent| {
         region_files("r", content, &fresh, &InvocationPolicy::default()).map(|f| f.bytes())
