@@ -22,6 +22,7 @@ use crate::reconcile::status::region::{
 
 /// The result of a discovery.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Discovery {
     /// What an operator would publish now.
     pub published: ModelMap,
@@ -35,6 +36,7 @@ pub struct Discovery {
 
 /// The progress of a discovery.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Progress<'a> {
     /// Regions queried.
     pub regions: usize,

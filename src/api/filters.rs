@@ -78,6 +78,10 @@ pub enum LifecycleStatus {
 }
 
 impl LifecycleStatus {
+    /// All states.
+    #[cfg(feature = "operator")]
+    pub(crate) const ALL: [Self; 2] = [Self::Active, Self::Legacy];
+
     /// The name that the API uses.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -100,7 +104,7 @@ pub struct InferenceProfilesSpec {
 impl Default for InferenceProfilesSpec {
     fn default() -> Self {
         Self {
-            types: vec![ProfileType::SystemDefined, ProfileType::Application],
+            types: ProfileType::ALL.to_vec(),
         }
     }
 }
@@ -116,6 +120,9 @@ pub enum ProfileType {
 }
 
 impl ProfileType {
+    /// All types.
+    pub(crate) const ALL: [Self; 2] = [Self::SystemDefined, Self::Application];
+
     /// The name that the API uses.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -122,6 +122,7 @@ pub struct MappingStatus {
 
 /// Reason why the status shows no mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub enum MappingOmitted {
     /// The status would exceed 512 KiB.
     // A reason that a later version wrote reads as this one: the mapping is omitted either way, and
@@ -255,6 +256,7 @@ impl AttemptError {
 
 /// Stable code of an error, for alerts and scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum ErrorCode {
     /// AWS denied the request: the identity lacks an IAM permission.
     AccessDenied,

@@ -9,6 +9,7 @@ use crate::bedrock::selection::Selection;
 
 /// The selected models of a region, each with the profiles that reference it.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct RegionCatalog {
     /// The model summaries by model ID, profiles embedded.
     pub models: Models,

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::bedrock::lifecycle::Lifecycle;
-use crate::bedrock::model::{ModelSummary, Models};
+use crate::bedrock::model::{Models, embedded_profile_ids};
 use crate::bedrock::view::{RegionView, Regions};
 
 /// The number of regions that a line names; it counts the others.
@@ -22,6 +22,7 @@ pub struct Changes {
 
 /// A change and its regions. Its text is one line for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Change {
     /// What changed.
     #[serde(flatten)]
@@ -33,6 +34,7 @@ pub struct Change {
 /// A kind of change, in the order of its effect on callers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all_fields = "camelCase")]
+#[non_exhaustive]
 pub enum ChangeKind {
     /// A region is not published any more. Its models have no changes of their own.
     RegionRemoved,
@@ -61,7 +63,7 @@ pub enum ChangeKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<String>,
     },
-    /// The regions in which requests with the ID to pass may run have changed.
+    /// The destination regions of the ID that invokes a model have changed.
     DestinationsChanged {
         /// The model's ID.
         model: String,
@@ -172,8 +174,8 @@ fn view_changes(region: &str, before: &RegionView<'_>, after: &RegionView<'_>) -
         }
     }
     let (was, is) = (
-        embedded_profiles(before.models),
-        embedded_profiles(after.models),
+        embedded_profile_ids(before.models),
+        embedded_profile_ids(after.models),
     );
     let removed = was.difference(&is).map(|p| (*p).to_owned());
     found.extend(removed.map(|profile| ChangeKind::ProfileRemoved { profile }));
@@ -187,13 +189,6 @@ fn without<'a>(
     others: &Models,
 ) -> impl Iterator<Item = String> {
     models.filter(|id| !others.contains_key(*id)).cloned()
-}
-
-fn embedded_profiles(models: &Models) -> BTreeSet<&str> {
-    models
-        .values()
-        .flat_map(ModelSummary::profile_ids)
-        .collect()
 }
 
 impl Changes {

@@ -11,6 +11,7 @@ use crate::bedrock::canonical::string;
 /// A model's lifecycle as AWS states it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
 pub struct Lifecycle {
     /// `ACTIVE` or `LEGACY`, as AWS gives it; empty if AWS gives none.
     #[serde(skip_serializing_if = "String::is_empty")]

@@ -8,6 +8,7 @@ use crate::bedrock::model::Models;
 
 /// The number of LEGACY models, and the models' ends of life.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LifecycleSummary {
     /// Number of models whose lifecycle status is `LEGACY`.
     pub legacy: usize,

@@ -1,6 +1,6 @@
 //! A foundation model as `ListFoundationModels` returns it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -37,6 +37,14 @@ const SET_LIKE: [&str; 4] = [
 
 /// The models of a region by model ID.
 pub type Models = BTreeMap<String, ModelSummary>;
+
+/// The IDs of the inference profiles that at least one of the models embeds.
+pub(crate) fn embedded_profile_ids(models: &Models) -> BTreeSet<&str> {
+    models
+        .values()
+        .flat_map(ModelSummary::profile_ids)
+        .collect()
+}
 
 /// A foundation model: the JSON object of the API, so that fields which AWS adds later are published
 /// too. A published model also embeds the inference profiles that reference it.

@@ -57,6 +57,7 @@ pub struct Resolution {
 
 /// Why nothing was found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ResolveError {
     /// There is nothing of that region.
     #[error("there is no region {region} here; there are: {}", listed(known))]

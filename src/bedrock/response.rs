@@ -8,10 +8,11 @@ use crate::bedrock::profile::ProfileSummary;
 
 /// A response that cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ResponseError {
     /// The body is not a JSON object.
     #[error("the answer is no JSON object: {0}")]
-    NoJson(#[from] serde_json::Error),
+    NoJson(serde_json::Error),
     /// The list is missing, which is not the same as an empty list.
     #[error("the answer has no list {0}")]
     NoList(&'static str),
@@ -31,7 +32,8 @@ pub struct ProfilesPage {
 
 /// Parses a response of `ListFoundationModels`, which has no pages.
 pub fn models(body: &[u8]) -> Result<Vec<ModelSummary>, ResponseError> {
-    let mut response: Map<String, Value> = serde_json::from_slice(body)?;
+    let mut response: Map<String, Value> =
+        serde_json::from_slice(body).map_err(ResponseError::NoJson)?;
     let models = list(&mut response, ModelSummary::LIST)?
         .into_iter()
         .enumerate()
@@ -42,7 +44,8 @@ pub fn models(body: &[u8]) -> Result<Vec<ModelSummary>, ResponseError> {
 
 /// Parses a response of `ListInferenceProfiles`.
 pub fn profiles_page(body: &[u8]) -> Result<ProfilesPage, ResponseError> {
-    let mut response: Map<String, Value> = serde_json::from_slice(body)?;
+    let mut response: Map<String, Value> =
+        serde_json::from_slice(body).map_err(ResponseError::NoJson)?;
     let profiles = list(&mut response, ProfileSummary::LIST)?
         .into_iter()
         .enumerate()

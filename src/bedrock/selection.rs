@@ -21,8 +21,9 @@ pub struct Selection {
 impl Selection {
     /// Compiles the filters.
     pub fn new(models: &ModelsSpec, profiles: &InferenceProfilesSpec) -> Self {
-        let both = [ProfileType::SystemDefined, ProfileType::Application];
-        let every_type = both.iter().all(|t| profiles.types.contains(t));
+        let every_type = ProfileType::ALL
+            .iter()
+            .all(|profile_type| profiles.types.contains(profile_type));
         Self {
             include: match models.include.as_slice() {
                 [] => None,

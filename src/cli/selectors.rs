@@ -63,11 +63,11 @@ impl Selectors {
 }
 
 fn lifecycle() -> impl clap::builder::TypedValueParser<Value = LifecycleStatus> {
-    PossibleValuesParser::new(["ACTIVE", "LEGACY"]).try_map(of_name)
+    PossibleValuesParser::new(LifecycleStatus::ALL.map(LifecycleStatus::as_str)).try_map(of_name)
 }
 
 fn profile_type() -> impl clap::builder::TypedValueParser<Value = ProfileType> {
-    PossibleValuesParser::new(["SYSTEM_DEFINED", "APPLICATION"]).try_map(of_name)
+    PossibleValuesParser::new(ProfileType::ALL.map(ProfileType::as_str)).try_map(of_name)
 }
 
 /// The value of that name, as the spec has it.

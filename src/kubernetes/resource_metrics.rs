@@ -135,9 +135,9 @@ const OF_RESOURCES: &[OfResource] = &[
                 let regions = resource.status.regions.values();
                 count(regions.filter(|region| region.state == state).count())
             };
-            let states = STATES.iter();
-            states
-                .map(|state| (vec![("state", state_name(*state))], count(*state)))
+            RegionState::ALL
+                .into_iter()
+                .map(|state| (vec![("state", state.as_str())], count(state)))
                 .collect()
         },
     },
@@ -273,26 +273,6 @@ const OF_REGIONS: &[OfRegion] = &[
     },
 ];
 
-const STATES: [RegionState; 6] = [
-    RegionState::Fresh,
-    RegionState::Empty,
-    RegionState::Stale,
-    RegionState::Failed,
-    RegionState::Unsupported,
-    RegionState::Disabled,
-];
-
-fn state_name(state: RegionState) -> &'static str {
-    match state {
-        RegionState::Fresh => "Fresh",
-        RegionState::Empty => "Empty",
-        RegionState::Stale => "Stale",
-        RegionState::Failed => "Failed",
-        RegionState::Unsupported => "Unsupported",
-        RegionState::Disabled => "Disabled",
-    }
-}
-
 impl Resource {
     fn of(resource: &BedrockModelMap, ledger: &OwnWrites) -> Self {
         let status = resource.status.clone().unwrap_or_default();
@@ -407,7 +387,7 @@ fn encode_regions(encoder: &mut DescriptorEncoder<'_>, resources: &[Resource]) -
         "region_state",
         "1 for the state that the region has",
         regions().map(|(_, labels, status)| {
-            let state = ("state", state_name(status.state));
+            let state = ("state", status.state.as_str());
             ([labels, vec![state]].concat(), 1.0)
         }),
     )?;

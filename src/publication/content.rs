@@ -1,6 +1,6 @@
 //! The content of the published files, and how it is read back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use flate2::read::GzDecoder;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::RegionState;
 use crate::bedrock::association::RegionCatalog;
 use crate::bedrock::invocation::{self, InvocationFacts};
-use crate::bedrock::model::{ModelSummary, Models};
+use crate::bedrock::model::{Models, embedded_profile_ids};
 use crate::bedrock::policy::InvocationPolicy;
 use crate::digest::sha256_hex;
 
@@ -31,18 +31,19 @@ const MAX_MAPPING_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Content that cannot be written or read back.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ContentError {
     /// The file is not the expected JSON.
-    #[error("{file} cannot be read: {source}")]
+    #[error("{file} cannot be read: {cause}")]
     Json {
         /// The file.
         file: &'static str,
-        /// What is wrong with it.
-        source: serde_json::Error,
+        /// The cause, which the message contains.
+        cause: serde_json::Error,
     },
     /// The mapping cannot be compressed or decompressed.
     #[error("{MAPPING_JSON_GZ} cannot be read or written: {0}")]
-    Gzip(#[from] std::io::Error),
+    Gzip(std::io::Error),
     /// The mapping expands beyond the size limit.
     #[error("{MAPPING_JSON_GZ} expands to more than {MAX_MAPPING_BYTES} bytes")]
     Expands,
@@ -95,11 +96,7 @@ impl RegionContent {
 
     /// Number of inference profiles that at least one model embeds.
     pub fn profiles(&self) -> usize {
-        self.models
-            .values()
-            .flat_map(ModelSummary::profile_ids)
-            .collect::<BTreeSet<_>>()
-            .len()
+        embedded_profile_ids(&self.models).len()
     }
 
     /// Number of embedded inference profiles, counted once for each model.
@@ -208,13 +205,14 @@ pub fn read_mapping_json(
         let mut mapping = Vec::new();
         GzDecoder::new(gzip.as_slice())
             .take(MAX_MAPPING_BYTES + 1)
-            .read_to_end(&mut mapping)?;
+            .read_to_end(&mut mapping)
+            .map_err(ContentError::Gzip)?;
         if mapping.len() as u64 > MAX_MAPPING_BYTES {
             return Err(ContentError::Expands);
         }
         return String::from_utf8(mapping)
             .map(Some)
-            .map_err(|error| std::io::Error::other(error).into());
+            .map_err(|error| ContentError::Gzip(std::io::Error::other(error)));
     }
     Ok(data.get(MAPPING_JSON).cloned())
 }
@@ -223,7 +221,7 @@ pub(super) fn json<T: Serialize + ?Sized>(
     file: &'static str,
     value: &T,
 ) -> Result<String, ContentError> {
-    serde_json::to_string(value).map_err(|source| ContentError::Json { file, source })
+    serde_json::to_string(value).map_err(|cause| ContentError::Json { file, cause })
 }
 
 #[cfg(test)]

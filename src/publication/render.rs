@@ -23,6 +23,7 @@ pub const AUTO_COMPRESSION_BYTES: usize = 900 * 1024;
 
 /// Content that cannot be published.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RenderError {
     /// The files exceed the size limit of a ConfigMap.
     #[error(
@@ -196,8 +197,7 @@ fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
 
 /// Sorts the keys of every object: serde writes those of a struct in the order of its fields.
 fn sorted_json<T: Serialize>(file: &'static str, value: &T) -> Result<String, ContentError> {
-    let value =
-        serde_json::to_value(value).map_err(|source| ContentError::Json { file, source })?;
+    let value = serde_json::to_value(value).map_err(|cause| ContentError::Json { file, cause })?;
     json(file, &value)
 }
 

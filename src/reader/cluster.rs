@@ -40,6 +40,7 @@ pub enum RefreshMode {
 
 /// The mapping of a `BedrockModelMap`.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ProfileMapping {
     /// The regions' models, profiles embedded.
     pub published: ModelMap,
@@ -49,6 +50,7 @@ pub struct ProfileMapping {
 
 /// Why a mapping cannot be had from the cluster.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum GetError {
     /// There is no such resource.
     #[error("there is no BedrockModelMap {0}")]
@@ -95,12 +97,12 @@ pub enum GetError {
     #[error("ConfigMap {0} was changed: its content has not the hash in its annotation")]
     Changed(String),
     /// The content cannot be read.
-    #[error("ConfigMap {config_map}: {source}")]
+    #[error("ConfigMap {config_map}: {cause}")]
     ConfigMapFiles {
         /// Namespace and name of the `ConfigMap`.
         config_map: String,
-        /// What is wrong with it.
-        source: FilesError,
+        /// The cause, which the message contains.
+        cause: FilesError,
     },
     /// The Kubernetes API refused.
     #[error("cannot {action}: {message}")]
@@ -240,9 +242,9 @@ impl Reader {
             .into_iter()
             .map(|(file, bytes)| (file, bytes.0))
             .collect();
-        let unreadable = |source| GetError::ConfigMapFiles {
+        let unreadable = |cause| GetError::ConfigMapFiles {
             config_map: config_map.clone(),
-            source,
+            cause,
         };
         let json =
             read_mapping_json(&data, &binary_data).map_err(|error| unreadable(error.into()))?;

@@ -16,6 +16,7 @@ use crate::publication::content::{
 
 /// Why files cannot be taken for a published mapping.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum FilesError {
     /// One is there, and another that belongs to it is not.
     #[error("half of it is missing: there is no {0}")]
@@ -29,12 +30,12 @@ pub enum FilesError {
     )]
     Newer(u64),
     /// A file is not the JSON expected.
-    #[error("{file} cannot be read: {source}")]
+    #[error("{file} cannot be read: {cause}")]
     Json {
         /// The file.
         file: &'static str,
-        /// What is wrong with it.
-        source: serde_json::Error,
+        /// The cause, which the message contains.
+        cause: serde_json::Error,
     },
     /// The mapping cannot be uncompressed.
     #[error(transparent)]
@@ -138,9 +139,9 @@ fn merged(json: &str, mut metadata: MappingMetadata) -> Result<ModelMap, FilesEr
         let Some(freshness) = metadata.regions.remove(&region) else {
             return Err(mixed(format!("only the first has {region}")));
         };
-        let models_json = serde_json::to_string(&models).map_err(|source| FilesError::Json {
+        let models_json = serde_json::to_string(&models).map_err(|cause| FilesError::Json {
             file: MAPPING_JSON,
-            source,
+            cause,
         })?;
         let read = RegionModels {
             facts: facts(&region, &models, &InvocationPolicy::default()),
@@ -157,12 +158,12 @@ fn merged(json: &str, mut metadata: MappingMetadata) -> Result<ModelMap, FilesEr
 }
 
 fn parse<T: DeserializeOwned>(file: &'static str, json: &str) -> Result<T, FilesError> {
-    serde_json::from_str(json).map_err(|source| FilesError::Json { file, source })
+    serde_json::from_str(json).map_err(|cause| FilesError::Json { file, cause })
 }
 
 fn typed<T: DeserializeOwned>(metadata: Value) -> Result<T, FilesError> {
-    serde_json::from_value(metadata).map_err(|source| FilesError::Json {
+    serde_json::from_value(metadata).map_err(|cause| FilesError::Json {
         file: METADATA_JSON,
-        source,
+        cause,
     })
 }

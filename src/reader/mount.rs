@@ -32,14 +32,15 @@ const MAX_FOLDERS: usize = 256;
 
 /// Why a folder cannot be read.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum MountError {
     /// The folder or a file in it.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Io {
         /// Which.
         path: PathBuf,
-        /// What went wrong.
-        source: io::Error,
+        /// The cause, which the message contains.
+        cause: io::Error,
     },
     /// There is nothing in it.
     #[error("{}: the folder is empty; is the ConfigMap mounted there?", .0.display())]
@@ -51,12 +52,12 @@ pub enum MountError {
     )]
     NotOurs(PathBuf),
     /// The files are not what they should be.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     ConfigMapFiles {
         /// The folder.
         path: PathBuf,
-        /// What is wrong with them.
-        source: FilesError,
+        /// The cause, which the message contains.
+        cause: FilesError,
     },
     /// Two folders claim the same region.
     #[error("{}: two folders in it are of the region {region}", path.display())]
@@ -166,10 +167,10 @@ impl Place {
 /// The folder, and the folders in it.
 fn places(folder: &Path) -> Result<(Place, Vec<Place>), MountError> {
     let top = Place::of(folder.to_owned())?;
-    let entries = fs::read_dir(&top.current).map_err(|source| io_error(&top.current, source))?;
+    let entries = fs::read_dir(&top.current).map_err(|cause| io_error(&top.current, cause))?;
     let mut folders = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(|source| io_error(folder, source))?;
+        let entry = entry.map_err(|cause| io_error(folder, cause))?;
         let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
         let path = entry.path();
         if is_hidden || !path.is_dir() {
@@ -203,7 +204,7 @@ fn read_once(folder: &Path) -> Result<ModelMap, MountError> {
         return Ok(published);
     }
     let entries = fs::read_dir(&top.current);
-    let mut entries = entries.map_err(|source| io_error(&top.current, source))?;
+    let mut entries = entries.map_err(|cause| io_error(&top.current, cause))?;
     Err(if entries.next().is_none() {
         MountError::Empty(folder.to_owned())
     } else {
@@ -252,9 +253,9 @@ fn read_place(place: &Place) -> Result<Option<ModelMap>, MountError> {
         }
     }
     let read = files::read(&data, &binary_data);
-    read.map(Some).map_err(|source| MountError::ConfigMapFiles {
+    read.map(Some).map_err(|cause| MountError::ConfigMapFiles {
         path: place.folder.clone(),
-        source,
+        cause,
     })
 }
 
@@ -283,9 +284,9 @@ fn read_file(file: File) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn io_error(path: &Path, source: io::Error) -> MountError {
+fn io_error(path: &Path, cause: io::Error) -> MountError {
     MountError::Io {
         path: path.to_owned(),
-        source,
+        cause,
     }
 }

@@ -102,6 +102,7 @@ fn region_by_itself(region: &str, status: &RegionStatus) {
         RegionState::Failed | RegionState::Unsupported | RegionState::Disabled => {
             failed && !published && status.stale_since.is_none()
         }
+        _ => false,
     };
     assert!(sound, "6-8: {region} contradicts itself: {status:#?}");
     if !published {
