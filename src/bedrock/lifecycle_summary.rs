@@ -1,4 +1,4 @@
-//! Which models of a region are LEGACY, and when models reach their end of life.
+//! The summary of the lifecycles of models: how many are LEGACY, and when models reach their end of life.
 
 use std::collections::BTreeMap;
 
