@@ -1,4 +1,4 @@
-//! The program `bedrock-model-map`: parses the command line and ends with the command's exit code.
+//! Entry point: parses the command line and exits with the command's code.
 
 use std::process::ExitCode;
 

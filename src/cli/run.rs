@@ -1,4 +1,4 @@
-//! `bedrock-model-map run`.
+//! `bedrock-model-map run`: the operator.
 
 mod leadership;
 
@@ -28,15 +28,15 @@ use crate::ops::shutdown;
 use crate::ops::telemetry::{self, LogFormat, TelemetryError};
 use crate::ops::watchdog::Watchdog;
 
-/// The longest that a look takes when all goes well.
-const LOOK: Duration = Duration::from_mins(10);
-/// When AWS hangs, a look waits for the regions of others too: thousands of them, 64 at once.
-const ROUNDS: u32 = 60;
+/// Longest reconciliation while AWS responds.
+const RECONCILE_TIMEOUT: Duration = Duration::from_mins(10);
+/// Batches of hanging regions, of all resources, that a reconciliation may have to wait for.
+const HANGING_BATCHES: u32 = 60;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Run {
-    /// Look only after this namespace; repeatable. In the variable, namespaces are separated by
-    /// commas. A Role in each suffices. Default, and an empty variable: all namespaces.
+    /// Watch this namespace only; repeatable. The variable takes a comma-separated list. A Role in
+    /// each namespace suffices. Default, or empty variable: all namespaces.
     #[arg(
         long,
         env = "WATCH_NAMESPACE",
@@ -46,25 +46,25 @@ pub(super) struct Run {
     )]
     watch_namespace: Vec<String>,
 
-    /// Look only after resources with such labels, as for kubectl -l: `shard=a`, `shard in (a,b)`,
-    /// `!shard`. Default: all.
+    /// Watch only resources with matching labels, in the syntax of kubectl -l: `shard=a`,
+    /// `shard in (a,b)`, `!shard`. Default: all resources.
     #[arg(long, env = "WATCH_LABEL_SELECTOR", value_name = "SELECTOR")]
     watch_label_selector: Option<String>,
 
     #[command(flatten)]
     leadership: Leadership,
 
-    /// How many regions are asked at once, over all resources.
+    /// Maximum number of regions queried at the same time, for all resources together.
     #[arg(long, env = "CONCURRENT_REGIONS", value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1000))]
     concurrent_regions: u16,
 
-    /// How many requests a second an identity (the operator's own, or a role) makes in a region, on
-    /// average; the SDK's retries are not counted. A first publication goes ahead of a forced
-    /// refresh, and that of a routine one.
+    /// Average number of requests per second for each identity (the operator's own, or a role) and
+    /// region, excluding the SDK's retries. First publications precede forced refreshes, and these
+    /// precede scheduled ones.
     #[arg(long, env = "REQUESTS_PER_SECOND", value_name = "N", default_value_t = Limits::default().requests_per_second)]
     requests_per_second: NonZeroU32,
 
-    /// How long a region may take to answer in all, in seconds.
+    /// Timeout for all requests to one region, in seconds.
     #[arg(long, env = "REGION_TIMEOUT_SECONDS", value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=300))]
     region_timeout_seconds: u64,
 
@@ -78,7 +78,7 @@ pub(super) struct Run {
     )]
     bind_address: SocketAddr,
 
-    /// Whether metrics tell regions apart. Without, there are fewer series.
+    /// Export metrics per region. If disabled, there are fewer series.
     #[arg(
         long,
         env = "REGION_METRICS",
@@ -88,10 +88,10 @@ pub(super) struct Run {
     )]
     region_metrics: bool,
 
-    /// Roles that resources of a namespace may name in spec.aws.roleArn; repeatable. NAMESPACE is a
-    /// namespace's name, or * for all. In ARN-GLOB, * and ? stand for characters within one part of
-    /// the ARN: between two colons, or between two slashes of the role's path. Default: none.
-    /// In the variable, rules are separated by commas (a comma in a role's name is written ?).
+    /// Allow resources of a namespace to set spec.aws.roleArn to matching roles; repeatable.
+    /// NAMESPACE is the name of a namespace, or * for all. In ARN-GLOB, * and ? match within one part
+    /// of the ARN: between two colons, or between two slashes of the role's path. Default: no roles.
+    /// The variable takes a comma-separated list (write ? for a comma in a role's name).
     #[arg(
         long = "allow-role",
         env = "ALLOW_ROLE",
@@ -100,11 +100,11 @@ pub(super) struct Run {
     )]
     allowed_roles: Vec<RoleRule>,
 
-    /// How logs are written, on stderr.
+    /// Format of the logs on stderr.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "json")]
     log_format: LogFormat,
 
-    /// What is logged: a level, or directives such as `info,kube=debug`.
+    /// Log level, or directives such as `info,kube=debug`.
     #[arg(
         long,
         env = "LOG_FILTER",
@@ -118,24 +118,24 @@ pub(super) struct Run {
 pub(super) enum RunError {
     #[error("{0}")]
     Telemetry(#[from] TelemetryError),
-    #[error("the async runtime cannot be started: {0}")]
+    #[error("cannot start the async runtime: {0}")]
     Runtime(#[source] io::Error),
-    #[error("signals cannot be received: {0}")]
+    #[error("cannot install signal handlers: {0}")]
     Signals(#[source] io::Error),
     #[error("no cluster: {0}; set KUBECONFIG, or run inside a cluster with a service account")]
-    NoCluster(#[source] InferConfigError),
+    Cluster(#[source] InferConfigError),
     #[error("{0}")]
     NoCertificates(#[from] NoCertificatesError),
-    #[error("no client for the cluster: {0}")]
-    NoClient(#[source] kube::Error),
+    #[error("cannot create a Kubernetes client: {0}")]
+    Client(#[source] kube::Error),
     #[error("{0}")]
     AdminServer(#[from] BindError),
     #[error("{0}")]
     Selector(#[from] SelectorError),
-    #[error("leads no longer: {0}; ends, so that a new start begins from what is there")]
-    LeaseLost(#[source] LeadershipLost),
-    #[error("{0} ended by itself, which is a defect")]
-    Ended(&'static str),
+    #[error("leadership lost: {0}; exiting so that a restart resumes from cluster state")]
+    LeadershipLost(#[source] LeadershipLost),
+    #[error("internal error: {0} stopped unexpectedly; please report it")]
+    Stopped(&'static str),
 }
 
 impl Run {
@@ -148,7 +148,7 @@ impl Run {
         let _telemetry = telemetry::init(self.log_format, &self.log_filter)?;
         match runtime.block_on(self.operate()) {
             Ok(()) => {
-                tracing::info!("{MANAGER} has stopped");
+                tracing::info!("{MANAGER} stopped");
                 Ok(Outcome::Complete)
             }
             Err(error) => {
@@ -159,9 +159,11 @@ impl Run {
     }
 
     async fn operate(self) -> Result<(), RunError> {
-        let stop = shutdown::requested().map_err(RunError::Signals)?.shared();
+        let stop = shutdown::signal_received()
+            .map_err(RunError::Signals)?
+            .shared();
         let server = AdminServer::bind(self.bind_address).await?;
-        let config = proxied_as_wanted(Config::infer().await.map_err(RunError::NoCluster)?);
+        let config = proxied_as_wanted(Config::infer().await.map_err(RunError::Cluster)?);
         let limits = Limits {
             region_timeout: Duration::from_secs(self.region_timeout_seconds),
             concurrent_regions: usize::from(self.concurrent_regions),
@@ -172,44 +174,43 @@ impl Run {
         let aws = aws.with_metrics(Arc::new(metrics.clone()));
         let snapshots = SnapshotCache::new(aws);
         let options = kubernetes::Options {
-            namespaces: chosen(self.watch_namespace),
+            namespaces: dedup_namespaces(self.watch_namespace),
             selector: self
                 .watch_label_selector
                 .filter(|selector| !selector.is_empty()),
             roles: self.allowed_roles.into(),
-            stuck_after: LOOK + limits.region_timeout * ROUNDS,
+            stuck_after: RECONCILE_TIMEOUT + limits.region_timeout * HANGING_BATCHES,
         };
         let watches = options.to_string();
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             watches,
-            "{MANAGER} runs"
+            "{MANAGER} starting"
         );
         kubernetes::check_selector(&config, &options).await?;
         let health = Health {
-            readiness: Readiness::awaiting("the start"),
+            readiness: Readiness::new("start-up"),
             watchdog: Watchdog::default(),
         };
         let routes = admin::probes(health.clone()).merge(metrics::routes(metrics.clone()));
-        // In a task of its own: it answers whatever else the operator is busy with.
         let server = tokio::spawn(server.serve(routes));
         let work = async |client| {
             let health = health.clone();
             kubernetes::run(client, snapshots, options, health, metrics, stop.clone()).await;
             match stop.peek() {
                 Some(()) => Ok(()),
-                None => Err(RunError::Ended("the watch of the cluster")),
+                None => Err(RunError::Stopped("the controller")),
             }
         };
         let leadership = self.leadership;
         tokio::select! {
-            done = leadership.work(config, &health, watches, stop.clone(), work) => done,
-            _ = server => Err(RunError::Ended("the HTTP server")),
+            done = leadership.run(config, &health, watches, stop.clone(), work) => done,
+            _ = server => Err(RunError::Stopped("the HTTP server")),
         }
     }
 }
 
-/// The name of a namespace, or nothing at all.
+/// Parses the name of a namespace; an empty item of a list is allowed.
 fn namespace(text: &str) -> Result<String, String> {
     let is_name = text.len() <= 63
         && !text.starts_with('-')
@@ -220,12 +221,12 @@ fn namespace(text: &str) -> Result<String, String> {
     if is_name {
         Ok(text.to_owned())
     } else {
-        Err("not the name of a namespace: lower case letters, digits and hyphens".to_owned())
+        Err("not a namespace name: use lower-case letters, digits and hyphens".to_owned())
     }
 }
 
-/// Each namespace once. A list that ends with a comma means what it says without it.
-fn chosen(namespaces: Vec<String>) -> Vec<String> {
+/// Sorted namespaces without duplicates and empty items.
+fn dedup_namespaces(namespaces: Vec<String>) -> Vec<String> {
     let distinct: BTreeSet<String> = namespaces.into_iter().collect();
     distinct.into_iter().filter(|n| !n.is_empty()).collect()
 }
@@ -245,11 +246,11 @@ mod tests {
     fn watched(arguments: &[&str]) -> Result<Vec<String>, String> {
         let arguments = ["run"].iter().chain(arguments);
         let program = Program::try_parse_from(arguments).map_err(|e| e.to_string())?;
-        Ok(chosen(program.run.watch_namespace))
+        Ok(dedup_namespaces(program.run.watch_namespace))
     }
 
     #[test]
-    fn namespaces_are_taken_one_by_one_or_with_commas() {
+    fn namespaces_are_repeatable_and_comma_separated() {
         let cases: [(&[&str], &[&str]); 5] = [
             (&[], &[]),
             (&["--watch-namespace="], &[]),
@@ -261,6 +262,6 @@ mod tests {
             assert_eq!(watched(arguments).unwrap(), expected, "{arguments:?}");
         }
         let error = watched(&["--watch-namespace=team_a"]).unwrap_err();
-        assert!(error.contains("not the name of a namespace"), "{error}");
+        assert!(error.contains("not a namespace name"), "{error}");
     }
 }

@@ -57,7 +57,7 @@ struct Line<'l> {
 impl Watch {
     /// Ends when the process is asked to, or when nobody reads any more.
     pub(super) async fn execute(self) -> Result<(), WatchError> {
-        let stop = shutdown::requested().map_err(WatchError::Signals)?;
+        let stop = shutdown::signal_received().map_err(WatchError::Signals)?;
         tokio::select! {
             () = stop => Ok(()),
             ended = self.watch() => ended,

@@ -93,7 +93,8 @@ impl Publisher {
             };
             match written {
                 Ok(object) => {
-                    self.metrics.wrote(write, target.files.bytes());
+                    self.metrics
+                        .count_config_map_write(write, target.files.bytes());
                     return Ok(WriteOutcome {
                         resource_version: object.resource_version(),
                         written: true,
@@ -144,7 +145,7 @@ impl Publisher {
         .await
         {
             Ok(_) => {
-                self.metrics.wrote(Write::Delete, 0);
+                self.metrics.count_config_map_write(Write::Delete, 0);
                 Ok(true)
             }
             // Gone already, or changed meanwhile: that change brings us back.

@@ -98,7 +98,7 @@ pub async fn run(
     let scopes = options.scopes();
     health
         .readiness
-        .awaits(scopes.iter().flat_map(Scope::lists));
+        .set_pending(scopes.iter().flat_map(Scope::lists));
     let watches = scopes
         .iter()
         .map(|scope| scope.watch(&client, &health.readiness));
@@ -120,12 +120,14 @@ pub async fn run(
             .map(|watch| watch.config_maps.clone())
             .collect(),
     });
-    context.metrics.leads();
-    context.metrics.collect(Box::new(ResourceCollector {
-        resources: context.resources.clone(),
-        ledger: Arc::clone(&context.ledger),
-        by_region: context.metrics.by_region(),
-    }));
+    context.metrics.set_leader();
+    context
+        .metrics
+        .register_collector(Box::new(ResourceCollector {
+            resources: context.resources.clone(),
+            ledger: Arc::clone(&context.ledger),
+            by_region: context.metrics.by_region(),
+        }));
     let looks = Arc::new(Runner {
         context,
         places: Semaphore::new(CONCURRENT_LOOKS.into()),
@@ -194,7 +196,7 @@ impl Runner {
                 Err(ControllerError::ReconcilerFailed(error, _)) => tracing::warn!("{error}"),
                 Err(ControllerError::ObjectNotFound(gone)) if gone.name == TICK => next_tick
                     .get_or_insert_with(|| self.watchdog.expect(&what, self.stuck_after))
-                    .again(self.stuck_after),
+                    .extend(self.stuck_after),
                 Err(ControllerError::ObjectNotFound(_)) => self.context.forget_what_is_gone(),
                 // The watches report their own errors.
                 Err(_) | Ok(_) => {}
@@ -229,7 +231,7 @@ async fn heartbeat(watchdog: &Watchdog) -> Infallible {
     let next = watchdog.expect("the task of the looks", LONGEST_STEP);
     loop {
         sleep(LONGEST_STEP / 10).await;
-        next.again(LONGEST_STEP);
+        next.extend(LONGEST_STEP);
     }
 }
 

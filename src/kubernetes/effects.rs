@@ -132,10 +132,12 @@ pub(super) async fn reconcile(
         now: world.now(),
         world: &world,
     };
-    let (began, _under_way) = (Instant::now(), context.metrics.reconciling());
+    let (began, _under_way) = (Instant::now(), context.metrics.start_reconcile());
     let looked = look.look().await;
     let took = began.elapsed();
-    context.metrics.reconciled(outcome(&look, &looked), took);
+    context
+        .metrics
+        .observe_reconcile(outcome(&look, &looked), took);
     let looked = looked.map_err(|source| ReconcileError {
         namespace: resource.namespace().unwrap_or_default(),
         name: resource.name_any(),
@@ -144,7 +146,7 @@ pub(super) async fn reconcile(
     context.ledger.succeeded(&uid);
     if let Some(refreshed) = &looked.refreshed {
         let reason = refreshed.reason.as_str();
-        context.metrics.refreshed(reason, took);
+        context.metrics.observe_refresh(reason, took);
     }
     log(&looked, took);
     Ok(match looked.next {
@@ -278,16 +280,17 @@ impl Effects for ClusterEffects<'_> {
         urgency: Priority,
     ) -> Result<Arc<Snapshot>, AttemptError> {
         let span = tracing::info_span!("region", region);
-        let response = self
+        let answer = self
             .context
             .snapshots
-            .get(&self.caller, region, not_before, urgency)
+            .get(&self.caller, region, not_before, urgency);
+        let answer = answer
             .instrument(span)
             .await
             .map_err(|error| error.to_attempt_error(Audience::Operator));
-        let code = response.as_ref().map_or_else(|e| e.code.as_str(), |_| "OK");
-        self.context.metrics.region_queried(region, code);
-        response
+        let code = answer.as_ref().map_or_else(|e| e.code.as_str(), |_| "OK");
+        self.context.metrics.count_region_query(region, code);
+        answer
     }
 
     async fn list_account_regions(&self) -> Result<Vec<String>, AttemptError> {

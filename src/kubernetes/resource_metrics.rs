@@ -1,9 +1,9 @@
-//! How the resources stand, read from them at each scrape: what is gone leaves no series behind.
+//! Gauges of the resources, collected from the watch stores at each scrape: a deleted resource leaves
+//! no series behind.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -15,9 +15,7 @@ use prometheus_client::metrics::MetricType;
 use super::own_writes::{OwnWrites, Verified};
 use super::watch::Stores;
 use crate::api::{BedrockModelMap, BedrockModelMapStatus, RegionState, RegionStatus, Summary};
-use crate::aws::{AwsMetrics, SnapshotSource, WaitReason};
 use crate::bedrock::lifecycle_summary::LifecycleSummary;
-use crate::ops::metrics::Metrics;
 use crate::publication::render::MAX_CONFIG_MAP_BYTES;
 use crate::reconcile::plan::is_due;
 use crate::reconcile::validate::refresh_interval;
@@ -28,34 +26,6 @@ pub(super) struct ResourceCollector {
     pub(super) ledger: Arc<OwnWrites>,
     /// Whether there are series of single regions.
     pub(super) by_region: bool,
-}
-
-impl AwsMetrics for Metrics {
-    fn request_finished(
-        &self,
-        region: &str,
-        operation: &str,
-        code: &'static str,
-        duration: Duration,
-    ) {
-        self.requested(region, operation, code, duration);
-    }
-
-    fn throttle_wait(&self, region: &str, reason: WaitReason, duration: Duration) {
-        self.waited(region, reason.as_str(), duration);
-    }
-
-    fn snapshot_served(&self, source: SnapshotSource) {
-        self.snapshot_served(source.as_str());
-    }
-
-    fn fetch_started(&self) {
-        self.fetching(1);
-    }
-
-    fn fetch_finished(&self) {
-        self.fetching(-1);
-    }
 }
 
 impl fmt::Debug for ResourceCollector {
@@ -96,7 +66,7 @@ struct OfRegion {
 const OF_RESOURCES: &[OfResource] = &[
     OfResource {
         name: "condition",
-        help: "1 for each condition of a resource with the status that it has",
+        help: "1 for the current status of each condition",
         series: |resource| {
             let conditions = resource.status.conditions.iter();
             conditions
@@ -111,17 +81,17 @@ const OF_RESOURCES: &[OfResource] = &[
     },
     OfResource {
         name: "refresh_interval_seconds",
-        help: "How often each region is asked",
+        help: "Interval between refreshes of a region",
         series: |resource| resource.interval_seconds.map_or_else(Vec::new, one),
     },
     OfResource {
         name: "last_refresh_timestamp_seconds",
-        help: "When the answers published were last confirmed by at least one region",
+        help: "Time when at least one region last confirmed the published content",
         series: |resource| time(resource.status.last_refresh_time.as_ref()),
     },
     OfResource {
         name: "next_refresh_timestamp_seconds",
-        help: "When a region is asked next; not of resources that are suspended or refused",
+        help: "Time of the next refresh; absent for suspended and rejected resources",
         series: |resource| {
             let next = resource.status.next_refresh_time.as_ref();
             time(next.filter(|_| !resource.suspended))
@@ -129,7 +99,7 @@ const OF_RESOURCES: &[OfResource] = &[
     },
     OfResource {
         name: "regions",
-        help: "Regions by their state",
+        help: "Regions, by state",
         series: |resource| {
             let count = |state| {
                 let regions = resource.status.regions.values();
@@ -143,7 +113,7 @@ const OF_RESOURCES: &[OfResource] = &[
     },
     OfResource {
         name: "errors",
-        help: "Regions whose last attempt failed, by the error's code; the merged mapping and the list of the account's regions count like regions",
+        help: "Regions whose last attempt failed, by error code; includes errors of the merged mapping and of the account's region list",
         series: |resource| {
             let mut codes: BTreeMap<&'static str, f64> = BTreeMap::new();
             let status = &resource.status;
@@ -214,7 +184,7 @@ const OF_RESOURCES: &[OfResource] = &[
 const OF_REGIONS: &[OfRegion] = &[
     OfRegion {
         name: "region_last_success_timestamp_seconds",
-        help: "When the content now published was last confirmed",
+        help: "Time when the region last confirmed the published content",
         value: |_, region| {
             region
                 .last_success_time
@@ -224,12 +194,12 @@ const OF_REGIONS: &[OfRegion] = &[
     },
     OfRegion {
         name: "region_consecutive_failures",
-        help: "How many attempts in a row failed",
+        help: "Consecutive failed attempts",
         value: |_, region| Some(float(region.consecutive_failures)),
     },
     OfRegion {
         name: "region_retry_after_seconds",
-        help: "How long AWS asked to wait at the last attempt (Retry-After), where it did",
+        help: "Retry-After of the last response, if AWS sent one",
         value: |_, region| {
             let wait = region.error.as_ref()?.retry_after_seconds?;
             Some(float(wait))
@@ -321,7 +291,7 @@ impl Collector for ResourceCollector {
         gauge(
             &mut encoder,
             "resources_due",
-            "Resources of which a refresh is due, those looked at now included",
+            "Resources with a refresh due, including those in reconciliation",
             [(Vec::new(), count(due.count()))],
         )?;
         let resources = watched.iter();
@@ -341,7 +311,7 @@ fn encode(
     gauge(
         encoder,
         "configmap_limit_bytes",
-        "What the files of a ConfigMap can have in all",
+        "Maximum size of the files of a ConfigMap",
         [(Vec::new(), count(MAX_CONFIG_MAP_BYTES))],
     )?;
     for OfResource { name, help, series } in OF_RESOURCES {
@@ -363,7 +333,7 @@ fn encode(
     gauge(
         encoder,
         "model_end_of_life_timestamp_seconds",
-        "When calls of a published model begin to fail; of the regions that publish it the first",
+        "End of life of a published model: the earliest of the regions that publish it",
         ends,
     )?;
     if by_region {
@@ -385,7 +355,7 @@ fn encode_regions(encoder: &mut DescriptorEncoder<'_>, resources: &[Resource]) -
     gauge(
         encoder,
         "region_state",
-        "1 for the state that the region has",
+        "1 for the current state of the region",
         regions().map(|(_, labels, status)| {
             let state = ("state", status.state.as_str());
             ([labels, vec![state]].concat(), 1.0)

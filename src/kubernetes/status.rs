@@ -69,7 +69,7 @@ impl<'a> StatusWriter<'a> {
             let request = self.api.replace_status(&self.name, &params, &wanted);
             match call(|| self.doing("write the status of"), request).await {
                 Ok(written) => {
-                    self.metrics.wrote_status();
+                    self.metrics.count_status_write();
                     return Ok(Some(self.ledger.wrote(without_bulk(written))));
                 }
                 Err(error) if error.is_not_found() => return Ok(None),

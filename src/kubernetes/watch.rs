@@ -139,7 +139,7 @@ fn listed<K>(
     let readiness = readiness.clone();
     move |event| {
         if let Ok(watcher::Event::InitDone) = event {
-            readiness.has(&list);
+            readiness.complete(&list);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Who leads: what a Lease, as it was read, means to us.
+//! Leader election as pure functions: the next step follows from the Lease as read.
 //!
 //! As in client-go, the times in a Lease are never compared with a clock: replicas' clocks differ.
-//! Whoever waits measures with its own clock how long the Lease has not changed.
+//! A candidate measures with its own clock how long the Lease has not changed.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,36 +9,36 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::LeaseSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
-/// How long things take in an election, in the proportions of client-go: 15, 10 and 2 seconds.
+/// Durations of an election, in the proportions of client-go: 15, 10 and 2 seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseTimings {
     seconds: u16,
 }
 
 impl LeaseTimings {
-    /// With leases of this many seconds.
+    /// Timings for a lease of this many seconds.
     pub fn new(seconds: u16) -> Self {
         Self { seconds }
     }
 
-    /// How long others leave a lease alone that is not renewed.
+    /// Other candidates wait this long after the last renewal before they take the lease.
     pub fn lease_duration(self) -> Duration {
         Duration::from_secs(self.seconds.into())
     }
 
-    /// How long after its last renewal a leader writes. The rest of the lease is for requests that
-    /// are still on their way then.
+    /// A leader stops writing this long after its last renewal. The rest of the lease is for requests
+    /// still in flight.
     pub fn renew_deadline(self) -> Duration {
         self.lease_duration() * 2 / 3
     }
 
-    /// Between two looks at the lease.
+    /// Pause between two attempts to acquire or renew the lease.
     pub fn retry_period(self) -> Duration {
         self.lease_duration() * 2 / 15
     }
 }
 
-/// A Lease as it is, and since when we have seen it so.
+/// A Lease, and the time since which it has been observed unchanged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
     spec: LeaseSpec,
@@ -46,51 +46,50 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// The Lease as read now, after it was observed before.
-    pub fn now(before: Option<Self>, spec: LeaseSpec, now: Instant) -> Self {
-        match before {
-            Some(before) if before.spec == spec => before,
+    /// Updates an earlier observation with the Lease as read now.
+    pub fn new(previous: Option<Self>, spec: LeaseSpec, now: Instant) -> Self {
+        match previous {
+            Some(previous) if previous.spec == spec => previous,
             Some(_) | None => Self { spec, since: now },
         }
     }
 
-    /// Who holds it.
     fn holder(&self) -> Option<&str> {
         let holder = self.spec.holder_identity.as_deref();
         holder.filter(|holder| !holder.is_empty())
     }
 
-    /// How long it is still left alone if its holder does not renew it. A holder that does not say
-    /// how long its leases last is given as long as we would take.
-    fn remaining(&self, terms: LeaseTimings, now: Instant) -> Duration {
+    /// Time until the lease expires without a renewal. Our own duration applies if the holder does
+    /// not state one.
+    fn remaining(&self, timings: LeaseTimings, now: Instant) -> Duration {
         let seconds = self.spec.lease_duration_seconds;
         let seconds = seconds.and_then(|seconds| u64::try_from(seconds).ok());
-        let duration = seconds.map_or(terms.lease_duration(), Duration::from_secs);
+        let duration = seconds.map_or(timings.lease_duration(), Duration::from_secs);
         duration.saturating_sub(now.saturating_duration_since(self.since))
     }
 }
 
-/// What there is to do.
+/// Next step of a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Nobody holds the lease, or whoever did has not renewed it in time.
+    /// The lease has no holder, or its holder has not renewed it in time.
     Acquire,
-    /// It is ours.
+    /// This candidate holds the lease.
     Renew,
-    /// Another one's.
+    /// Another candidate holds the lease.
     StandBy {
-        /// Whose.
+        /// Identity of the holder.
         holder: String,
-        /// For how long at least, if it is not renewed.
+        /// Time until the lease expires without a renewal.
         remaining: Duration,
     },
 }
 
-/// What to do about the lease as observed; None: there is none.
+/// Decides the next step for the lease as observed; `None`: it does not exist.
 pub fn decide(
     observed: Option<&Observed>,
     identity: &str,
-    terms: LeaseTimings,
+    timings: LeaseTimings,
     now: Instant,
 ) -> Step {
     let Some((observed, holder)) = observed.and_then(|o| Some((o, o.holder()?))) else {
@@ -99,7 +98,7 @@ pub fn decide(
     if holder == identity {
         return Step::Renew;
     }
-    let remaining = observed.remaining(terms, now);
+    let remaining = observed.remaining(timings, now);
     if remaining.is_zero() {
         return Step::Acquire;
     }
@@ -109,11 +108,11 @@ pub fn decide(
     }
 }
 
-/// What to write to make the lease ours, or to renew it.
-pub fn claimed(
+/// The spec that acquires or renews the lease.
+pub fn acquired_spec(
     before: LeaseSpec,
     identity: &str,
-    terms: LeaseTimings,
+    timings: LeaseTimings,
     now: Timestamp,
 ) -> LeaseSpec {
     let was_ours = before.holder_identity.as_deref() == Some(identity);
@@ -121,7 +120,7 @@ pub fn claimed(
     let renewed = later_than(before.renew_time.as_ref(), now);
     LeaseSpec {
         holder_identity: Some(identity.to_owned()),
-        lease_duration_seconds: Some(terms.seconds.into()),
+        lease_duration_seconds: Some(timings.seconds.into()),
         acquire_time: match &before.acquire_time {
             Some(acquired) if was_ours => Some(acquired.clone()),
             Some(_) | None => Some(renewed.clone()),
@@ -132,8 +131,8 @@ pub fn claimed(
     }
 }
 
-/// What to write to give the lease away.
-pub fn released(before: LeaseSpec, now: Timestamp) -> LeaseSpec {
+/// The spec that releases the lease.
+pub fn released_spec(before: LeaseSpec, now: Timestamp) -> LeaseSpec {
     LeaseSpec {
         holder_identity: None,
         renew_time: Some(later_than(before.renew_time.as_ref(), now)),
@@ -141,24 +140,33 @@ pub fn released(before: LeaseSpec, now: Timestamp) -> LeaseSpec {
     }
 }
 
-/// The time, but never one that was written before: others know a renewal by its being another.
+/// `now`, or the microsecond after `before` if that is later: other candidates recognize a renewal by
+/// its changed time.
 fn later_than(before: Option<&MicroTime>, now: Timestamp) -> MicroTime {
     let microsecond = SignedDuration::from_micros(1);
     let next = before.and_then(|before| before.0.checked_add(microsecond).ok());
     MicroTime(next.filter(|next| *next > now).unwrap_or(now))
 }
 
-/// A moment on two clocks.
+/// The current time on two clocks.
 #[derive(Clone, Copy, Debug)]
 pub struct ClockReading {
-    /// Never jumps, and may stand still while the machine sleeps.
+    /// Never jumps, but may stand still while the machine sleeps.
     pub monotonic: Instant,
-    /// May jump, and knows of the sleep afterwards.
+    /// May jump, but includes the time asleep.
     pub wall: SystemTime,
 }
 
 impl ClockReading {
-    /// How much time may have passed since then: as much as either clock says.
+    /// Reads both clocks.
+    pub fn now() -> Self {
+        Self {
+            monotonic: Instant::now(),
+            wall: SystemTime::now(),
+        }
+    }
+
+    /// The larger of the elapsed times on both clocks.
     fn since(self, then: Self) -> Duration {
         let monotonic = self.monotonic.saturating_duration_since(then.monotonic);
         let wall = self.wall.duration_since(then.wall).unwrap_or_default();
@@ -166,28 +174,28 @@ impl ClockReading {
     }
 }
 
-/// Whether this process may write.
+/// Permission of this process to write.
 #[derive(Clone, Copy, Debug)]
 pub enum Permit {
-    /// There is no other.
+    /// Leader election is disabled.
     Always,
-    /// As long as the lease is surely ours.
+    /// Valid as long as no other replica can hold the lease.
     From {
-        /// When the last renewal was about to be sent.
+        /// Time just before the last renewal was sent.
         renewed: ClockReading,
-        /// For how long from then.
-        lasts: Duration,
+        /// Validity from then on.
+        duration: Duration,
     },
-    /// Not now.
+    /// This replica does not lead.
     Never,
 }
 
 impl Permit {
-    /// How long it still holds; None: it does not.
+    /// Remaining validity; `None`: expired or never given.
     pub fn remaining(self, now: ClockReading) -> Option<Duration> {
         match self {
             Self::Always => Some(Duration::MAX),
-            Self::From { renewed, lasts } => lasts
+            Self::From { renewed, duration } => duration
                 .checked_sub(now.since(renewed))
                 .filter(|remaining| !remaining.is_zero()),
             Self::Never => None,

@@ -1,11 +1,9 @@
-//! What keeps a replica that does not lead from writing.
+//! Fence that keeps a replica without the lease from writing.
 //!
-//! The fence is a part of the client: whatever changes something in the cluster passes it, however
-//! it is called and how often the client tries it again.
+//! The fence is a layer of the client, so every write passes it, including the client's retries.
 
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Instant, SystemTime};
 
 use futures::future::{BoxFuture, FutureExt as _, poll_fn};
 use http::{Method, Request};
@@ -17,61 +15,56 @@ use tower::{BoxError, Layer, Service};
 
 use crate::leader::election::{ClockReading, Permit};
 
-/// Whether this process may write now. Copies share it.
+/// Gate for all writes of this process. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Fence {
     permit: watch::Sender<Permit>,
 }
 
-/// A write that was refused.
+/// Error of a write that the fence refused.
 #[derive(Debug, thiserror::Error)]
-#[error("this replica does not lead, or not surely any more: it writes nothing")]
-pub struct Refused;
+#[error("write refused: this replica does not hold the lease")]
+pub struct FenceClosedError;
 
 impl Fence {
-    /// With this to begin with.
+    /// A fence with this permit.
     pub fn new(permit: Permit) -> Self {
         Self {
             permit: watch::Sender::new(permit),
         }
     }
 
-    /// From now on.
+    /// Replaces the permit.
     pub fn set(&self, permit: Permit) {
         self.permit.send_replace(permit);
     }
 
-    /// A client whose writes pass the fence.
+    /// Creates a client whose writes pass the fence.
     pub fn client(&self, config: Config) -> Result<Client, kube::Error> {
         Ok(ClientBuilder::try_from(config)?.with_layer(self).build())
     }
 
     fn is_closed(&self) -> bool {
-        self.permit.borrow().remaining(moment()).is_none()
+        self.permit
+            .borrow()
+            .remaining(ClockReading::now())
+            .is_none()
     }
 
-    /// Ready once it is closed.
+    /// Completes when the fence closes.
     async fn closed(&self) {
         let mut permits = self.permit.subscribe();
         loop {
             let permit = *permits.borrow_and_update();
-            let Some(remaining) = permit.remaining(moment()) else {
+            let Some(remaining) = permit.remaining(ClockReading::now()) else {
                 return;
             };
             tokio::select! {
                 () = sleep(remaining) => {}
-                // The sender is a part of `self`.
+                // The channel stays open: `self` owns the sender.
                 _ = permits.changed() => {}
             }
         }
-    }
-}
-
-/// Now, on both clocks.
-pub(super) fn moment() -> ClockReading {
-    ClockReading {
-        monotonic: Instant::now(),
-        wall: SystemTime::now(),
     }
 }
 
@@ -86,7 +79,7 @@ impl<S> Layer<S> for Fence {
     }
 }
 
-/// See [`Fence`].
+/// Service whose writes pass a [`Fence`].
 #[derive(Clone, Debug)]
 pub struct Fenced<S> {
     inner: S,
@@ -108,32 +101,32 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
-        let answer = self.inner.call(request);
-        if reads {
-            return answer.boxed();
+        let is_read = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
+        let response = self.inner.call(request);
+        if is_read {
+            return response.boxed();
         }
-        guarded(self.fence.clone(), answer).boxed()
+        while_open(self.fence.clone(), response).boxed()
     }
 }
 
-/// The request goes on only as long as the fence is open. A process that was stopped and goes on
-/// may find any step to be the next one, the sending included: so each is preceded by a look.
-async fn guarded<T>(
+/// Drives the request while the fence is open. A suspended process may resume at any step, including
+/// the sending, so the permit is checked before each poll.
+async fn while_open<T>(
     fence: Fence,
     request: impl Future<Output = Result<T, BoxError>>,
 ) -> Result<T, BoxError> {
     let mut request = pin!(request);
     let step = poll_fn(|cx| {
         if fence.is_closed() {
-            return Poll::Ready(Err(Refused.into()));
+            return Poll::Ready(Err(FenceClosedError.into()));
         }
         Poll::Ready(ready!(request.as_mut().poll(cx)))
     });
     tokio::select! {
         biased;
-        answer = step => answer,
-        () = fence.closed() => Err(Refused.into()),
+        response = step => response,
+        () = fence.closed() => Err(FenceClosedError.into()),
     }
 }
 
@@ -147,60 +140,60 @@ mod tests {
 
     use super::*;
 
-    /// What becomes of a request that would be answered at once.
-    async fn sent(fence: &Fence, method: Method) -> Result<&'static str, String> {
+    /// Sends a request through the fence to a server that always answers.
+    async fn send(fence: &Fence, method: Method) -> Result<&'static str, String> {
         let service = fence.layer(service_fn(async |_| Ok::<_, BoxError>("answered")));
         let mut request = Request::new(Body::empty());
         *request.method_mut() = method;
         service.oneshot(request).await.map_err(|e| e.to_string())
     }
 
-    fn valid_for(lasts: Duration) -> Permit {
+    fn valid_for(duration: Duration) -> Permit {
         Permit::From {
-            renewed: moment(),
-            lasts,
+            renewed: ClockReading::now(),
+            duration,
         }
     }
 
     #[tokio::test]
-    async fn only_reads_pass_a_closed_fence() {
+    async fn closed_fence_passes_reads_only() {
         let closed = Fence::new(Permit::Never);
         let (reads, writes) = (
             [Method::GET, Method::HEAD],
             [Method::POST, Method::PUT, Method::PATCH, Method::DELETE],
         );
         for method in reads {
-            assert_eq!(sent(&closed, method).await, Ok("answered"));
+            assert_eq!(send(&closed, method).await, Ok("answered"));
         }
         for method in writes {
-            let refused = sent(&closed, method.clone()).await;
-            assert_eq!(refused, Err(Refused.to_string()), "{method}");
+            let refused = send(&closed, method.clone()).await;
+            assert_eq!(refused, Err(FenceClosedError.to_string()), "{method}");
             let open = Fence::new(valid_for(Duration::from_hours(1)));
-            assert_eq!(sent(&open, method).await, Ok("answered"));
+            assert_eq!(send(&open, method).await, Ok("answered"));
         }
     }
 
     #[tokio::test]
-    async fn writes_pass_no_longer_than_the_permit() {
+    async fn writes_fail_after_permit_expires() {
         let fence = Fence::new(valid_for(Duration::ZERO));
-        sent(&fence, Method::PUT).await.unwrap_err();
+        send(&fence, Method::PUT).await.unwrap_err();
         fence.set(Permit::Always);
-        sent(&fence, Method::PUT).await.unwrap();
+        send(&fence, Method::PUT).await.unwrap();
         fence.set(Permit::Never);
-        sent(&fence, Method::PUT).await.unwrap_err();
+        send(&fence, Method::PUT).await.unwrap_err();
     }
 
     #[tokio::test]
-    async fn requests_under_way_end_with_the_permit() {
-        // It runs out.
+    async fn in_flight_write_is_cancelled_with_permit() {
+        // The permit expires.
         let fence = Fence::new(valid_for(Duration::from_millis(20)));
-        guarded(fence, pending::<Result<(), _>>())
+        while_open(fence, pending::<Result<(), _>>())
             .await
             .unwrap_err();
 
-        // It is taken away. A renewal does not end it.
+        // The permit is revoked; a renewal keeps the request alive.
         let fence = Fence::new(valid_for(Duration::from_hours(1)));
-        let mut request = pin!(guarded(fence.clone(), pending::<Result<(), _>>()));
+        let mut request = pin!(while_open(fence.clone(), pending::<Result<(), _>>()));
         assert!(request.as_mut().now_or_never().is_none());
         fence.set(valid_for(Duration::from_hours(1)));
         assert!(request.as_mut().now_or_never().is_none());
@@ -209,8 +202,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_step_is_made_once_the_fence_is_closed() {
-        // As after a stop of the process: the timer has not fired yet, and the request could go on.
+    async fn closed_fence_stops_request_before_next_poll() {
+        // As after a suspended process resumes: the timer has not fired yet, and the request is ready.
         let fence = Fence::new(Permit::Always);
         let mut steps = 0;
         let request = poll_fn(|_| {
@@ -218,7 +211,7 @@ mod tests {
             Poll::<Result<(), BoxError>>::Pending
         });
         {
-            let mut request = pin!(guarded(fence.clone(), request));
+            let mut request = pin!(while_open(fence.clone(), request));
             assert!(request.as_mut().now_or_never().is_none());
             fence.set(Permit::Never);
             assert!(matches!(request.as_mut().now_or_never(), Some(Err(_))));

@@ -1,4 +1,4 @@
-//! The Lease by which replicas agree on who leads.
+//! Lease client: acquires, renews and releases the lease of the leader.
 
 use std::time::{Duration, Instant};
 
@@ -8,292 +8,287 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::time::{sleep, timeout};
 
-use super::fence::{Fence, moment};
+use super::fence::Fence;
 use crate::api::MANAGER;
 use crate::kubernetes::request::{CallError, call};
-use crate::leader::election::{LeaseTimings, Observed, Permit, Step, claimed, decide, released};
+use crate::leader::election::{
+    ClockReading, LeaseTimings, Observed, Permit, Step, acquired_spec, decide, released_spec,
+};
 use crate::ops::watchdog::{Deadline, Watchdog};
 
-/// The annotation of the Lease that says what its holder looks after.
+/// Annotation of the Lease with the scope that its holder watches.
 const ANNOTATION_WATCHES: &str = "bedrock.modelmap.dev/watches";
 
-/// How often a release is tried while a renewal is on its way.
-const RELEASES: usize = 3;
+/// Attempts to release the lease while a renewal may be in flight.
+const RELEASE_ATTEMPTS: usize = 3;
 
-/// Where the Lease is.
+/// Name of a Lease.
 #[derive(Clone, Debug)]
 pub struct LeaseRef {
-    /// Its namespace.
+    #[expect(missing_docs, reason = "the name says it")]
     pub namespace: String,
-    /// Its name.
+    #[expect(missing_docs, reason = "the name says it")]
     pub name: String,
 }
 
-/// This replica's part in the election.
+/// One replica's participation in the election.
 #[derive(Debug)]
 pub struct Candidate {
     api: Api<Lease>,
-    place: LeaseRef,
-    /// Unlike any other process's, so that a lease in this name is ours.
+    lease: LeaseRef,
+    /// Unique to this process.
     identity: String,
-    /// What this replica looks after when it leads.
+    /// Scope that this replica watches when it leads.
     watches: String,
-    terms: LeaseTimings,
+    timings: LeaseTimings,
     fence: Fence,
     watchdog: Watchdog,
     observed: Option<Observed>,
 }
 
-/// Why a leader leads no longer.
+/// Reason why a leader stopped leading.
 #[derive(Debug, thiserror::Error)]
 pub enum LeadershipLost {
     /// Another replica leads.
-    #[error("{holder} has taken the lease")]
+    #[error("{holder} acquired the lease")]
     Taken {
-        /// Which one.
+        /// Identity of that replica.
         holder: String,
     },
-    /// Somebody removed the lease, or our name from it.
-    #[error("the lease was deleted, or taken from its holder")]
+    /// The lease was deleted or its holder cleared.
+    #[error("the lease was deleted or its holder cleared")]
     Removed,
     /// No renewal succeeded in time.
-    #[error("the lease could not be renewed for {} s: {why}", .after.as_secs())]
+    #[error("the lease could not be renewed for {} s: {reason}", .after.as_secs())]
     NotRenewed {
-        /// How long ago the last renewal was.
+        /// Time since the last renewal.
         after: Duration,
-        /// What the last attempt came to.
-        why: String,
+        /// Error of the last attempt.
+        reason: String,
     },
 }
 
-/// Why a look at the lease came to nothing.
+/// Failed attempt to read or write the lease.
 #[derive(Debug, thiserror::Error)]
 enum LeaseError {
     #[error("{0}")]
     Call(#[from] CallError),
-    #[error("the Kubernetes API did not answer within {} ms", .0.as_millis())]
-    Late(Duration),
+    #[error("no response from the Kubernetes API within {} ms", .0.as_millis())]
+    Timeout(Duration),
 }
 
-/// What a candidate's attempt to lead came to.
-enum Candidacy {
-    Leads,
-    StandsBy {
+/// Result of an attempt to acquire the lease.
+enum Acquisition {
+    Acquired,
+    Held {
         holder: String,
-        /// What that one looks after, if it says so.
+        /// Scope that the holder watches, if stated.
         watches: Option<String>,
     },
-    /// Another was faster: the next look tells which one.
-    Overtaken,
+    /// Another candidate changed the lease first.
+    Conflict,
 }
 
-/// What a leader's attempt to renew came to.
+/// Result of an attempt to renew the lease.
 enum Renewal {
     Renewed,
-    LeadershipLost(LeadershipLost),
+    Lost(LeadershipLost),
 }
 
 impl Candidate {
-    /// A candidate under a name of its own. The client must not be one behind the fence.
+    /// A candidate with a unique identity. The client must not be behind the fence.
     pub fn new(
         client: Client,
-        place: LeaseRef,
+        lease: LeaseRef,
         watches: String,
-        terms: LeaseTimings,
+        timings: LeaseTimings,
         fence: Fence,
         watchdog: Watchdog,
     ) -> Self {
         let host = hostname::get().unwrap_or_default();
         Self {
-            api: Api::namespaced(client, &place.namespace),
+            api: Api::namespaced(client, &lease.namespace),
             identity: format!("{}_{}", host.to_string_lossy(), uuid::Uuid::new_v4()),
-            place,
+            lease,
             watches,
-            terms,
+            timings,
             fence,
             watchdog,
             observed: None,
         }
     }
 
-    /// An attempt takes no longer than the renew deadline, with the pause before it less than one
-    /// lease.
-    fn attempts(&self) -> (Deadline, Duration) {
-        let patience = self.terms.lease_duration() * 2;
-        let next = self.watchdog.expect("a look at the lease", patience);
-        (next, patience)
+    /// Deadline for the next attempt: an attempt and the pause before it take less than one lease.
+    fn attempt_deadline(&self) -> (Deadline, Duration) {
+        let limit = self.timings.lease_duration() * 2;
+        (self.watchdog.expect("the check of the lease", limit), limit)
     }
 
-    /// Waits until this replica leads, and opens the fence. Calls `stands_by` when another one is
-    /// seen to lead.
-    pub async fn lead(&mut self, stands_by: impl Fn()) {
-        let (mut leader, mut trouble) = (None, None);
-        let (next, patience) = self.attempts();
+    /// Acquires the lease and opens the fence. Calls `on_standby` whenever another replica holds the
+    /// lease.
+    pub async fn acquire(&mut self, on_standby: impl Fn()) {
+        let (mut leader, mut last_error) = (None, None);
+        let (deadline, limit) = self.attempt_deadline();
         loop {
-            next.again(patience);
-            match within(self.terms.renew_deadline(), self.acquire()).await {
-                Ok(Candidacy::Leads) => {
-                    tracing::info!(lease = %self.place, identity = self.identity, "leads");
+            deadline.extend(limit);
+            match within(self.timings.renew_deadline(), self.acquire_once()).await {
+                Ok(Acquisition::Acquired) => {
+                    tracing::info!(lease = %self.lease, identity = self.identity, "leader election won");
                     return;
                 }
-                Ok(Candidacy::Overtaken) => {}
-                Ok(Candidacy::StandsBy { holder, watches }) => {
-                    stands_by();
+                Ok(Acquisition::Conflict) => {}
+                Ok(Acquisition::Held { holder, watches }) => {
+                    on_standby();
                     if leader.as_ref() != Some(&holder) {
-                        tracing::info!(lease = %self.place, identity = self.identity, "stands by: {holder} leads");
-                        self.compare(watches);
+                        tracing::info!(lease = %self.lease, identity = self.identity, "standing by: {holder} holds the lease");
+                        self.warn_about_other_scope(watches);
                         leader = Some(holder);
                     }
-                    trouble = None;
+                    last_error = None;
                 }
                 Err(error) => {
                     let text = self.advice(&error);
-                    // Once, not every other second.
-                    if trouble.as_ref() != Some(&text) {
-                        tracing::error!("{text}; trying again");
-                        trouble = Some(text);
+                    if last_error.as_ref() != Some(&text) {
+                        tracing::error!("{text}; retrying");
+                        last_error = Some(text);
                     }
                 }
             }
-            sleep(self.terms.retry_period()).await;
+            sleep(self.timings.retry_period()).await;
         }
     }
 
-    /// Says if the leader does not do this replica's work: as it is during a change of what is
-    /// watched, or for ever, if two shards have one lease.
-    fn compare(&self, watches: Option<String>) {
-        let (ours, other) = (&self.watches, watches.filter(|w| *w != self.watches));
-        if let Some(theirs) = other {
+    /// Warns if the leader watches another scope: briefly so during a rollout that changes the scope,
+    /// permanently if two shards share one lease.
+    fn warn_about_other_scope(&self, watches: Option<String>) {
+        if let Some(theirs) = watches.filter(|watches| *watches != self.watches) {
             tracing::warn!(
-                lease = %self.place,
-                "the leader looks after {theirs}, and this replica would look after {ours}: if both are to be looked after, give each its own --leader-election-id"
+                lease = %self.lease,
+                "the leader watches {theirs}, this replica would watch {}; if both are needed, give each its own --leader-election-id",
+                self.watches
             );
         }
     }
 
-    /// Renews the lease for as long as it is ours. The fence closes by itself when it is not
-    /// renewed.
+    /// Renews the lease until leadership is lost. The fence closes by itself without a renewal.
     pub async fn renew(&mut self) -> LeadershipLost {
         let mut renewed = Instant::now();
-        let (next, patience) = self.attempts();
+        let (deadline, limit) = self.attempt_deadline();
         loop {
-            next.again(patience);
-            sleep(self.terms.retry_period()).await;
-            // Also of a process that was stopped for long: nobody else may have led meanwhile.
-            let deadline = self
-                .terms
+            deadline.extend(limit);
+            sleep(self.timings.retry_period()).await;
+            // A process suspended past the deadline still gets one attempt: the lease may be free.
+            let attempt_timeout = self
+                .timings
                 .renew_deadline()
-                .saturating_sub(renewed.elapsed());
-            let deadline = deadline
-                .min(self.terms.renew_deadline() / 2)
-                .max(self.terms.retry_period());
+                .saturating_sub(renewed.elapsed())
+                .min(self.timings.renew_deadline() / 2)
+                .max(self.timings.retry_period());
             let started = Instant::now();
-            match within(deadline, self.renew_once()).await {
+            match within(attempt_timeout, self.renew_once()).await {
                 Ok(Renewal::Renewed) => renewed = started,
-                Ok(Renewal::LeadershipLost(lost)) => {
+                Ok(Renewal::Lost(lost)) => {
                     self.fence.set(Permit::Never);
                     return lost;
                 }
-                Err(error) if renewed.elapsed() >= self.terms.renew_deadline() => {
+                Err(error) if renewed.elapsed() >= self.timings.renew_deadline() => {
                     self.fence.set(Permit::Never);
                     return LeadershipLost::NotRenewed {
                         after: renewed.elapsed(),
-                        why: error.to_string(),
+                        reason: error.to_string(),
                     };
                 }
-                Err(error) => tracing::warn!("cannot renew the lease: {error}; trying again"),
+                Err(error) => tracing::warn!("cannot renew the lease: {error}; retrying"),
             }
         }
     }
 
-    /// Gives the lease away, so that another replica leads at once. Nothing is written after that.
+    /// Releases the lease, so that another replica can lead at once, and closes the fence.
     pub async fn release(&self) {
         self.fence.set(Permit::Never);
-        match within(self.terms.renew_deadline(), self.give_away()).await {
-            Ok(true) => tracing::info!(lease = %self.place, "the lease is released"),
+        match within(self.timings.renew_deadline(), self.release_once()).await {
+            Ok(true) => tracing::info!(lease = %self.lease, "lease released"),
             Ok(false) => {}
             Err(error) => tracing::warn!(
-                "cannot release the lease: {error}; others wait until it has run out"
+                "cannot release the lease: {error}; other replicas wait until it expires"
             ),
         }
     }
 
-    async fn acquire(&mut self) -> Result<Candidacy, CallError> {
-        let (lease, step) = self.look().await?;
+    async fn acquire_once(&mut self) -> Result<Acquisition, CallError> {
+        let (lease, step) = self.observe_lease().await?;
         match step {
             Step::StandBy { holder, .. } => {
                 let annotations = lease.and_then(|lease| lease.metadata.annotations);
                 let watches = annotations.and_then(|mut a| a.remove(ANNOTATION_WATCHES));
-                Ok(Candidacy::StandsBy { holder, watches })
+                Ok(Acquisition::Held { holder, watches })
             }
             Step::Acquire | Step::Renew => match self.claim(lease).await {
-                Ok(()) => Ok(Candidacy::Leads),
-                Err(error) if error.is_conflict() => Ok(Candidacy::Overtaken),
+                Ok(()) => Ok(Acquisition::Acquired),
+                Err(error) if error.is_conflict() => Ok(Acquisition::Conflict),
                 Err(error) => Err(error),
             },
         }
     }
 
-    /// A lease that is no longer ours is not taken again: another may have led meanwhile, and what
-    /// is under way here does not know what that one did.
+    /// A lost lease is not reacquired: another replica may have led meanwhile, and reconciliations in
+    /// progress here do not know its writes.
     async fn renew_once(&mut self) -> Result<Renewal, CallError> {
-        let (lease, step) = self.look().await?;
+        let (lease, step) = self.observe_lease().await?;
         match step {
-            Step::StandBy { holder, .. } => {
-                Ok(Renewal::LeadershipLost(LeadershipLost::Taken { holder }))
-            }
-            Step::Acquire => Ok(Renewal::LeadershipLost(LeadershipLost::Removed)),
+            Step::StandBy { holder, .. } => Ok(Renewal::Lost(LeadershipLost::Taken { holder })),
+            Step::Acquire => Ok(Renewal::Lost(LeadershipLost::Removed)),
             Step::Renew => self.claim(lease).await.map(|()| Renewal::Renewed),
         }
     }
 
-    /// The lease, and what there is to do about it.
-    async fn look(&mut self) -> Result<(Option<Lease>, Step), CallError> {
-        let lease = call(|| self.doing("read"), self.api.get_opt(&self.place.name)).await?;
+    /// Reads the lease and decides the next step.
+    async fn observe_lease(&mut self) -> Result<(Option<Lease>, Step), CallError> {
+        let lease = call(|| self.doing("read"), self.api.get_opt(&self.lease.name)).await?;
         let now = Instant::now();
         let spec = lease
             .as_ref()
             .map(|lease| lease.spec.clone().unwrap_or_default());
-        self.observed = spec.map(|spec| Observed::now(self.observed.take(), spec, now));
-        let step = decide(self.observed.as_ref(), &self.identity, self.terms, now);
+        self.observed = spec.map(|spec| Observed::new(self.observed.take(), spec, now));
+        let step = decide(self.observed.as_ref(), &self.identity, self.timings, now);
         Ok((lease, step))
     }
 
-    /// Makes the lease ours, or renews it, if it is as it was read.
+    /// Acquires or renews the lease if it is unchanged since it was read.
     async fn claim(&self, lease: Option<Lease>) -> Result<(), CallError> {
         let params = params();
         let exists = lease.is_some();
         let mut lease = lease.unwrap_or_default();
         let before = lease.spec.take().unwrap_or_default();
-        lease.spec = Some(claimed(
+        lease.spec = Some(acquired_spec(
             before,
             &self.identity,
-            self.terms,
+            self.timings,
             Timestamp::now(),
         ));
         let annotations = lease.metadata.annotations.get_or_insert_default();
         annotations.insert(ANNOTATION_WATCHES.to_owned(), self.watches.clone());
-        // Others count from when they see the write, which is later.
-        let renewed = moment();
+        // Other candidates count from when they see the write, which is later.
+        let renewed = ClockReading::now();
         if exists {
-            let request = self.api.replace(&self.place.name, &params, &lease);
+            let request = self.api.replace(&self.lease.name, &params, &lease);
             call(|| self.doing("update"), request).await?;
         } else {
-            lease.metadata.name = Some(self.place.name.clone());
+            lease.metadata.name = Some(self.lease.name.clone());
             call(|| self.doing("create"), self.api.create(&params, &lease)).await?;
         }
         self.fence.set(Permit::From {
             renewed,
-            lasts: self.terms.renew_deadline(),
+            duration: self.timings.renew_deadline(),
         });
         Ok(())
     }
 
-    /// Returns whether it was ours to give.
-    async fn give_away(&self) -> Result<bool, CallError> {
+    /// Returns whether this replica held the lease.
+    async fn release_once(&self) -> Result<bool, CallError> {
         let mut attempt = 1;
         loop {
-            let request = self.api.get_opt(&self.place.name);
+            let request = self.api.get_opt(&self.lease.name);
             let Some(mut lease) = call(|| self.doing("read"), request).await? else {
                 return Ok(false);
             };
@@ -301,28 +296,28 @@ impl Candidate {
             if spec.holder_identity.as_deref() != Some(&self.identity) {
                 return Ok(false);
             }
-            lease.spec = Some(released(spec, Timestamp::now()));
+            lease.spec = Some(released_spec(spec, Timestamp::now()));
             let params = params();
-            let request = self.api.replace(&self.place.name, &params, &lease);
+            let request = self.api.replace(&self.lease.name, &params, &lease);
             match call(|| self.doing("update"), request).await {
-                Err(error) if error.is_conflict() && attempt < RELEASES => attempt += 1,
+                Err(error) if error.is_conflict() && attempt < RELEASE_ATTEMPTS => attempt += 1,
                 done => return done.map(|_| true),
             }
         }
     }
 
     fn doing(&self, verb: &str) -> String {
-        format!("cannot {verb} Lease {}", self.place)
+        format!("cannot {verb} Lease {}", self.lease)
     }
 
-    /// What went wrong, and what to do about it.
+    /// The error with what to do about it.
     fn advice(&self, error: &LeaseError) -> String {
         match error {
             LeaseError::Call(call) if call.is_forbidden() => format!(
-                "{error}; give the operator's service account get, create and update of leases (coordination.k8s.io) in namespace {}, or run a single replica with --leader-elect=false",
-                self.place.namespace
+                "{error}; allow the operator's service account to get, create and update leases (coordination.k8s.io) in namespace {}, or run one replica with --leader-elect=false",
+                self.lease.namespace
             ),
-            LeaseError::Call(_) | LeaseError::Late(_) => error.to_string(),
+            LeaseError::Call(_) | LeaseError::Timeout(_) => error.to_string(),
         }
     }
 }
@@ -338,7 +333,7 @@ async fn within<T>(
     attempt: impl Future<Output = Result<T, CallError>>,
 ) -> Result<T, LeaseError> {
     let done = timeout(deadline, attempt).await;
-    Ok(done.map_err(|_| LeaseError::Late(deadline))??)
+    Ok(done.map_err(|_| LeaseError::Timeout(deadline))??)
 }
 
 fn params() -> PostParams {

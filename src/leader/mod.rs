@@ -1,4 +1,4 @@
-//! Leader election by a Lease, and the fence that keeps a former leader from writing.
+//! Leader election by a Lease, and the fence that stops the writes of a former leader.
 
 pub mod election;
 mod fence;

@@ -130,7 +130,7 @@ async fn live(State(health): State<Health>) -> (StatusCode, String) {
 }
 
 async fn ready(State(health): State<Health>) -> (StatusCode, String) {
-    answered("not ready: waiting for ", &health.readiness.awaited())
+    answered("not ready: waiting for ", &health.readiness.pending())
 }
 
 fn answered(but: &str, reasons: &[String]) -> (StatusCode, String) {
@@ -150,7 +150,7 @@ mod tests {
 
     fn health() -> Health {
         Health {
-            readiness: Readiness::awaiting("a list"),
+            readiness: Readiness::new("a list"),
             watchdog: Watchdog::default(),
         }
     }
@@ -196,32 +196,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn readyz_names_what_is_awaited() {
+    async fn readyz_names_pending_prerequisites() {
         let health = health();
         let address = served(&health).await;
         let (status, text) = ask(address, &get_of("/readyz")).await;
         assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
         assert_eq!(text, "not ready: waiting for a list");
-        health.readiness.has("a list");
+        health.readiness.complete("a list");
         let (status, text) = ask(address, &get_of("/readyz")).await;
         assert_eq!([status.as_str(), &text], ["HTTP/1.1 200 OK", "ok"]);
     }
 
     #[tokio::test]
-    async fn livez_names_what_is_overdue_and_does_not_ask_for_readiness() {
+    async fn livez_names_overdue_deadlines_and_ignores_readiness() {
         let health = health();
         let address = served(&health).await;
         assert_eq!(ask(address, &get_of("/livez")).await.0, "HTTP/1.1 200 OK");
-        let late = health.watchdog.expect("a look", Duration::ZERO);
+        let late = health.watchdog.expect("a reconciliation", Duration::ZERO);
         let (status, text) = ask(address, &get_of("/livez")).await;
         assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
-        assert!(text.starts_with("not live: a look is overdue"), "{text}");
+        assert!(
+            text.starts_with("not live: a reconciliation is overdue"),
+            "{text}"
+        );
         drop(late);
         assert_eq!(ask(address, &get_of("/livez")).await.0, "HTTP/1.1 200 OK");
     }
 
     #[tokio::test]
-    async fn heads_without_end_are_refused_and_others_are_served() {
+    async fn oversized_request_head_is_rejected() {
         let address = served(&health()).await;
         let endless = format!("GET /{} HTTP/1.1\r\n", "x".repeat(10 * MAX_HEAD_BYTES));
         let (status, _) = ask(address, &endless).await;
@@ -230,7 +233,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn taken_address_is_named() {
+    async fn bind_error_names_taken_address() {
         let taken = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = taken.local_addr().unwrap();
         let error = AdminServer::bind(address).await.unwrap_err().to_string();

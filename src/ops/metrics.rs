@@ -1,12 +1,12 @@
-//! What the operator counts and measures, for Prometheus.
+//! Metrics of the process, for Prometheus.
 //!
-//! Here is what happens: it only ever grows, or says what is under way. How resources stand is
-//! read from them at each scrape, so that those that are gone leave nothing behind.
+//! Counters and histograms of events live here. Gauges of resources are collected from the watch
+//! stores at each scrape, so that a deleted resource leaves no series behind.
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,6 +14,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -23,72 +24,75 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-/// The start of every metric's name.
+use crate::aws::{AwsMetrics, SnapshotSource, WaitReason};
+
+/// Prefix of every metric name.
 pub const PREFIX: &str = "bedrock_model_map";
-/// The type of what `/metrics` answers.
+/// Content type of `/metrics`.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// Regions that are told apart. AWS has fewer than 50; names that a user makes up share one value.
+/// Distinct values of the label `region` in counters. AWS has fewer than 50 regions; beyond that,
+/// made-up names share one value.
 const MAX_REGIONS: usize = 100;
-/// The label of regions beyond those.
+/// Label value of the regions beyond [`MAX_REGIONS`].
 const OTHER_REGIONS: &str = "other";
 
-/// Seconds that a look takes: nothing due, milliseconds; a refresh, up to a region's deadline.
+/// Seconds of a reconciliation: milliseconds if nothing is due, up to a region's deadline otherwise.
 const RECONCILE_BUCKETS: [f64; 9] = [0.005, 0.02, 0.1, 0.5, 1.0, 2.5, 5.0, 20.0, 60.0];
-/// Seconds that a refresh takes.
+/// Seconds of a refresh.
 const REFRESH_BUCKETS: [f64; 8] = [0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0];
-/// Seconds that requests to AWS are held back: not at all, or as long as it takes.
+/// Seconds that requests to AWS wait for a permit; most wait for none.
 const WAIT_BUCKETS: [f64; 7] = [0.01, 0.1, 0.5, 2.5, 10.0, 60.0, 300.0];
-/// Seconds that a request to AWS takes: an attempt has 6.
+/// Seconds of a request to AWS; an attempt times out after 6.
 const REQUEST_BUCKETS: [f64; 7] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 6.0];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Outcome {
+struct OutcomeLabels {
     outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Reason {
+struct ReasonLabels {
     reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answer {
+struct RegionQueryLabels {
     region: String,
     code: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Request {
+struct RequestLabels {
     region: String,
     operation: String,
     code: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Operation {
+struct OperationLabels {
     region: String,
     operation: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Wait {
+struct WaitLabels {
     region: String,
     reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Source {
+struct SourceLabels {
     source: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Action {
+struct ActionLabels {
     action: &'static str,
 }
 
 type Timed<L> = Family<L, Histogram, fn() -> Histogram>;
 
-/// All of it. Copies share it.
+/// Metrics of the process. Clones share them.
 #[derive(Clone)]
 pub struct Metrics {
     shared: Arc<Shared>,
@@ -96,47 +100,56 @@ pub struct Metrics {
 
 struct Shared {
     registry: Mutex<Registry>,
-    /// Whether regions are told apart.
     by_region: bool,
     regions: Mutex<BTreeSet<String>>,
-    reconciles: Timed<Outcome>,
+    reconciles: Timed<OutcomeLabels>,
     reconciles_active: Gauge,
-    refreshes: Timed<Reason>,
-    region_answers: Family<Answer, Counter>,
-    requests: Family<Request, Counter>,
-    request_seconds: Timed<Operation>,
-    waits: Timed<Wait>,
-    snapshots: Family<Source, Counter>,
+    refreshes: Timed<ReasonLabels>,
+    region_answers: Family<RegionQueryLabels, Counter>,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Timed<OperationLabels>,
+    waits: Timed<WaitLabels>,
+    snapshots: Family<SourceLabels, Counter>,
     fetches: Gauge,
-    writes: Family<Action, Counter>,
+    writes: Family<ActionLabels, Counter>,
     written_bytes: Counter,
     status_writes: Counter,
     leader: Gauge,
 }
 
-/// Something under way, counted until this is dropped.
+/// Counts an operation in a gauge until dropped.
 #[derive(Debug)]
-pub struct UnderWay(Gauge<i64, AtomicI64>);
+pub struct InProgress(Gauge<i64, AtomicI64>);
 
-impl Drop for UnderWay {
+impl Drop for InProgress {
     fn drop(&mut self) {
         self.0.dec();
     }
 }
 
-/// How a `ConfigMap` was written.
+/// Kind of a `ConfigMap` write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Write {
-    /// It was not there.
+    /// The `ConfigMap` did not exist.
     Create,
-    /// It was different.
+    /// The `ConfigMap` differed.
     Replace,
-    /// It is no longer wanted.
+    /// The `ConfigMap` was pruned.
     Delete,
 }
 
+impl Write {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "Create",
+            Self::Replace => "Replace",
+            Self::Delete => "Delete",
+        }
+    }
+}
+
 impl Default for Metrics {
-    /// That nobody reads, with regions told apart.
+    /// Metrics with the label `region`.
     fn default() -> Self {
         Self::new(true)
     }
@@ -149,7 +162,7 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Nothing has happened yet. Without `by_region`, no series is of a single region.
+    /// Metrics without samples; `by_region` adds the label `region`.
     pub fn new(by_region: bool) -> Self {
         let shared = Shared {
             registry: Mutex::new(Registry::with_prefix(PREFIX)),
@@ -178,199 +191,155 @@ impl Metrics {
 
     fn register(&self) {
         let shared = &self.shared;
-        let mut registry = shared
-            .registry
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut registry = shared.registry.lock();
         registry.register(
             "reconcile_duration_seconds",
-            "How long looks at a resource took, by what came of them",
+            "Duration of reconciliations, by outcome",
             shared.reconciles.clone(),
         );
         registry.register(
             "reconciles_active",
-            "Looks at resources under way",
+            "Reconciliations in progress",
             shared.reconciles_active.clone(),
         );
         registry.register(
             "refresh_duration_seconds",
-            "How long refreshes took from the look to the status written, by why they happened",
+            "Duration of refreshes, from the start of the reconciliation to the status write, by reason",
             shared.refreshes.clone(),
         );
         registry.register(
             "region_answers",
-            "Regions asked for a resource, of AWS or of what is known already, by what came of it: OK or the error's code",
+            "Queries of a region for a resource, served by AWS or the cache, by result: OK or the error code",
             shared.region_answers.clone(),
         );
         registry.register(
             "aws_requests",
-            "HTTP requests to AWS, further attempts of the same call included, by what came of them: OK, AWS's word for the error, or its HTTP class",
+            "HTTP requests to AWS, retries included, by result: OK, AWS's error code, or the HTTP status class",
             shared.requests.clone(),
         );
         registry.register(
             "aws_request_duration_seconds",
-            "How long HTTP requests to AWS took",
+            "Duration of HTTP requests to AWS",
             shared.request_seconds.clone(),
         );
         registry.register(
             "aws_wait_duration_seconds",
-            "How long requests to Bedrock waited, by reason: Rate (requests per second of the identity in the region) or Concurrency (regions fetched at once)",
+            "Time that requests to Bedrock waited, by reason: the Rate limit of the identity in the region, or the Concurrency limit on regions",
             shared.waits.clone(),
         );
         registry.register(
             "snapshots",
-            "Snapshots of regions served, by source: Cached, Coalesced with a fetch in flight, or Fetched",
+            "Snapshots of regions served, by source: Cached, Coalesced with a fetch in progress, or Fetched",
             shared.snapshots.clone(),
         );
         registry.register(
             "region_fetches_active",
-            "Regions being fetched, those that wait for their turn included",
+            "Region fetches in progress or waiting for a permit",
             shared.fetches.clone(),
         );
         registry.register(
             "configmap_writes",
-            "ConfigMaps written",
+            "ConfigMap writes, by action",
             shared.writes.clone(),
         );
         registry.register(
             "configmap_written_bytes",
-            "Bytes of the ConfigMaps written",
+            "Bytes written to ConfigMaps",
             shared.written_bytes.clone(),
         );
         registry.register(
             "status_writes",
-            "Statuses written",
+            "Status writes",
             shared.status_writes.clone(),
         );
         registry.register(
             "leader",
-            "1 while this replica does the work, else 0",
+            "1 while this replica is the leader, else 0",
             shared.leader.clone(),
         );
         registry.register(
             "build",
-            "What runs here",
+            "Version of the operator",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
     }
 
-    /// Reads more at each scrape.
-    pub fn collect(&self, collector: Box<dyn Collector>) {
-        let mut registry = self
-            .shared
-            .registry
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        registry.register_collector(collector);
+    /// Adds a collector that runs at each scrape.
+    pub fn register_collector(&self, collector: Box<dyn Collector>) {
+        self.shared.registry.lock().register_collector(collector);
     }
 
-    /// All metrics in the `OpenMetrics` text format.
-    pub fn text(&self) -> Result<String, fmt::Error> {
-        let registry = self
-            .shared
-            .registry
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+    /// Encodes all metrics in the `OpenMetrics` text format.
+    pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
-        text::encode(&mut text, &registry)?;
+        text::encode(&mut text, &self.shared.registry.lock())?;
         Ok(text)
     }
 
-    /// Whether series of single regions are wanted.
+    /// Whether series carry the label `region`.
     pub fn by_region(&self) -> bool {
         self.shared.by_region
     }
 
-    /// This replica does the work from now on.
-    pub fn leads(&self) {
+    /// Marks this replica as the leader.
+    pub fn set_leader(&self) {
         self.shared.leader.set(1);
     }
 
-    /// A look has begun.
-    pub fn reconciling(&self) -> UnderWay {
-        under_way(&self.shared.reconciles_active)
+    /// Counts a reconciliation as in progress until the result is dropped.
+    pub fn start_reconcile(&self) -> InProgress {
+        in_progress(&self.shared.reconciles_active)
     }
 
-    /// A look has ended.
-    pub fn reconciled(&self, outcome: &'static str, took: Duration) {
-        let outcome = self.shared.reconciles.get_or_create(&Outcome { outcome });
+    /// Records a completed reconciliation.
+    pub fn observe_reconcile(&self, outcome: &'static str, took: Duration) {
+        let outcome = self
+            .shared
+            .reconciles
+            .get_or_create(&OutcomeLabels { outcome });
         outcome.observe(took.as_secs_f64());
     }
 
-    /// A refresh that took so long has ended.
-    pub fn refreshed(&self, reason: &'static str, took: Duration) {
-        let reason = self.shared.refreshes.get_or_create(&Reason { reason });
+    /// Records a completed refresh.
+    pub fn observe_refresh(&self, reason: &'static str, took: Duration) {
+        let reason = self
+            .shared
+            .refreshes
+            .get_or_create(&ReasonLabels { reason });
         reason.observe(took.as_secs_f64());
     }
 
-    /// A region was asked for a resource.
-    pub fn region_queried(&self, region: &str, code: &'static str) {
+    /// Counts a query of a region for a resource.
+    pub fn count_region_query(&self, region: &str, code: &'static str) {
         let region = self.region(region);
         let answers = &self.shared.region_answers;
-        answers.get_or_create(&Answer { region, code }).inc();
-    }
-
-    /// AWS was sent a request.
-    pub fn requested(&self, region: &str, operation: &str, code: &'static str, took: Duration) {
-        let (region, operation) = (self.region(region), operation.to_owned());
-        let request = Request {
-            region: region.clone(),
-            operation: operation.clone(),
-            code,
-        };
-        self.shared.requests.get_or_create(&request).inc();
-        let operation = Operation { region, operation };
-        let seconds = self.shared.request_seconds.get_or_create(&operation);
-        seconds.observe(took.as_secs_f64());
-    }
-
-    /// Requests to a region were held back.
-    pub fn waited(&self, region: &str, reason: &'static str, took: Duration) {
-        let region = self.region(region);
-        let waits = self.shared.waits.get_or_create(&Wait { region, reason });
-        waits.observe(took.as_secs_f64());
-    }
-
-    /// A region's answer was handed out.
-    pub fn snapshot_served(&self, source: &'static str) {
-        self.shared
-            .snapshots
-            .get_or_create(&Source { source })
+        answers
+            .get_or_create(&RegionQueryLabels { region, code })
             .inc();
     }
 
-    /// So many more fetches of regions are under way.
-    pub fn fetching(&self, more: i64) {
-        self.shared.fetches.inc_by(more);
-    }
-
-    /// A `ConfigMap` of so many bytes was written.
-    pub fn wrote(&self, write: Write, bytes: usize) {
-        let action = match write {
-            Write::Create => "Create",
-            Write::Replace => "Replace",
-            Write::Delete => "Delete",
-        };
-        self.shared.writes.get_or_create(&Action { action }).inc();
+    /// Counts a write of a `ConfigMap`.
+    pub fn count_config_map_write(&self, write: Write, bytes: usize) {
+        let action = write.as_str();
+        self.shared
+            .writes
+            .get_or_create(&ActionLabels { action })
+            .inc();
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.shared.written_bytes.inc_by(bytes);
     }
 
-    /// A status was written.
-    pub fn wrote_status(&self) {
+    /// Counts a write of a status.
+    pub fn count_status_write(&self) {
         self.shared.status_writes.inc();
     }
 
     fn region(&self, name: &str) -> String {
         if !self.shared.by_region {
-            // To Prometheus, an empty label is none.
+            // Prometheus treats an empty label as absent.
             return String::new();
         }
-        let mut known = self
-            .shared
-            .regions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.shared.regions.lock();
         if !known.contains(name) {
             if known.len() >= MAX_REGIONS {
                 return OTHER_REGIONS.to_owned();
@@ -381,20 +350,73 @@ impl Metrics {
     }
 }
 
-fn under_way(gauge: &Gauge) -> UnderWay {
-    gauge.inc();
-    UnderWay(gauge.clone())
+impl AwsMetrics for Metrics {
+    fn request_finished(
+        &self,
+        region: &str,
+        operation: &str,
+        code: &'static str,
+        duration: Duration,
+    ) {
+        let labels = OperationLabels {
+            region: self.region(region),
+            operation: operation.to_owned(),
+        };
+        self.shared
+            .request_seconds
+            .get_or_create(&labels)
+            .observe(duration.as_secs_f64());
+        let OperationLabels { region, operation } = labels;
+        let labels = RequestLabels {
+            region,
+            operation,
+            code,
+        };
+        self.shared.requests.get_or_create(&labels).inc();
+    }
+
+    fn throttle_wait(&self, region: &str, reason: WaitReason, duration: Duration) {
+        let labels = WaitLabels {
+            region: self.region(region),
+            reason: reason.as_str(),
+        };
+        self.shared
+            .waits
+            .get_or_create(&labels)
+            .observe(duration.as_secs_f64());
+    }
+
+    fn snapshot_served(&self, source: SnapshotSource) {
+        let source = source.as_str();
+        self.shared
+            .snapshots
+            .get_or_create(&SourceLabels { source })
+            .inc();
+    }
+
+    fn fetch_started(&self) {
+        self.shared.fetches.inc();
+    }
+
+    fn fetch_finished(&self) {
+        self.shared.fetches.dec();
+    }
 }
 
-/// `/metrics`.
+fn in_progress(gauge: &Gauge) -> InProgress {
+    gauge.inc();
+    InProgress(gauge.clone())
+}
+
+/// Route `/metrics`.
 pub fn routes(metrics: Metrics) -> Router {
     Router::new()
-        .route("/metrics", get(scraped))
+        .route("/metrics", get(scrape))
         .with_state(metrics)
 }
 
-async fn scraped(State(metrics): State<Metrics>) -> Response {
-    match metrics.text() {
+async fn scrape(State(metrics): State<Metrics>) -> Response {
+    match metrics.encode() {
         Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
@@ -405,29 +427,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn regions_are_bounded_and_can_be_left_out() {
+    fn region_label_values_are_bounded_and_optional() {
         let metrics = Metrics::new(true);
         for n in 0..500 {
-            metrics.region_queried(&format!("xx-east-{n}"), "OK");
+            metrics.count_region_query(&format!("xx-east-{n}"), "OK");
         }
-        let text = metrics.text().unwrap();
+        let text = metrics.encode().unwrap();
         let series = text.matches("region_answers_total{").count();
         assert_eq!(series, MAX_REGIONS + 1);
         let rest = r#"region_answers_total{region="other",code="OK"} 400"#;
         assert!(text.contains(rest), "{text}");
 
         let metrics = Metrics::new(false);
-        metrics.region_queried("us-east-1", "OK");
-        metrics.requested("us-east-1", "ListFoundationModels", "OK", Duration::ZERO);
-        assert!(!metrics.text().unwrap().contains("us-east-1"));
+        metrics.count_region_query("us-east-1", "OK");
+        metrics.request_finished("us-east-1", "ListFoundationModels", "OK", Duration::ZERO);
+        assert!(!metrics.encode().unwrap().contains("us-east-1"));
     }
 
     #[test]
-    fn what_is_under_way_is_counted_until_it_ends() {
+    fn reconciliation_is_in_progress_until_dropped() {
         let metrics = Metrics::default();
-        let (one, two) = (metrics.reconciling(), metrics.reconciling());
-        assert!(metrics.text().unwrap().contains("reconciles_active 2\n"));
+        let (one, two) = (metrics.start_reconcile(), metrics.start_reconcile());
+        assert!(metrics.encode().unwrap().contains("reconciles_active 2\n"));
         drop((one, two));
-        assert!(metrics.text().unwrap().contains("reconciles_active 0\n"));
+        assert!(metrics.encode().unwrap().contains("reconciles_active 0\n"));
     }
 }

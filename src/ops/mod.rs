@@ -1,4 +1,4 @@
-//! What every long-running program needs: logs, metrics, probes, and an orderly end.
+//! Operations: logs, metrics, traces, probes, watchdog and shutdown signals.
 
 pub mod admin;
 pub mod metrics;

@@ -1,39 +1,37 @@
-//! Whether the operator can do its work, as `/readyz` tells it.
+//! Readiness of the operator, as served on `/readyz`.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-/// What is still awaited before the operator can do its work. Copies share it.
+use parking_lot::Mutex;
+
+/// Prerequisites that are still pending. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Readiness {
-    awaited: Arc<Mutex<BTreeSet<String>>>,
+    pending: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Readiness {
-    /// Not ready until this is there.
-    pub fn awaiting(what: &str) -> Self {
+    /// Not ready until this prerequisite is complete.
+    pub fn new(what: &str) -> Self {
         Self {
-            awaited: Arc::new(Mutex::new(BTreeSet::from([what.to_owned()]))),
+            pending: Arc::new(Mutex::new(BTreeSet::from([what.to_owned()]))),
         }
     }
 
-    /// From now on these are awaited, and nothing else.
-    pub fn awaits(&self, what: impl IntoIterator<Item = String>) {
-        *self.lock() = what.into_iter().collect();
+    /// Replaces the pending prerequisites.
+    pub fn set_pending(&self, what: impl IntoIterator<Item = String>) {
+        *self.pending.lock() = what.into_iter().collect();
     }
 
-    /// What was awaited is there.
-    pub fn has(&self, what: &str) {
-        self.lock().remove(what);
+    /// Marks a prerequisite as complete.
+    pub fn complete(&self, what: &str) {
+        self.pending.lock().remove(what);
     }
 
-    /// What is awaited, sorted; empty if the operator is ready.
-    pub fn awaited(&self) -> Vec<String> {
-        self.lock().iter().cloned().collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Pending prerequisites, sorted; empty if the operator is ready.
+    pub fn pending(&self) -> Vec<String> {
+        self.pending.lock().iter().cloned().collect()
     }
 }
 
@@ -42,14 +40,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ready_once_all_that_is_awaited_is_there() {
-        let readiness = Readiness::awaiting("the start");
+    fn ready_once_all_prerequisites_are_complete() {
+        let readiness = Readiness::new("start-up");
         let copy = readiness.clone();
-        copy.awaits(["a list".to_owned(), "another".to_owned()]);
-        copy.has("another");
-        assert_eq!(readiness.awaited(), ["a list"]);
-        readiness.has("a list");
-        readiness.has("never awaited");
-        assert!(copy.awaited().is_empty());
+        copy.set_pending(["a list".to_owned(), "another".to_owned()]);
+        copy.complete("another");
+        assert_eq!(readiness.pending(), ["a list"]);
+        readiness.complete("a list");
+        readiness.complete("never pending");
+        assert!(copy.pending().is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Logs, on stderr.
+//! Logs on stderr, and traces.
 
 use std::io::IsTerminal as _;
 
@@ -9,36 +9,36 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
-/// How logs are written.
+/// Format of the log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Human-readable text.
     Pretty,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Why logs cannot be set up.
+/// Error in the set-up of logs and traces.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The filter cannot be read.
-    #[error("--log-filter {filter:?} cannot be read: {source}")]
+    /// Malformed filter.
+    #[error("invalid --log-filter {filter:?}: {source}")]
     Filter {
-        /// What was given.
+        /// The filter as given.
         filter: String,
-        /// What is wrong with it.
+        /// Error of the parser.
         source: tracing_subscriber::filter::ParseError,
     },
-    /// Logs are set up already.
-    #[error("logs cannot be set up: {0}")]
+    /// The process has a logger already.
+    #[error("cannot initialize logging: {0}")]
     Init(#[from] TryInitError),
-    /// The collector of traces, as the environment names it, cannot be used.
+    /// Invalid configuration of the trace collector.
     #[cfg(feature = "otlp")]
-    #[error("traces cannot be sent: {0}")]
+    #[error("cannot export traces: {0}")]
     Traces(#[from] super::traces::TracesError),
 }
 
-/// Logs and traces of a process. What is not sent yet is sent when it is dropped.
+/// Logs and traces of the process. Dropping it flushes pending spans.
 #[must_use]
 pub struct Telemetry {
     #[cfg(feature = "otlp")]
@@ -49,12 +49,13 @@ pub struct Telemetry {
 impl Drop for Telemetry {
     fn drop(&mut self) {
         if let Some(traces) = self.traces.take() {
-            traces.end();
+            traces.shutdown();
         }
     }
 }
 
-/// Sends logs to stderr, and traces where the environment names. Needs the async runtime.
+/// Starts logging to stderr and, if the environment names a collector, the export of traces. Must run
+/// inside the async runtime.
 pub fn init(format: LogFormat, filter: &str) -> Result<Telemetry, TelemetryError> {
     let directives =
         EnvFilter::builder()
@@ -65,7 +66,7 @@ pub fn init(format: LogFormat, filter: &str) -> Result<Telemetry, TelemetryError
             })?;
     let registry = tracing_subscriber::registry().with(directives);
     #[cfg(feature = "otlp")]
-    let traces = Traces::begin()?;
+    let traces = Traces::from_env()?;
     #[cfg(feature = "otlp")]
     let registry = registry.with(traces.as_ref().map(Traces::layer));
     let layer = tracing_subscriber::fmt::layer()
@@ -80,7 +81,7 @@ pub fn init(format: LogFormat, filter: &str) -> Result<Telemetry, TelemetryError
                 layer
                     .json()
                     .flatten_event(true)
-                    // It is the last of the list.
+                    // The span list ends with the current span.
                     .with_current_span(false),
             )
             .try_init()?,

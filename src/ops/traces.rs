@@ -1,8 +1,8 @@
-//! Traces, sent to an OpenTelemetry collector over HTTP with Protobuf.
+//! Traces, exported to an OpenTelemetry collector over HTTP with Protobuf.
 //!
-//! Only where the environment names a collector, by OpenTelemetry's own variables: its endpoint,
-//! headers, timeout, sampler and resource are what they say there. The collector is reached
-//! without TLS: it is meant to be the Pod's or the node's neighbour.
+//! OpenTelemetry's own environment variables configure the export: endpoint, headers, timeout,
+//! sampler and resource. Without an endpoint there is no export. TLS is not supported: the collector
+//! runs next to the Pod or on its node.
 
 use std::env;
 
@@ -22,24 +22,24 @@ const ENDPOINTS: [&str; 2] = [
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
 
-/// Why traces cannot be sent.
+/// Error in the configuration of the trace export.
 #[derive(Debug, thiserror::Error)]
 pub enum TracesError {
-    /// The endpoint asks for TLS.
-    #[error("{0}: the collector is reached over http:// only; put one next to the operator")]
+    /// The endpoint requires TLS.
+    #[error("{0}: only http:// endpoints are supported; run a collector next to the operator")]
     Tls(String),
-    /// A variable cannot be read.
-    #[error("{0}; see the variables OTEL_EXPORTER_OTLP_*")]
+    /// Invalid exporter configuration.
+    #[error("{0}; check the OTEL_EXPORTER_OTLP_* environment variables")]
     Exporter(#[from] ExporterBuildError),
 }
 
-/// What sends traces. Those not sent yet are sent by [`Traces::end`].
+/// Exporter of traces; [`Traces::shutdown`] flushes pending spans.
 #[derive(Debug)]
 pub struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Begins to send, if the environment names a collector. Needs the async runtime.
-    pub fn begin() -> Result<Option<Self>, TracesError> {
+    /// Starts the export if the environment names a collector. Must run inside the async runtime.
+    pub fn from_env() -> Result<Option<Self>, TracesError> {
         let endpoint = ENDPOINTS.into_iter().find_map(|name| env::var(name).ok());
         let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) else {
             return Ok(None);
@@ -58,7 +58,7 @@ impl Traces {
         Ok(Some(Self(provider)))
     }
 
-    /// The layer that makes spans of the program's own.
+    /// Layer that turns the program's spans into traces.
     pub fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -68,10 +68,10 @@ impl Traces {
             .with_threads(false)
     }
 
-    /// Sends what is not sent yet.
-    pub fn end(self) {
+    /// Flushes pending spans and stops the export.
+    pub fn shutdown(self) {
         if let Err(error) = self.0.shutdown() {
-            tracing::warn!("traces are lost: {error}");
+            tracing::warn!("pending traces are lost: {error}");
         }
     }
 }

@@ -1,69 +1,66 @@
-//! Notices what makes no progress any more, so that `/livez` can tell.
+//! Watchdog behind `/livez`: detects work that makes no progress.
 //!
-//! Whoever does something that must not stop says until when it will be done, or done again. The
-//! watchdog only compares these times with the clock.
+//! Each critical task registers a deadline and extends it on progress. The watchdog compares these
+//! deadlines with the clock.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What is expected to happen. Copies share it.
+use parking_lot::Mutex;
+
+/// Registry of deadlines. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Watchdog {
-    kennel: Arc<Mutex<Deadlines>>,
+    deadlines: Arc<Mutex<Deadlines>>,
 }
 
 #[derive(Debug, Default)]
 struct Deadlines {
-    next: u64,
+    next_id: u64,
     expected: BTreeMap<u64, Expected>,
 }
 
-/// Something that is to be done, and until when.
 #[derive(Clone, Debug)]
 struct Expected {
     what: String,
     by: Instant,
 }
 
-/// Is expected until it is dropped.
+/// A registered deadline. Dropping it removes it.
 #[derive(Debug)]
 pub struct Deadline {
-    number: u64,
+    id: u64,
     watchdog: Watchdog,
 }
 
 impl Watchdog {
-    /// Expects this to be done, or done again, within that time.
+    /// Registers a deadline.
     pub fn expect(&self, what: impl Into<String>, within: Duration) -> Deadline {
         let expected = Expected {
             what: what.into(),
             by: Instant::now() + within,
         };
-        let mut kennel = self.lock();
-        let number = kennel.next;
-        kennel.next += 1;
-        kennel.expected.insert(number, expected);
+        let mut deadlines = self.deadlines.lock();
+        let id = deadlines.next_id;
+        deadlines.next_id += 1;
+        deadlines.expected.insert(id, expected);
         Deadline {
-            number,
+            id,
             watchdog: self.clone(),
         }
     }
 
-    /// What is late, and by how much.
+    /// Descriptions of missed deadlines.
     pub fn overdue(&self) -> Vec<String> {
-        overdue(self.lock().expected.values(), Instant::now())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Deadlines> {
-        self.kennel.lock().unwrap_or_else(PoisonError::into_inner)
+        overdue(self.deadlines.lock().expected.values(), Instant::now())
     }
 }
 
 impl Deadline {
-    /// It was done; it is expected again within that time.
-    pub fn again(&self, within: Duration) {
-        if let Some(expected) = self.watchdog.lock().expected.get_mut(&self.number) {
+    /// Moves the deadline to this long from now.
+    pub fn extend(&self, within: Duration) {
+        if let Some(expected) = self.watchdog.deadlines.lock().expected.get_mut(&self.id) {
             expected.by = Instant::now() + within;
         }
     }
@@ -71,13 +68,14 @@ impl Deadline {
 
 impl Drop for Deadline {
     fn drop(&mut self) {
-        self.watchdog.lock().expected.remove(&self.number);
+        self.watchdog.deadlines.lock().expected.remove(&self.id);
     }
 }
 
 fn overdue<'a>(expected: impl Iterator<Item = &'a Expected>, now: Instant) -> Vec<String> {
-    let late = expected.filter(|expected| expected.by < now);
-    late.map(|Expected { what, by }| format!("{what} is overdue by {} s", (now - *by).as_secs()))
+    expected
+        .filter(|expected| expected.by < now)
+        .map(|Expected { what, by }| format!("{what} is overdue by {} s", (now - *by).as_secs()))
         .collect()
 }
 
@@ -88,25 +86,28 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
 
     #[test]
-    fn late_is_what_was_not_done_in_time() {
+    fn reports_overdue_deadlines() {
         let start = Instant::now();
         let at = |what: &str, seconds| Expected {
             what: what.to_owned(),
             by: start + Duration::from_secs(seconds),
         };
-        let (renewal, look) = ("the renewal of the lease", "the look at team-a/claude");
+        let (renewal, reconciliation) = (
+            "the renewal of the lease",
+            "the reconciliation of team-a/claude",
+        );
         let cases = [
             (vec![], vec![]),
-            (vec![at(renewal, 101), at(look, 100)], vec![]),
+            (vec![at(renewal, 101), at(reconciliation, 100)], vec![]),
             (
-                vec![at(renewal, 5), at(look, 101)],
+                vec![at(renewal, 5), at(reconciliation, 101)],
                 vec!["the renewal of the lease is overdue by 95 s"],
             ),
             (
-                vec![at(renewal, 99), at(look, 0)],
+                vec![at(renewal, 99), at(reconciliation, 0)],
                 vec![
                     "the renewal of the lease is overdue by 1 s",
-                    "the look at team-a/claude is overdue by 100 s",
+                    "the reconciliation of team-a/claude is overdue by 100 s",
                 ],
             ),
         ];
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_done_is_expected_anew_and_what_is_dropped_no_more() {
+    fn extended_and_dropped_deadlines_are_not_overdue() {
         let watchdog = Watchdog::default();
         let first = watchdog.expect("the first", Duration::ZERO);
         let second = watchdog.expect("the second", Duration::ZERO);
@@ -125,7 +126,7 @@ mod tests {
         while watchdog.overdue().len() < 2 {
             std::thread::yield_now();
         }
-        first.again(HOUR);
+        first.extend(HOUR);
         assert_eq!(watchdog.overdue(), ["the second is overdue by 0 s"]);
         drop(second);
         assert!(watchdog.overdue().is_empty());

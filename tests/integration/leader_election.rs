@@ -20,7 +20,7 @@ const ALMOST_FOREVER: &str = "--lease-duration-seconds=3600";
 const IMPATIENT: &str = "--lease-duration-seconds=3";
 
 /// Logged when the replica is elected.
-const LEADS: &str = r#""message":"leads""#;
+const LEADS: &str = r#""message":"leader election won""#;
 
 fn spec() -> Value {
     json!({"regions": [REGION]})
@@ -34,7 +34,7 @@ fn arguments<'a>(lease: &'a str, duration: &'a str) -> [&'a str; 4] {
 async fn standby(fixture: &Fixture, lease: &str, duration: &str) -> Replica {
     let catalog = catalog_without_first_model(REGION);
     let replica = fixture.replica(catalog, &arguments(lease, duration)).await;
-    replica.operator.logged(&["stands by"]).await;
+    replica.operator.logged(&["standing by"]).await;
     replica
 }
 
@@ -93,7 +93,10 @@ async fn resumed_former_leader_writes_nothing() {
     let arguments = ["--leader-elect", "--leader-election-id=woken", DURATION];
     let catalog = catalog_of(&[REGION]);
     let fixture = Fixture::through_proxy(&proxy, catalog, &arguments).await;
-    fixture.operator.logged(&["stands by: someone leads"]).await;
+    fixture
+        .operator
+        .logged(&["standing by: someone holds the lease"])
+        .await;
     let of_the_lease = proxy.accepted();
     leases
         .delete("woken", &DeleteParams::default())
@@ -120,7 +123,7 @@ async fn resumed_former_leader_writes_nothing() {
     fixture.operator.resume();
     let status = fixture.operator.end().await;
     assert_eq!(status.code(), Some(1));
-    assert!(fixture.operator.log().contains("leads no longer"));
+    assert!(fixture.operator.log().contains("leadership lost"));
     assert_eq!(fixture.versions("claude").await, versions);
     let resource = fixture.get("claude").await;
     assert_eq!(resource.resource_version(), left.resource_version());

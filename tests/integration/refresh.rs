@@ -206,7 +206,7 @@ async fn termination_waits_for_running_reconciliation() {
     assert_eq!(ended.code(), Some(0));
     let resource = fixture.sound("claude").await;
     assert_eq!(condition(&resource, "Degraded")[0], "True");
-    assert!(fixture.operator.log().contains("has stopped"));
+    assert!(fixture.operator.log().contains("bedrock-model-map stopped"));
 }
 
 #[tokio::test]

@@ -182,7 +182,10 @@ async fn shards_with_same_lease_log_warning() {
     let elect = ["--leader-elect", "--leader-election-id=of-two-shards"];
     let of_one = [&elect[..], &["--watch-label-selector=shard=one"]].concat();
     let fixture = Fixture::new(catalog_of(&[]), &of_one).await;
-    fixture.operator.logged(&[r#""message":"leads""#]).await;
+    fixture
+        .operator
+        .logged(&[r#""message":"leader election won""#])
+        .await;
     let of_two = [&elect[..], &["--watch-label-selector=shard=two"]].concat();
     let two = fixture.second_operator(&OperatorOptions::new(&of_two));
     let said = ["WARN", "shard=one", "shard=two", "--leader-election-id"];

@@ -1,4 +1,4 @@
-//! Which replica works: options, and the way from standing by to the end.
+//! Leader election of `run`: flags, and the order of election, work and release.
 
 use clap::ArgAction;
 use futures::future::Shared;
@@ -12,7 +12,7 @@ use crate::ops::admin::Health;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Leadership {
-    /// Whether replicas elect one that works, by a Lease. Without, there must never be two.
+    /// Use leader election. If disabled, run exactly one replica.
     #[arg(
         long,
         env = "LEADER_ELECT",
@@ -24,12 +24,12 @@ pub(super) struct Leadership {
     )]
     leader_elect: bool,
 
-    /// The Lease's namespace. Default: the operator's own in a cluster, or that of the kubeconfig's
-    /// context.
+    /// Namespace of the Lease. Default: the operator's own namespace in a cluster, or that of the
+    /// kubeconfig's context.
     #[arg(long, env = "LEADER_ELECTION_NAMESPACE", value_name = "NAMESPACE")]
     leader_election_namespace: Option<String>,
 
-    /// The Lease's name. Operators that look after different resources need different ones.
+    /// Name of the Lease. Operators that watch different resources need different names.
     #[arg(
         long,
         env = "LEADER_ELECTION_ID",
@@ -38,8 +38,8 @@ pub(super) struct Leadership {
     )]
     leader_election_id: String,
 
-    /// How long the others leave the Lease alone when it is not renewed, in seconds. It is renewed
-    /// every 2/15 of this; a leader that cannot renew it for 2/3 of this writes no more, and ends.
+    /// Seconds after the last renewal until another replica may take the Lease. The leader renews it
+    /// every 2/15 of this time. Without a renewal for 2/3 of this time, it stops writing and exits.
     #[arg(
         long,
         env = "LEASE_DURATION_SECONDS",
@@ -51,9 +51,9 @@ pub(super) struct Leadership {
 }
 
 impl Leadership {
-    /// Does the work with a client that writes only while this replica leads: at once, or once it
-    /// is elected. A clean end gives the lease away.
-    pub(super) async fn work<W>(
+    /// Runs `work` while this replica leads, with a client that refuses writes otherwise. Releases
+    /// the lease when the work ends.
+    pub(super) async fn run<W>(
         self,
         config: Config,
         health: &Health,
@@ -66,51 +66,49 @@ impl Leadership {
     {
         if !self.leader_elect {
             let client = Fence::new(Permit::Always).client(config);
-            return work(client.map_err(RunError::NoClient)?).await;
+            return work(client.map_err(RunError::Client)?).await;
         }
-        let place = LeaseRef {
+        let lease = LeaseRef {
             namespace: self
                 .leader_election_namespace
                 .unwrap_or_else(|| config.default_namespace.clone()),
             name: self.leader_election_id,
         };
-        let terms = LeaseTimings::new(self.lease_duration_seconds);
+        let timings = LeaseTimings::new(self.lease_duration_seconds);
         let fence = Fence::new(Permit::Never);
-        // The lease has connections of its own: what the work waits for must not delay it.
-        let plain = Client::try_from(config.clone()).map_err(RunError::NoClient)?;
-        let client = fence.client(config).map_err(RunError::NoClient)?;
+        // The lease has its own connections: requests of the work must not delay it.
+        let lease_client = Client::try_from(config.clone()).map_err(RunError::Client)?;
+        let client = fence.client(config).map_err(RunError::Client)?;
         let watchdog = health.watchdog.clone();
-        let mut candidate = Candidate::new(plain, place, watches, terms, fence, watchdog);
+        let mut candidate = Candidate::new(lease_client, lease, watches, timings, fence, watchdog);
 
         let readiness = &health.readiness;
-        readiness.awaits(["a look at the Lease".to_owned()]);
+        readiness.set_pending(["the first check of the Lease".to_owned()]);
         tokio::select! {
-            () = candidate.lead(|| readiness.awaits([])) => {}
+            () = candidate.acquire(|| readiness.set_pending([])) => {}
             () = stop.clone() => {
-                // It may have been acquired just now.
+                // The lease may have been acquired just now.
                 candidate.release().await;
                 return Ok(());
             }
         }
         let (done, is_done) = oneshot::channel::<()>();
-        // In a task of its own: it renews whatever else the operator is busy with.
-        let mut keeper = tokio::spawn(async move {
+        let mut renewal = tokio::spawn(async move {
             tokio::select! {
-                lost = candidate.renew() => Err(RunError::LeaseLost(lost)),
+                lost = candidate.renew() => Err(RunError::LeadershipLost(lost)),
                 _ = is_done => {
                     candidate.release().await;
                     Ok(())
                 }
             }
         });
+        let stopped = || RunError::Stopped("the renewal of the lease");
         let ended = tokio::select! {
             ended = work(client) => ended,
-            lost = &mut keeper => return lost.unwrap_or(Err(RunError::Ended("the renewal of the lease"))),
+            lost = &mut renewal => return lost.unwrap_or_else(|_| Err(stopped())),
         };
         drop(done);
-        let released = keeper
-            .await
-            .unwrap_or(Err(RunError::Ended("the renewal of the lease")));
+        let released = renewal.await.unwrap_or_else(|_| Err(stopped()));
         ended.and(released)
     }
 }

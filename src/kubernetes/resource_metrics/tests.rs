@@ -1,8 +1,11 @@
 use kube::runtime::{reflector, watcher};
 use serde_json::json;
 
+use std::time::Duration;
+
 use super::*;
-use crate::ops::metrics::Write;
+use crate::aws::{AwsMetrics as _, SnapshotSource, WaitReason};
+use crate::ops::metrics::{Metrics, Write};
 
 const DOCUMENTATION: &str = include_str!("../../../docs/metrics.md");
 
@@ -47,17 +50,17 @@ fn verified(bytes: usize, legacy: usize, end_of_life: &[(&str, &str)]) -> Verifi
     }
 }
 
-struct Scene {
+struct Fixture {
     metrics: Metrics,
     resources: reflector::store::Writer<BedrockModelMap>,
     ledger: Arc<OwnWrites>,
 }
 
-impl Scene {
+impl Fixture {
     fn new(by_region: bool) -> Self {
         let (metrics, ledger) = (Metrics::new(by_region), Arc::<OwnWrites>::default());
         let (store, resources) = reflector::store();
-        metrics.collect(Box::new(ResourceCollector {
+        metrics.register_collector(Box::new(ResourceCollector {
             resources: [store].into_iter().collect(),
             ledger: Arc::clone(&ledger),
             by_region,
@@ -88,7 +91,7 @@ impl Scene {
     }
 
     fn text(&self) -> String {
-        self.metrics.text().unwrap()
+        self.metrics.encode().unwrap()
     }
 
     fn has(&self, line: &str) {
@@ -98,8 +101,8 @@ impl Scene {
 }
 
 #[test]
-fn resource_stands_as_its_status_says() {
-    let scene = Scene::new(true).with(resource("claude"));
+fn gauges_match_status() {
+    let fixture = Fixture::new(true).with(resource("claude"));
     let labels = r#"namespace="team-a",name="claude""#;
     for (name, more, value) in [
         ("condition", r#",type="Ready",status="True""#, "1.0"),
@@ -138,50 +141,52 @@ fn resource_stands_as_its_status_says() {
         ("region_legacy_models", r#",region="eu-west-1""#, "1.0"),
         ("region_bytes", r#",region="us-east-1""#, "2000.0"),
     ] {
-        scene.has(&format!(
+        fixture.has(&format!(
             "bedrock_model_map_{name}{{{labels}{more}}} {value}"
         ));
     }
-    assert!(!scene.text().contains(r#"state="Stale",region"#));
+    assert!(!fixture.text().contains(r#"state="Stale",region"#));
 }
 
 #[test]
-fn resources_due_are_counted() {
+fn counts_due_resources() {
     let mut suspended = resource("suspended");
     suspended.spec.suspend = true;
     let resources = [resource("one"), resource("two"), suspended];
-    let scene = resources.into_iter().fold(Scene::new(true), Scene::with);
-    scene.has("bedrock_model_map_resources_due 2.0");
+    let fixture = resources
+        .into_iter()
+        .fold(Fixture::new(true), Fixture::with);
+    fixture.has("bedrock_model_map_resources_due 2.0");
 }
 
 #[test]
 fn deleted_resource_leaves_no_series() {
-    let mut scene = Scene::new(true).with(resource("claude"));
-    scene
+    let mut fixture = Fixture::new(true).with(resource("claude"));
+    fixture
         .resources
         .apply_watcher_event(&watcher::Event::Delete(resource("claude")));
-    assert!(!scene.text().contains("claude"), "{}", scene.text());
+    assert!(!fixture.text().contains("claude"), "{}", fixture.text());
 }
 
 #[test]
-fn without_regions_no_series_names_one() {
-    let scene = Scene::new(false).with(resource("claude"));
-    scene.metrics.region_queried("us-east-1", "OK");
-    let text = scene.text();
+fn disabled_region_metrics_omit_region_series() {
+    let fixture = Fixture::new(false).with(resource("claude"));
+    fixture.metrics.count_region_query("us-east-1", "OK");
+    let text = fixture.text();
     assert!(!text.contains("us-east-1"), "{text}");
-    scene.has(r#"bedrock_model_map_legacy_models{namespace="team-a",name="claude"} 2.0"#);
+    fixture.has(r#"bedrock_model_map_legacy_models{namespace="team-a",name="claude"} 2.0"#);
 }
 
 #[test]
-fn unknown_contents_are_not_said_to_have_no_legacy_models() {
-    let scene = Scene::new(true).with(resource("claude"));
+fn unknown_content_has_no_legacy_models_series() {
+    let fixture = Fixture::new(true).with(resource("claude"));
     let mut other = resource("claude");
     other.metadata.uid = Some("not looked at".to_owned());
-    let mut scene = scene;
-    scene
+    let mut fixture = fixture;
+    fixture
         .resources
         .apply_watcher_event(&watcher::Event::Apply(other));
-    assert!(!scene.text().contains("legacy_models{"));
+    assert!(!fixture.text().contains("legacy_models{"));
 }
 
 /// The documentation's table, as the program has it.
@@ -231,17 +236,17 @@ fn labels(text: &str, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn documentation_names_every_metric() {
-    let scene = Scene::new(true).with(resource("claude"));
-    let metrics = &scene.metrics;
-    metrics.reconciled("Refreshed", Duration::ZERO);
-    metrics.refreshed("Due", Duration::ZERO);
-    metrics.region_queried("us-east-1", "OK");
-    metrics.requested("us-east-1", "ListFoundationModels", "OK", Duration::ZERO);
-    AwsMetrics::throttle_wait(metrics, "us-east-1", WaitReason::Rate, Duration::ZERO);
-    AwsMetrics::snapshot_served(metrics, SnapshotSource::Cached);
-    metrics.wrote(Write::Create, 1);
-    let table = table(&scene.text());
+fn documentation_lists_every_metric() {
+    let fixture = Fixture::new(true).with(resource("claude"));
+    let metrics = &fixture.metrics;
+    metrics.observe_reconcile("Refreshed", Duration::ZERO);
+    metrics.observe_refresh("Due", Duration::ZERO);
+    metrics.count_region_query("us-east-1", "OK");
+    metrics.request_finished("us-east-1", "ListFoundationModels", "OK", Duration::ZERO);
+    metrics.throttle_wait("us-east-1", WaitReason::Rate, Duration::ZERO);
+    metrics.snapshot_served(SnapshotSource::Cached);
+    metrics.count_config_map_write(Write::Create, 1);
+    let table = table(&fixture.text());
     assert!(
         DOCUMENTATION.contains(&format!("\n{table}\n")),
         "the table in docs/metrics.md should be\n{table}"
@@ -249,18 +254,18 @@ fn documentation_names_every_metric() {
 }
 
 #[test]
-fn suspended_resource_is_not_awaited() {
+fn suspended_resource_has_no_next_refresh() {
     let mut suspended = resource("claude");
     suspended.spec.suspend = true;
-    let scene = Scene::new(true).with(suspended);
-    scene.has(r#"bedrock_model_map_suspended{namespace="team-a",name="claude"} 1.0"#);
-    assert!(!scene.text().contains("next_refresh_timestamp_seconds{"));
+    let fixture = Fixture::new(true).with(suspended);
+    fixture.has(r#"bedrock_model_map_suspended{namespace="team-a",name="claude"} 1.0"#);
+    assert!(!fixture.text().contains("next_refresh_timestamp_seconds{"));
 }
 
 const RULES: &str = include_str!("../../../config/prometheus/rules.yaml");
 
 #[test]
-fn queries_use_metrics_that_there_are() {
+fn rules_and_dashboard_use_existing_metrics() {
     let dashboard = include_str!("../../../config/prometheus/dashboard.json");
     let names = |text: &'static str| {
         let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
@@ -278,7 +283,7 @@ fn queries_use_metrics_that_there_are() {
 }
 
 #[test]
-fn runbook_has_a_section_for_each_alert_and_no_other() {
+fn runbook_sections_match_alerts() {
     let runbook = include_str!("../../../docs/runbook.md");
     let alerts = RULES
         .lines()

@@ -1,6 +1,6 @@
 use super::*;
 
-const TERMS: LeaseTimings = LeaseTimings { seconds: 15 };
+const TIMINGS: LeaseTimings = LeaseTimings { seconds: 15 };
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -10,25 +10,25 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn held_by(holder: &str, lasts: Option<i32>) -> LeaseSpec {
+fn held_by(holder: &str, duration: Option<i32>) -> LeaseSpec {
     LeaseSpec {
         holder_identity: Some(holder.to_owned()),
-        lease_duration_seconds: lasts,
-        // As far off as a clock can be: nobody looks at it.
+        lease_duration_seconds: duration,
+        // Clock skew of decades: the value must not matter.
         renew_time: Some(MicroTime(at("1999-01-01T00:00:00Z"))),
         ..LeaseSpec::default()
     }
 }
 
 #[test]
-fn terms_have_the_proportions_of_client_go() {
-    assert_eq!(TERMS.lease_duration(), seconds(15));
-    assert_eq!(TERMS.renew_deadline(), seconds(10));
-    assert_eq!(TERMS.retry_period(), seconds(2));
+fn timings_have_proportions_of_client_go() {
+    assert_eq!(TIMINGS.lease_duration(), seconds(15));
+    assert_eq!(TIMINGS.renew_deadline(), seconds(10));
+    assert_eq!(TIMINGS.retry_period(), seconds(2));
 }
 
 #[test]
-fn what_to_do_follows_from_the_holder_and_from_how_long_the_lease_has_not_changed() {
+fn holder_and_unchanged_time_to_step() {
     let stand_by = |remaining: u64| Step::StandBy {
         holder: "other".to_owned(),
         remaining: seconds(remaining),
@@ -64,33 +64,38 @@ fn what_to_do_follows_from_the_holder_and_from_how_long_the_lease_has_not_change
     ];
     let start = Instant::now();
     for (case, spec, passed, expected) in cases {
-        let observed = Observed::now(None, spec, start);
-        let step = decide(Some(&observed), "me", TERMS, start + seconds(passed));
+        let observed = Observed::new(None, spec, start);
+        let step = decide(Some(&observed), "me", TIMINGS, start + seconds(passed));
         assert_eq!(step, expected, "{case}");
     }
-    assert_eq!(decide(None, "me", TERMS, start), Step::Acquire);
+    assert_eq!(decide(None, "me", TIMINGS, start), Step::Acquire);
 }
 
 #[test]
-fn any_change_of_the_lease_is_a_sign_of_life() {
+fn any_change_of_lease_restarts_expiry() {
     let start = Instant::now();
-    let first = Observed::now(None, held_by("other", Some(15)), start);
+    let first = Observed::new(None, held_by("other", Some(15)), start);
     let late = start + seconds(15);
-    let unchanged = Observed::now(Some(first.clone()), held_by("other", Some(15)), late);
-    assert_eq!(decide(Some(&unchanged), "me", TERMS, late), Step::Acquire);
+    let unchanged = Observed::new(Some(first.clone()), held_by("other", Some(15)), late);
+    assert_eq!(decide(Some(&unchanged), "me", TIMINGS, late), Step::Acquire);
 
-    let renewed = claimed(held_by("other", Some(15)), "other", TERMS, Timestamp::now());
-    let renewed = Observed::now(Some(first), renewed, late);
+    let renewed = acquired_spec(
+        held_by("other", Some(15)),
+        "other",
+        TIMINGS,
+        Timestamp::now(),
+    );
+    let renewed = Observed::new(Some(first), renewed, late);
     assert!(matches!(
-        decide(Some(&renewed), "me", TERMS, late),
+        decide(Some(&renewed), "me", TIMINGS, late),
         Step::StandBy { remaining, .. } if remaining == seconds(15)
     ));
 }
 
 #[test]
-fn acquiring_counts_a_transition_and_renewing_does_not() {
+fn acquisition_counts_transition_and_renewal_does_not() {
     let (first, second) = (at("2026-11-23T01:00:00Z"), at("2026-11-23T02:00:00Z"));
-    let acquired = claimed(held_by("other", Some(60)), "me", TERMS, first);
+    let acquired = acquired_spec(held_by("other", Some(60)), "me", TIMINGS, first);
     let expected = LeaseSpec {
         holder_identity: Some("me".to_owned()),
         lease_duration_seconds: Some(15),
@@ -100,7 +105,7 @@ fn acquiring_counts_a_transition_and_renewing_does_not() {
         ..LeaseSpec::default()
     };
     assert_eq!(acquired, expected);
-    let renewed = claimed(acquired, "me", TERMS, second);
+    let renewed = acquired_spec(acquired, "me", TIMINGS, second);
     let expected = LeaseSpec {
         renew_time: Some(MicroTime(second)),
         ..expected
@@ -109,39 +114,42 @@ fn acquiring_counts_a_transition_and_renewing_does_not() {
 }
 
 #[test]
-fn a_released_lease_is_free() {
+fn released_lease_is_acquired_at_once() {
     let now = at("2026-11-23T01:00:00Z");
-    let released = released(claimed(LeaseSpec::default(), "other", TERMS, now), now);
+    let released = released_spec(
+        acquired_spec(LeaseSpec::default(), "other", TIMINGS, now),
+        now,
+    );
     let start = Instant::now();
-    let observed = Observed::now(None, released.clone(), start);
-    assert_eq!(decide(Some(&observed), "me", TERMS, start), Step::Acquire);
-    let acquired = claimed(released, "me", TERMS, now);
+    let observed = Observed::new(None, released.clone(), start);
+    assert_eq!(decide(Some(&observed), "me", TIMINGS, start), Step::Acquire);
+    let acquired = acquired_spec(released, "me", TIMINGS, now);
     assert_eq!(acquired.lease_transitions, Some(2));
 }
 
 #[test]
-fn each_renewal_differs_from_the_one_before() {
+fn renewal_changes_renew_time_even_if_clock_does_not() {
     let now = at("2026-11-23T01:00:00Z");
-    let before = claimed(LeaseSpec::default(), "me", TERMS, now);
+    let before = acquired_spec(LeaseSpec::default(), "me", TIMINGS, now);
     // The clock stands still, or was set back.
     for now in [now, at("2020-01-01T00:00:00Z")] {
-        assert_ne!(claimed(before.clone(), "me", TERMS, now), before);
+        assert_ne!(acquired_spec(before.clone(), "me", TIMINGS, now), before);
     }
     let farthest = LeaseSpec {
         renew_time: Some(MicroTime(Timestamp::MAX)),
         ..before
     };
-    let renewed = claimed(farthest, "me", TERMS, now);
+    let renewed = acquired_spec(farthest, "me", TIMINGS, now);
     assert_eq!(renewed.renew_time, Some(MicroTime(now)));
 }
 
 #[test]
-fn permit_lasts_as_long_as_both_clocks_allow() {
+fn permit_expires_on_faster_clock() {
     let (monotonic, wall) = (Instant::now(), SystemTime::now());
     let renewed = ClockReading { monotonic, wall };
     let permit = Permit::From {
         renewed,
-        lasts: seconds(10),
+        duration: seconds(10),
     };
     let cases = [
         ("at once", 0, 0, Some(10)),
