@@ -19,7 +19,7 @@ use super::output::Outcome;
 use crate::api::MANAGER;
 use crate::aws::role_rules::RoleRule;
 use crate::aws::{Aws, Limits, NoCertificatesError, SnapshotCache};
-use crate::kubernetes::{self, SelectorError};
+use crate::kubernetes::{self, Operator, SelectorError};
 use crate::leader::LeadershipLost;
 use crate::ops::admin::{self, AdminServer, BindError, Health};
 use crate::ops::metrics::{self, Metrics};
@@ -28,10 +28,9 @@ use crate::ops::shutdown;
 use crate::ops::telemetry::{self, LogFormat, TelemetryError};
 use crate::ops::watchdog::Watchdog;
 
-/// Longest reconciliation while AWS responds.
-const RECONCILE_TIMEOUT: Duration = Duration::from_mins(10);
-/// Batches of hanging regions, of all resources, that a reconciliation may have to wait for.
-const HANGING_BATCHES: u32 = 60;
+/// Time without any progress, beyond a region's timeout, after which a reconciliation counts as stuck.
+/// The Kubernetes API may be unavailable for some of it.
+const STUCK_AFTER: Duration = Duration::from_mins(10);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Run {
@@ -179,7 +178,7 @@ impl Run {
                 .watch_label_selector
                 .filter(|selector| !selector.is_empty()),
             roles: self.allowed_roles.into(),
-            stuck_after: RECONCILE_TIMEOUT + limits.region_timeout * HANGING_BATCHES,
+            stuck_after: STUCK_AFTER + limits.region_timeout,
         };
         let watches = options.to_string();
         tracing::info!(
@@ -196,7 +195,9 @@ impl Run {
         let server = tokio::spawn(server.serve(routes));
         let work = async |client| {
             let health = health.clone();
-            kubernetes::run(client, snapshots, options, health, metrics, stop.clone()).await;
+            Operator::new(client, snapshots, options, health, metrics)
+                .run(stop.clone())
+                .await;
             match stop.peek() {
                 Some(()) => Ok(()),
                 None => Err(RunError::Stopped("the controller")),

@@ -1,5 +1,4 @@
-//! Writes `ConfigMaps`: only those that differ, only our own, and never over a change that was not
-//! seen.
+//! Writes of `ConfigMaps`: only changed and owned ones, and never over an unseen change.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, ObjectMeta, PostParams, Preconditions};
@@ -10,7 +9,7 @@ use crate::api::{AttemptError, ErrorCode, MANAGER};
 use crate::ops::metrics::{Metrics, Write};
 use crate::publication::ownership::{Action, DesiredConfigMap, Owner, decide};
 
-/// How often a write is tried anew after the object changed under it.
+/// Attempts of a write that conflicts with concurrent changes.
 const ATTEMPTS: usize = 5;
 
 /// Writes the `ConfigMaps` of one resource.
@@ -21,12 +20,11 @@ pub(super) struct Publisher {
     metrics: Metrics,
 }
 
-/// A `ConfigMap` that is as it should be.
+/// Result of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WriteOutcome {
-    /// Its resource version.
     pub(super) resource_version: Option<String>,
-    /// Whether it had to be written.
+    /// False if the `ConfigMap` was up to date.
     pub(super) written: bool,
 }
 
@@ -39,16 +37,16 @@ impl Publisher {
         }
     }
 
-    /// The `ConfigMap` of that name, whoever's it is.
+    /// Reads a `ConfigMap`, owned or not.
     pub(super) async fn read(&self, name: &str) -> Result<Option<ConfigMap>, CallError> {
-        call(|| self.doing("read", name), self.api.get_opt(name)).await
+        call(|| self.describe("read", name), self.api.get_opt(name)).await
     }
 
-    fn doing(&self, verb: &str, name: &str) -> String {
+    fn describe(&self, verb: &str, name: &str) -> String {
         format!("cannot {verb} ConfigMap {}/{name}", self.owner.namespace)
     }
 
-    /// Makes the `ConfigMap`, which was just seen to be so, what the target says.
+    /// Creates, replaces or recreates the `ConfigMap` as desired, starting from the state just read.
     pub(super) async fn apply(
         &self,
         target: &DesiredConfigMap,
@@ -70,24 +68,24 @@ impl Publisher {
                     let request = self.api.create(&params, &wanted);
                     (
                         Write::Create,
-                        call(|| self.doing("create", name), request).await,
+                        call(|| self.describe("create", name), request).await,
                     )
                 }
                 Action::Recreate(wanted) => {
                     let seen = live.unwrap_or_default().metadata;
-                    // Should it have changed meanwhile, it is still there, and the creation fails.
+                    // If it changed meanwhile, it still exists and the creation fails.
                     self.remove(&seen).await.map_err(write_failed)?;
                     let request = self.api.create(&params, &wanted);
                     (
                         Write::Create,
-                        call(|| self.doing("create", name), request).await,
+                        call(|| self.describe("create", name), request).await,
                     )
                 }
                 Action::Replace(wanted) => {
                     let request = self.api.replace(name, &params, &wanted);
                     (
                         Write::Replace,
-                        call(|| self.doing("replace", name), request).await,
+                        call(|| self.describe("replace", name), request).await,
                     )
                 }
             };
@@ -100,7 +98,7 @@ impl Publisher {
                         written: true,
                     });
                 }
-                // Changed, appeared or gone between our read and our write: look again.
+                // Changed, created or deleted between the read and the write.
                 Err(error) if error.is_conflict() || error.is_not_found() => last = Some(error),
                 Err(error) => return Err(write_failed(error)),
             }
@@ -109,7 +107,7 @@ impl Publisher {
         let why = last.map(|error| error.to_string()).unwrap_or_default();
         Err(AttemptError::new(
             ErrorCode::WriteFailed,
-            format!("{why} (changed {ATTEMPTS} times meanwhile)"),
+            format!("{why} (changed concurrently {ATTEMPTS} times)"),
         ))
     }
 
@@ -122,13 +120,13 @@ impl Publisher {
         AttemptError::new(
             ErrorCode::TargetConflict,
             format!(
-                "ConfigMap {namespace}/{name} exists and does not belong to BedrockModelMap {owner}: it is left alone; remove it, or set another spec.output.configMapPrefix"
+                "ConfigMap {namespace}/{name} exists and is not owned by BedrockModelMap {owner}; delete it, or set another spec.output.configMapPrefix"
             ),
         )
     }
 
-    /// Deletes a `ConfigMap` that is this resource's, if it has not changed since it was seen.
-    /// Returns whether it was deleted.
+    /// Deletes a `ConfigMap` if it is owned and unchanged since it was observed. Returns whether it was
+    /// deleted.
     pub(super) async fn remove(&self, seen: &ObjectMeta) -> Result<bool, CallError> {
         let Some(name) = seen.name.as_deref().filter(|_| self.owner.owns(seen)) else {
             return Ok(false);
@@ -139,7 +137,7 @@ impl Publisher {
         };
         let params = DeleteParams::default().preconditions(preconditions);
         match call(
-            || self.doing("delete", name),
+            || self.describe("delete", name),
             self.api.delete(name, &params),
         )
         .await
@@ -148,7 +146,7 @@ impl Publisher {
                 self.metrics.count_config_map_write(Write::Delete, 0);
                 Ok(true)
             }
-            // Gone already, or changed meanwhile: that change brings us back.
+            // Deleted or changed meanwhile; a change triggers the next reconciliation.
             Err(error) if error.is_not_found() || error.is_conflict() => Ok(false),
             Err(error) => Err(error),
         }

@@ -1,5 +1,6 @@
-//! Looks at one resource as `core::look` says, with the Kubernetes API and AWS behind it.
+//! Effects of a reconciliation on the Kubernetes API and AWS.
 
+use std::any::Any;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,13 +12,16 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Client, ResourceExt as _};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use parking_lot::Mutex;
 use tracing::Instrument as _;
 
 use super::config_map::Publisher;
+use super::config_map_index::ConfigMapIndex;
 use super::events::EventWriter;
+use super::fair_queue::{FairPermit, FairSemaphore};
 use super::log::log;
 use super::own_writes::{OwnWrites, Verified};
+use super::progress::{Progress, ProgressDeadline};
 use super::request::CallError;
 use super::status::StatusWriter;
 use super::watch::Stores;
@@ -33,10 +37,10 @@ use crate::reconcile::status::events::Event;
 use crate::reconcile::validate::ValidatedSpec;
 use crate::reconcile::{Effects, Next, Outcome, Reconciler, Work};
 
-/// The wait after a reconciliation that failed; it doubles with each further one.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-/// The longest wait after reconciliations that failed.
-const LONGEST_RETRY: Duration = Duration::from_mins(1);
+/// Backoff after a failed reconciliation; it doubles with each further failure.
+const MIN_BACKOFF: Duration = Duration::from_secs(1);
+/// Limit of the backoff.
+const MAX_BACKOFF: Duration = Duration::from_mins(1);
 
 /// Permits of [`RenderBudget`]. One stands for a region's content as it is rendered, compared and
 /// written: some 3 MB for us-east-1, parsed, as text and on its way to the API server.
@@ -49,76 +53,109 @@ const STATUS_PERMITS: u32 = 2;
 /// Bounds what all reconciliations together have in memory at once. It is acquired after AWS has
 /// answered, so that a region that hangs holds none of it.
 #[derive(Clone, Debug)]
-pub(super) struct RenderBudget(Arc<Semaphore>);
+pub(super) struct RenderBudget(FairSemaphore);
 
 impl Default for RenderBudget {
     fn default() -> Self {
-        let permits = usize::try_from(RENDER_PERMITS).unwrap_or(usize::MAX);
-        Self(Arc::new(Semaphore::new(permits)))
+        Self(FairSemaphore::new(RENDER_PERMITS))
     }
 }
 
-impl RenderBudget {
-    /// None: never, as the semaphore is not closed.
-    async fn acquire(&self, permits: u32) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.0).acquire_many_owned(permits).await.ok()
-    }
-}
-
-/// What every reconciliation works with.
+/// Shared state of all reconciliations.
 pub(super) struct Context {
     pub(super) client: Client,
     pub(super) snapshots: SnapshotCache,
     pub(super) roles: RoleRules,
-    pub(super) ledger: Arc<OwnWrites>,
+    pub(super) own_writes: Arc<OwnWrites>,
     pub(super) metrics: Metrics,
     pub(super) events: EventWriter,
+    /// Reconciliations that do not wait for AWS.
+    pub(super) slots: FairSemaphore,
     pub(super) render_budget: RenderBudget,
-    /// Metadata of the `ConfigMaps` that carry our labels, as the watch shows them.
+    pub(super) progress: Progress,
+    /// Metadata of the `ConfigMaps` with the operator's labels.
     pub(super) config_maps: Stores<PartialObjectMeta<ConfigMap>>,
-    /// The resources that are looked after, as the watch shows them.
+    pub(super) config_map_indexes: Vec<Arc<ConfigMapIndex>>,
+    /// Resources in scope.
     pub(super) resources: Stores<BedrockModelMap>,
 }
 
 impl Context {
-    /// Forgets what is remembered of resources that are gone.
-    pub(super) fn forget_what_is_gone(&self) {
-        let there = self.resources.state();
-        let there: HashSet<String> = there.iter().filter_map(|resource| resource.uid()).collect();
-        self.ledger.retain(|uid| there.contains(uid));
+    /// Drops the state of deleted resources.
+    pub(super) fn forget_deleted(&self) {
+        let existing: HashSet<String> = self
+            .resources
+            .state()
+            .iter()
+            .filter_map(|resource| resource.uid())
+            .collect();
+        self.own_writes.retain(|uid| existing.contains(uid));
     }
 }
 
-/// Why a look did not come to its end.
+/// Failed reconciliation.
 #[derive(Debug, thiserror::Error)]
-#[error("BedrockModelMap {namespace}/{name}: {source}; it is tried again")]
+#[error("BedrockModelMap {namespace}/{name}: {source}; retrying")]
 pub(super) struct ReconcileError {
     namespace: String,
     name: String,
-    source: CallError,
+    source: Cause,
 }
 
-/// Looks at a resource.
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error(transparent)]
+    Call(CallError),
+    #[error("internal error: the reconciliation panicked: {0}; please report it")]
+    Panic(String),
+}
+
+impl ReconcileError {
+    /// The error of a resource whose reconciliation panicked.
+    pub(super) fn from_panic(namespace: &str, name: &str, payload: &(dyn Any + Send)) -> Self {
+        let message = payload
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| payload.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            source: Cause::Panic(message.to_owned()),
+        }
+    }
+}
+
+/// Reconciles a resource. The slot is released while the reconciliation waits for AWS.
 pub(super) async fn reconcile(
     watched: Arc<BedrockModelMap>,
     context: Arc<Context>,
+    slot: FairPermit,
 ) -> Result<Action, ReconcileError> {
-    let resource = context.ledger.newest(watched);
+    let resource = context.own_writes.latest(watched);
     let uid = resource.uid().unwrap_or_default();
-    // The garbage collector, or the user, has the ConfigMaps of what is being deleted.
+    // The garbage collector deletes the ConfigMaps, unless the user keeps them.
     if resource.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
-    let permitted = permitted_settings(&resource, &context.roles);
+    let permitted = permitted_spec(&resource, &context.roles);
     let identity = permitted.as_ref().map(|s| s.identity.clone());
+    let namespace = resource.namespace().unwrap_or_default();
+    let deadline = context.progress.expect(format!(
+        "the reconciliation of {namespace}/{}",
+        resource.name_any()
+    ));
     let world = ClusterEffects {
         resource: &resource,
         uid: &uid,
+        slot: Mutex::new(Some(slot)),
+        deadline,
         caller: Caller::from_resource(
             &identity.unwrap_or_default(),
-            &resource.namespace().unwrap_or_default(),
+            &namespace,
             &resource.name_any(),
         ),
+        namespace: &namespace,
         context: &context,
         publisher: Publisher::new(
             context.client.clone(),
@@ -139,11 +176,11 @@ pub(super) async fn reconcile(
         .metrics
         .observe_reconcile(outcome(&look, &looked), took);
     let looked = looked.map_err(|source| ReconcileError {
-        namespace: resource.namespace().unwrap_or_default(),
+        namespace: namespace.clone(),
         name: resource.name_any(),
-        source,
+        source: Cause::Call(source),
     })?;
-    context.ledger.succeeded(&uid);
+    context.own_writes.reset_failures(&uid);
     if let Some(refreshed) = &looked.refreshed {
         let reason = refreshed.reason.as_str();
         context.metrics.observe_refresh(reason, took);
@@ -155,7 +192,7 @@ pub(super) async fn reconcile(
     })
 }
 
-/// What came of a look, as one word.
+/// Outcome of a reconciliation, as a metric label.
 fn outcome<W, E>(look: &Reconciler<'_, W>, looked: &Result<Outcome, E>) -> &'static str {
     match looked {
         Err(_) => "Failed",
@@ -166,15 +203,17 @@ fn outcome<W, E>(look: &Reconciler<'_, W>, looked: &Result<Outcome, E>) -> &'sta
     }
 }
 
-/// When a resource is looked at again after an error.
+/// Requeues a resource after an error, with backoff.
 pub(super) fn retry(resource: &BedrockModelMap, context: &Context) -> Action {
-    let failures = context.ledger.failed(&resource.uid().unwrap_or_default());
-    let doubled = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
-    Action::requeue(doubled.min(LONGEST_RETRY))
+    let failures = context
+        .own_writes
+        .count_failure(&resource.uid().unwrap_or_default());
+    let doubled = MIN_BACKOFF.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
+    Action::requeue(doubled.min(MAX_BACKOFF))
 }
 
-/// What the spec asks for, if the operator may do it.
-fn permitted_settings(
+/// Validates the spec and checks that the operator permits its role.
+fn permitted_spec(
     resource: &BedrockModelMap,
     roles: &RoleRules,
 ) -> Result<ValidatedSpec, AttemptError> {
@@ -185,19 +224,23 @@ fn permitted_settings(
     Ok(settings)
 }
 
-/// The Kubernetes API and AWS, as one resource has to do with them.
+/// Effects of one resource.
 struct ClusterEffects<'a> {
     resource: &'a BedrockModelMap,
+    namespace: &'a str,
     uid: &'a str,
+    /// Held until the first request to AWS.
+    slot: Mutex<Option<FairPermit>>,
+    deadline: ProgressDeadline,
     caller: Caller,
     context: &'a Context,
     publisher: Publisher,
 }
 
 impl ClusterEffects<'_> {
-    /// Whether the resource is still there and ours: it may have been deleted during the look, or
-    /// have lost the labels by which it was chosen. Another operator may look after it now.
-    fn is_looked_after(&self) -> bool {
+    /// Whether the resource still exists in scope: it may have been deleted or relabelled during the
+    /// reconciliation, and another operator may reconcile it now.
+    fn is_in_scope(&self) -> bool {
         let resource = ObjectRef::from_obj(self.resource);
         let watched = self.context.resources.get(&resource);
         watched.is_some_and(|watched| watched.uid() == self.resource.uid())
@@ -206,18 +249,21 @@ impl ClusterEffects<'_> {
 
 impl Effects for ClusterEffects<'_> {
     type Error = CallError;
-    type RenderPermit = Option<OwnedSemaphorePermit>;
+    type RenderPermit = FairPermit;
 
-    async fn render_permit(&self, work: Work) -> Option<OwnedSemaphorePermit> {
+    async fn render_permit(&self, work: Work) -> FairPermit {
         let permits = match work {
             Work::Region => 1,
             Work::Mapping => MAPPING_PERMITS,
         };
-        self.context.render_budget.acquire(permits).await
+        let budget = &self.context.render_budget.0;
+        self.deadline
+            .step(budget.acquire(self.namespace, permits))
+            .await
     }
 
     async fn read(&self, config_map: &str) -> Result<Option<ConfigMap>, CallError> {
-        self.publisher.read(config_map).await
+        self.deadline.step(self.publisher.read(config_map)).await
     }
 
     async fn apply(
@@ -225,31 +271,38 @@ impl Effects for ClusterEffects<'_> {
         target: &DesiredConfigMap,
         seen: Option<ConfigMap>,
     ) -> Result<bool, AttemptError> {
-        if !self.is_looked_after() {
-            let message = "the resource is gone, or no longer looked after by this operator";
+        if !self.is_in_scope() {
+            let message = "the resource was deleted or left the scope of this operator";
             return Err(AttemptError::new(
                 ErrorCode::WriteFailed,
                 message.to_owned(),
             ));
         }
-        let ledger = &self.context.ledger;
-        // What could not be written is not as it should be, whatever it was before.
-        ledger.unverified(self.uid, &target.name);
-        let published = self.publisher.apply(target, seen).await?;
+        let own_writes = &self.context.own_writes;
+        // A failed write leaves an unknown state.
+        own_writes.set_unverified(self.uid, &target.name);
+        let published = self
+            .deadline
+            .step(self.publisher.apply(target, seen))
+            .await?;
         let verified = Verified {
             resource_version: published.resource_version.unwrap_or_default(),
             bytes: target.files.bytes(),
             ends: target.ends.clone(),
         };
-        ledger.verified(self.uid, &target.name, verified);
+        own_writes.set_verified(self.uid, &target.name, verified);
         Ok(published.written)
     }
 
     async fn remove(&self, seen: &ObjectMeta) -> Result<bool, CallError> {
-        if !self.is_looked_after() {
+        if !self.is_in_scope() {
             return Ok(false);
         }
-        self.publisher.remove(seen).await
+        let removed = self.deadline.step(self.publisher.remove(seen)).await?;
+        if removed && let Some(name) = &seen.name {
+            self.context.own_writes.set_unverified(self.uid, name);
+        }
+        Ok(removed)
     }
 
     async fn report(
@@ -257,18 +310,26 @@ impl Effects for ClusterEffects<'_> {
         status: &BedrockModelMapStatus,
         events: Vec<Event>,
     ) -> Result<(), CallError> {
-        if !self.is_looked_after() {
+        if !self.is_in_scope() {
             return Ok(());
         }
-        let _permit = self.context.render_budget.acquire(STATUS_PERMITS).await;
+        let budget = &self.context.render_budget.0;
+        let _permit = self
+            .deadline
+            .step(budget.acquire(self.namespace, STATUS_PERMITS))
+            .await;
         let client = self.context.client.clone();
         let Context {
-            ledger, metrics, ..
+            own_writes,
+            metrics,
+            events: event_writer,
+            ..
         } = self.context;
-        let writer = StatusWriter::new(client, self.resource, ledger, metrics);
+        let writer = StatusWriter::new(client, self.resource, own_writes, metrics);
         let detail = self.resource.spec.output.status_detail;
-        if let Some(written) = writer.write(status, detail).await? {
-            self.context.events.write(&written, events).await;
+        if let Some(written) = self.deadline.step(writer.write(status, detail)).await? {
+            let written = event_writer.write(&written, events);
+            self.deadline.step(written).await;
         }
         Ok(())
     }
@@ -279,24 +340,28 @@ impl Effects for ClusterEffects<'_> {
         not_before: Timestamp,
         urgency: Priority,
     ) -> Result<Arc<Snapshot>, AttemptError> {
+        *self.slot.lock() = None;
         let span = tracing::info_span!("region", region);
-        let answer = self
+        let snapshot = self
             .context
             .snapshots
-            .get(&self.caller, region, not_before, urgency);
-        let answer = answer
-            .instrument(span)
+            .get(&self.caller, region, not_before, urgency)
+            .instrument(span);
+        let snapshot = self
+            .deadline
+            .step(snapshot)
             .await
             .map_err(|error| error.to_attempt_error(Audience::Operator));
-        let code = answer.as_ref().map_or_else(|e| e.code.as_str(), |_| "OK");
+        let code = snapshot.as_ref().map_or_else(|e| e.code.as_str(), |_| "OK");
         self.context.metrics.count_region_query(region, code);
-        answer
+        snapshot
     }
 
     async fn list_account_regions(&self) -> Result<Vec<String>, AttemptError> {
-        self.context
-            .snapshots
-            .account_regions(&self.caller)
+        *self.slot.lock() = None;
+        let regions = self.context.snapshots.account_regions(&self.caller);
+        self.deadline
+            .step(regions)
             .await
             .map_err(|error| error.to_attempt_error(Audience::Operator))
     }
@@ -306,24 +371,30 @@ impl Effects for ClusterEffects<'_> {
     }
 
     fn is_unchanged(&self, config_map: &str) -> bool {
-        let namespace = self.resource.namespace().unwrap_or_default();
-        let config_map_ref = ObjectRef::new(config_map).within(&namespace);
+        let config_map_ref = ObjectRef::new(config_map).within(self.namespace);
         let watched = self.context.config_maps.get(&config_map_ref);
         let version = watched
             .as_ref()
             .and_then(|w| w.metadata.resource_version.as_deref());
         self.context
-            .ledger
+            .own_writes
             .is_verified(self.uid, config_map, version)
     }
 
     fn labelled_config_maps(&self) -> Vec<ObjectMeta> {
-        let (namespace, name) = (self.resource.namespace(), self.resource.name_any());
-        let labelled = self.context.config_maps.state_filter(|seen| {
-            seen.metadata.namespace == namespace && seen.labels().get(LABEL_NAME) == Some(&name)
-        });
-        let metadata = labelled.iter().map(|seen| seen.metadata.clone());
-        metadata.collect()
+        let name = self.resource.name_any();
+        self.context
+            .config_map_indexes
+            .iter()
+            .flat_map(|index| index.names(self.namespace, &name))
+            .filter_map(|config_map| {
+                let config_map = ObjectRef::new(&config_map).within(self.namespace);
+                self.context.config_maps.get(&config_map)
+            })
+            // The index may be a step ahead of the store.
+            .filter(|seen| seen.labels().get(LABEL_NAME) == Some(&name))
+            .map(|seen| seen.metadata.clone())
+            .collect()
     }
 
     fn now(&self) -> Timestamp {

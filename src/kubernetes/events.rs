@@ -1,5 +1,5 @@
-//! Writes Kubernetes Events: after the status that they speak of, so that a look tried anew tells
-//! nothing twice. An Event that cannot be written is lost, and fails no look.
+//! Writes of Kubernetes Events: after the status, so that a retried reconciliation repeats none. A
+//! failed write loses the Event, and fails no reconciliation.
 
 use kube::runtime::events::{Event as NewEvent, EventType, Recorder};
 use kube::{Client, Resource as _, ResourceExt as _};
@@ -8,7 +8,7 @@ use super::request::call;
 use crate::api::{BedrockModelMap, MANAGER};
 use crate::reconcile::status::events::{Event, Severity};
 
-/// What every Event is about.
+/// Action of every Event.
 const ACTION: &str = "Refresh";
 
 /// Writes Events.
@@ -23,11 +23,11 @@ impl EventWriter {
         }
     }
 
-    /// Writes the events of a resource as its status was last written.
+    /// Writes the events of a resource in the version of its last status write.
     pub(super) async fn write(&self, resource: &BedrockModelMap, events: Vec<Event>) {
         let mut regarding = resource.object_ref(&());
-        // The recorder folds Events that differ in their note only into the first of them, whose
-        // note then stands for all. Those of another version are kept apart.
+        // The recorder merges Events that differ only in their note, and keeps the first note. A
+        // distinct resource version prevents that.
         regarding.resource_version = resource.resource_version();
         for event in events {
             let reason = event.reason.clone();
@@ -43,7 +43,7 @@ impl EventWriter {
             };
             let what = || format!("cannot write the Event {reason}");
             if let Err(error) = call(what, self.recorder.publish(&event, &regarding)).await {
-                tracing::warn!("{error}; Events of this refresh are lost, everything else goes on");
+                tracing::warn!("{error}; Events of this refresh are lost");
                 return;
             }
         }

@@ -1,4 +1,4 @@
-//! A look in the log: one line for a refresh.
+//! Log lines of a reconciliation.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::api::conditions::STALLED;
 use crate::reconcile::{Outcome, Refreshed};
 
-/// How much of what changed goes into the line.
+/// Limit of the changes in the line.
 const MAX_CHANGES_BYTES: usize = 500;
 
-/// Says what was done, and what only a user can mend.
+/// Logs what the reconciliation did, and errors that need a user.
 pub(super) fn log(looked: &Outcome, took: Duration) {
     if looked.restored > 0 {
-        tracing::info!(config_maps = looked.restored, "put back what was changed");
+        tracing::info!(config_maps = looked.restored, "repaired drift");
     }
     for (region, error) in &looked.write_errors {
         tracing::warn!(region, "{}", error.message);
@@ -22,7 +22,7 @@ pub(super) fn log(looked: &Outcome, took: Duration) {
     }
 }
 
-/// One line; one more where only a user's change helps; and at level debug each region's error.
+/// Logs one line, a second one if the resource is stalled, and each region's error at level debug.
 fn log_refresh(refreshed: &Refreshed, took: Duration) {
     let Refreshed {
         reason,

@@ -1,17 +1,19 @@
-//! Kubernetes: watches resources, carries out what a reconciliation decides, writes `ConfigMaps`,
-//! status and Events.
+//! Kubernetes: watches, the controller, and the writes of `ConfigMaps`, status and Events.
 
 mod config_map;
+mod config_map_index;
 mod controller;
 mod effects;
 mod events;
+mod fair_queue;
 mod log;
 mod own_writes;
+mod progress;
 pub mod request;
 mod resource_metrics;
 mod selector;
 mod status;
 mod watch;
 
-pub use controller::{Options, run};
+pub use controller::{Operator, Options};
 pub use selector::{SelectorError, check_selector};

@@ -1,33 +1,33 @@
-//! Calls to the Kubernetes API: each has a deadline, each error says what failed.
+//! Calls to the Kubernetes API, with a timeout and errors that name the failed operation.
 
 use std::time::Duration;
 
 use crate::text::error_chain;
 
-/// How long one call may take. The client itself tries again when the API server is overloaded.
+/// Timeout of a call, including the client's retries for an overloaded API server.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A call that failed.
+/// Failed call.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// The API server, or the way to it.
+    /// Error of the API server or the connection.
     #[error("{what}: {}", explained(source))]
     Api {
-        /// What was being done, and to what.
+        /// Operation and object.
         what: String,
-        /// What went wrong.
+        /// Cause.
         #[source]
         source: Box<kube::Error>,
     },
-    /// No answer in time.
-    #[error("{what}: the Kubernetes API did not answer within {} s", TIMEOUT.as_secs())]
+    /// No response in time.
+    #[error("{what}: no response from the Kubernetes API within {} s", TIMEOUT.as_secs())]
     Timeout {
-        /// What was being done, and to what.
+        /// Operation and object.
         what: String,
     },
 }
 
-/// Makes a call within its deadline.
+/// Runs a call with the timeout.
 pub async fn call<T>(
     what: impl FnOnce() -> String,
     request: impl Future<Output = Result<T, kube::Error>>,
@@ -42,7 +42,7 @@ pub async fn call<T>(
     }
 }
 
-/// What a user can do about it, as far as the error tells.
+/// The error with its causes, or the message of the API server.
 pub fn explained(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.clone(),
@@ -51,22 +51,22 @@ pub fn explained(error: &kube::Error) -> String {
 }
 
 impl CallError {
-    /// Whether the object changed or appeared meanwhile, so that a new look decides.
+    /// Whether the object was changed or created concurrently.
     pub fn is_conflict(&self) -> bool {
         self.has_code(409)
     }
 
-    /// Whether the object is not there.
+    /// Whether the object does not exist.
     pub fn is_not_found(&self) -> bool {
         self.has_code(404)
     }
 
-    /// Whether the API server did not understand.
+    /// Whether the API server rejected the request as malformed.
     pub fn is_bad_request(&self) -> bool {
         self.has_code(400)
     }
 
-    /// Whether a right is missing.
+    /// Whether a permission is missing.
     pub fn is_forbidden(&self) -> bool {
         self.has_code(403)
     }

@@ -23,7 +23,7 @@ use crate::reconcile::validate::refresh_interval;
 /// Reads the metrics of all resources.
 pub(super) struct ResourceCollector {
     pub(super) resources: Stores<BedrockModelMap>,
-    pub(super) ledger: Arc<OwnWrites>,
+    pub(super) own_writes: Arc<OwnWrites>,
     /// Whether there are series of single regions.
     pub(super) by_region: bool,
 }
@@ -244,9 +244,9 @@ const OF_REGIONS: &[OfRegion] = &[
 ];
 
 impl Resource {
-    fn of(resource: &BedrockModelMap, ledger: &OwnWrites) -> Self {
+    fn of(resource: &BedrockModelMap, own_writes: &OwnWrites) -> Self {
         let status = resource.status.clone().unwrap_or_default();
-        let mut published = ledger.published(&resource.uid().unwrap_or_default());
+        let mut published = own_writes.published(&resource.uid().unwrap_or_default());
         let regions = status
             .regions
             .values()
@@ -296,7 +296,7 @@ impl Collector for ResourceCollector {
         )?;
         let resources = watched.iter();
         let mut resources: Vec<Resource> = resources
-            .map(|resource| Resource::of(resource, &self.ledger))
+            .map(|resource| Resource::of(resource, &self.own_writes))
             .collect();
         resources.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
         encode(&mut encoder, &resources, self.by_region)

@@ -1,4 +1,4 @@
-//! Whether the API server can read a label selector: it alone knows the grammar.
+//! Check of the label selector by the API server, which defines the grammar.
 
 use kube::api::ListParams;
 use kube::{Api, Client, Config};
@@ -7,24 +7,23 @@ use super::controller::Options;
 use super::request::call;
 use crate::api::BedrockModelMap;
 
-/// Why there is nothing to watch.
+/// Error of the selector check.
 #[derive(Debug, thiserror::Error)]
 pub enum SelectorError {
-    /// The client for the question cannot be made.
-    #[error("no client for the cluster: {0}")]
-    NoClient(#[from] kube::Error),
-    /// It is none.
-    #[error("--watch-label-selector {selector:?} cannot be read: {why}")]
-    Unreadable {
-        /// What was given.
+    /// Invalid client configuration.
+    #[error("cannot create a Kubernetes client: {0}")]
+    Client(#[from] kube::Error),
+    /// The API server rejects the selector.
+    #[error("invalid --watch-label-selector {selector:?}: {reason}")]
+    Invalid {
+        /// The selector as given.
         selector: String,
-        /// What the API server says.
-        why: String,
+        /// Message of the API server.
+        reason: String,
     },
 }
 
-/// Asks with the selector, if there is one. Any other trouble is the watch's to report, which tries
-/// again.
+/// Lists one resource with the selector. The watch reports and retries all errors but a bad request.
 pub async fn check_selector(config: &Config, options: &Options) -> Result<(), SelectorError> {
     let Some(selector) = &options.selector else {
         return Ok(());
@@ -36,9 +35,9 @@ pub async fn check_selector(config: &Config, options: &Options) -> Result<(), Se
     };
     let params = ListParams::default().labels(selector).limit(1);
     match call(|| "cannot list".to_owned(), api.list_metadata(&params)).await {
-        Err(error) if error.is_bad_request() => Err(SelectorError::Unreadable {
+        Err(error) if error.is_bad_request() => Err(SelectorError::Invalid {
             selector: selector.clone(),
-            why: error.to_string(),
+            reason: error.to_string(),
         }),
         Ok(_) | Err(_) => Ok(()),
     }

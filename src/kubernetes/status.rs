@@ -1,4 +1,4 @@
-//! Writes the status: after what it speaks of, and only if it differs.
+//! Writes of the status: after the `ConfigMaps` that it describes, and only if it differs.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::api::{BedrockModelMap, BedrockModelMapStatus, MANAGER, StatusDetail};
 use crate::ops::metrics::Metrics;
 use crate::reconcile::status::detail::completed;
 
-/// How often a write is tried anew after the resource changed under it.
+/// Attempts of a write that conflicts with concurrent changes.
 const ATTEMPTS: usize = 5;
 
 /// Writes the status of one resource.
@@ -20,7 +20,7 @@ pub(super) struct StatusWriter<'a> {
     name: String,
     namespace: String,
     uid: Option<String>,
-    ledger: &'a OwnWrites,
+    own_writes: &'a OwnWrites,
     metrics: &'a Metrics,
 }
 
@@ -28,7 +28,7 @@ impl<'a> StatusWriter<'a> {
     pub(super) fn new(
         client: Client,
         resource: &BedrockModelMap,
-        ledger: &'a OwnWrites,
+        own_writes: &'a OwnWrites,
         metrics: &'a Metrics,
     ) -> Self {
         let namespace = resource.namespace().unwrap_or_default();
@@ -37,13 +37,13 @@ impl<'a> StatusWriter<'a> {
             name: resource.name_any(),
             namespace,
             uid: resource.uid(),
-            ledger,
+            own_writes,
             metrics,
         }
     }
 
-    /// Writes the status. The compact mapping of a region that the status does not give is kept as
-    /// it is, as long as the region's content is the same. Returns the resource as it then is; None: it is gone.
+    /// Writes the status. A region's compact mapping stays if the new status omits it and its content
+    /// is unchanged. Returns the resource after the write; `None`: it was deleted.
     pub(super) async fn write(
         &self,
         status: &BedrockModelMapStatus,
@@ -56,7 +56,7 @@ impl<'a> StatusWriter<'a> {
             };
             let wanted = completed(status.clone(), live.status.as_ref(), detail);
             if live.status.as_ref() == Some(&wanted) {
-                return Ok(Some(self.ledger.wrote(without_bulk(live))));
+                return Ok(Some(self.own_writes.record(without_bulk(live))));
             }
             let wanted = BedrockModelMap {
                 status: Some(wanted),
@@ -67,10 +67,10 @@ impl<'a> StatusWriter<'a> {
                 field_manager: Some(MANAGER.to_owned()),
             };
             let request = self.api.replace_status(&self.name, &params, &wanted);
-            match call(|| self.doing("write the status of"), request).await {
+            match call(|| self.describe("write the status of"), request).await {
                 Ok(written) => {
                     self.metrics.count_status_write();
-                    return Ok(Some(self.ledger.wrote(without_bulk(written))));
+                    return Ok(Some(self.own_writes.record(without_bulk(written))));
                 }
                 Err(error) if error.is_not_found() => return Ok(None),
                 Err(error) if error.is_conflict() && attempt < ATTEMPTS => attempt += 1,
@@ -79,13 +79,13 @@ impl<'a> StatusWriter<'a> {
         }
     }
 
-    /// The resource itself, unless it is gone or another one has taken its name.
+    /// The live resource; `None` if it was deleted or recreated.
     async fn get(&self) -> Result<Option<BedrockModelMap>, CallError> {
-        let live = call(|| self.doing("read"), self.api.get_opt(&self.name)).await?;
+        let live = call(|| self.describe("read"), self.api.get_opt(&self.name)).await?;
         Ok(live.filter(|live| live.uid() == self.uid))
     }
 
-    fn doing(&self, verb: &str) -> String {
+    fn describe(&self, verb: &str) -> String {
         format!(
             "cannot {verb} BedrockModelMap {}/{}",
             self.namespace, self.name
@@ -93,13 +93,13 @@ impl<'a> StatusWriter<'a> {
     }
 }
 
-/// What the operator does not keep in memory: the compact mapping and the API server's own books.
+/// The resource without the parts that the operator keeps out of memory.
 pub(super) fn without_bulk(mut resource: BedrockModelMap) -> BedrockModelMap {
     strip(&mut resource);
     resource
 }
 
-/// See [`without_bulk`].
+/// Removes managed fields and compact mappings.
 pub(super) fn strip(resource: &mut BedrockModelMap) {
     resource.metadata.managed_fields = None;
     let regions = resource

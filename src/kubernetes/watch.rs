@@ -1,84 +1,112 @@
-//! The watches: resources and their `ConfigMaps`, in one namespace or in all.
+//! Watches of resources and their `ConfigMaps`, in one namespace or in all.
 
+use std::collections::HashSet;
 use std::fmt;
-use std::future::ready;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::core::{DeserializeGuard, NamespaceResourceScope, PartialObjectMeta};
+use kube::core::{DeserializeGuard, NamespaceResourceScope, ObjectMeta, PartialObjectMeta};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, Resource as _};
+use kube::{Api, Client, Resource as _, ResourceExt as _};
 
+use super::config_map_index::ConfigMapIndex;
+use super::own_writes::OwnWrites;
 use super::request::explained;
 use super::status::strip;
-use crate::api::{BedrockModelMap, GROUP, KIND, LABEL_MANAGED_BY, LABEL_NAME, MANAGER};
+use crate::api::{
+    ANNOTATION_REQUESTED_AT, BedrockModelMap, BedrockModelMapSpec, GROUP, KIND, LABEL_CONTENT,
+    LABEL_MANAGED_BY, LABEL_NAME, MANAGER,
+};
 use crate::ops::readiness::Readiness;
 
-/// What is watched.
+/// Objects in a list response. An object may be as large as etcd permits.
+const PAGE_SIZE: u32 = 100;
+
+/// Owner references kept of a `ConfigMap`: its controller, and our resource if it is not that.
+const MAX_OWNER_REFERENCES: usize = 8;
+
+/// Scope of a watch.
 #[derive(Clone, Debug)]
 pub(super) struct Scope {
-    /// Only this namespace; None: all.
+    /// `None`: all namespaces.
     pub(super) namespace: Option<String>,
-    /// Only resources with such labels. One that loses them is gone to us, and nothing becomes of
-    /// it. Of the `ConfigMaps` all are seen that are a resource's.
+    /// Label selector of the resources. A resource that stops matching counts as deleted; its
+    /// `ConfigMaps` stay.
     pub(super) selector: Option<String>,
 }
 
-/// A watch: what changes, one after the other, and what there is.
+/// Streams of changes and stores of one scope.
 pub(super) struct Watch {
-    pub(super) scope: Scope,
     pub(super) changed: BoxStream<'static, watcher::Result<BedrockModelMap>>,
     pub(super) resources: Store<BedrockModelMap>,
     pub(super) owned: BoxStream<'static, watcher::Result<PartialObjectMeta<ConfigMap>>>,
-    /// Metadata of those that carry our labels.
+    /// Metadata of the `ConfigMaps` with the operator's labels.
     pub(super) config_maps: Store<PartialObjectMeta<ConfigMap>>,
+    pub(super) config_map_index: Arc<ConfigMapIndex>,
 }
 
 impl Scope {
-    /// Begins to watch once the streams are polled.
-    pub(super) fn watch(&self, client: &Client, readiness: &Readiness) -> Watch {
+    /// Creates a watch, which starts when its streams are polled.
+    pub(super) fn watch(
+        &self,
+        client: &Client,
+        readiness: &Readiness,
+        own_writes: &Arc<OwnWrites>,
+    ) -> Watch {
         let [config_maps_list, resources_list] = self.lists();
         let (config_maps, writer) = reflector::store();
         let labels = format!("{LABEL_MANAGED_BY}={MANAGER},{LABEL_NAME}");
-        let config = watcher::Config::default().labels(&labels);
+        let config = watcher::Config::default()
+            .labels(&labels)
+            .page_size(PAGE_SIZE);
+        let config_map_index = Arc::<ConfigMapIndex>::default();
+        let index = Arc::clone(&config_map_index);
         let owned = watcher(self.api::<PartialObjectMeta<ConfigMap>>(client), config)
             .inspect(|event| report("ConfigMaps", event.as_ref().err()))
             .default_backoff()
-            .modify(|config_map| config_map.metadata.managed_fields = None)
+            .modify(strip_config_map)
+            .inspect(forget_on_relist(own_writes))
             .reflect(writer)
+            .inspect(move |event| {
+                if let Ok(event) = event {
+                    index.apply(event);
+                }
+            })
             .inspect(listed(readiness, config_maps_list))
             .touched_objects()
             .boxed();
         let (resources, writer) = reflector::store();
         let config = watcher::Config {
             label_selector: self.selector.clone(),
-            ..watcher::Config::default()
+            ..watcher::Config::default().page_size(PAGE_SIZE)
         };
+        let mut unreadable = Unreadable::default();
         let changed = watcher(
             self.api::<DeserializeGuard<BedrockModelMap>>(client),
             config,
         )
         .inspect(|event| report("BedrockModelMaps", event.as_ref().err()))
-        .filter_map(|event| ready(event.map(readable).transpose()))
+        .map(move |event| event.map(|event| unreadable.removed(event)))
         .default_backoff()
-        .modify(strip)
+        .modify(strip_resource)
+        .inspect(forget_on_relist(own_writes))
         .reflect(writer)
         .inspect(listed(readiness, resources_list))
         .touched_objects()
         .boxed();
         Watch {
-            scope: self.clone(),
             changed,
             resources,
             owned,
             config_maps,
+            config_map_index,
         }
     }
 
-    /// What is awaited before there is anything to work with.
+    /// Names of the initial lists, for `/readyz`.
     pub(super) fn lists(&self) -> [String; 2] {
         ["ConfigMaps", "BedrockModelMaps"].map(|what| format!("the list of {what} in {self}"))
     }
@@ -103,25 +131,18 @@ impl fmt::Display for Scope {
     }
 }
 
-/// What several watches see, as one.
+/// Stores of several watches.
 #[derive(Clone)]
 pub(super) struct Stores<K: kube::Resource<DynamicType = ()> + 'static>(Vec<Store<K>>);
 
 impl<K: kube::Resource<DynamicType = ()> + Clone + 'static> Stores<K> {
-    /// The object, if one of them sees it.
     pub(super) fn get(&self, object: &ObjectRef<K>) -> Option<Arc<K>> {
         self.0.iter().find_map(|store| store.get(object))
     }
 
     /// All objects.
     pub(super) fn state(&self) -> Vec<Arc<K>> {
-        self.state_filter(|_| true)
-    }
-
-    /// All objects for which that holds.
-    pub(super) fn state_filter(&self, holds: impl Fn(&K) -> bool) -> Vec<Arc<K>> {
-        let each = self.0.iter().map(|store| store.state_filter(&holds));
-        each.flatten().collect()
+        self.0.iter().flat_map(Store::state).collect()
     }
 }
 
@@ -131,7 +152,7 @@ impl<K: kube::Resource<DynamicType = ()> + 'static> FromIterator<Store<K>> for S
     }
 }
 
-/// Tells when the first list of a watch is complete.
+/// Marks the initial list as complete.
 fn listed<K>(
     readiness: &Readiness,
     list: String,
@@ -144,34 +165,122 @@ fn listed<K>(
     }
 }
 
-/// Leaves out a resource that cannot be read, and says so: the others go on.
-fn readable(
-    event: watcher::Event<DeserializeGuard<BedrockModelMap>>,
-) -> Option<watcher::Event<BedrockModelMap>> {
-    let read = |guard: DeserializeGuard<BedrockModelMap>| match guard.0 {
-        Ok(resource) => Some(resource),
-        Err(invalid) => {
-            let namespace = invalid.metadata.namespace.unwrap_or_default();
-            let name = invalid.metadata.name.unwrap_or_default();
-            tracing::warn!(
-                namespace,
-                name,
-                "{KIND} cannot be read and is left alone: {}; is the CRD that of this version?",
-                invalid.error
-            );
-            None
+/// Drops the record of own writes at a relist: it may show a restored etcd, whose versions are older.
+fn forget_on_relist<K>(
+    own_writes: &Arc<OwnWrites>,
+) -> impl FnMut(&watcher::Result<watcher::Event<K>>) + use<K> {
+    let own_writes = Arc::clone(own_writes);
+    move |event| {
+        if let Ok(watcher::Event::Init) = event {
+            own_writes.forget_versions();
         }
-    };
-    Some(match event {
-        watcher::Event::Apply(guard) => watcher::Event::Apply(read(guard)?),
-        watcher::Event::InitApply(guard) => watcher::Event::InitApply(read(guard)?),
-        watcher::Event::Delete(guard) => watcher::Event::Delete(read(guard)?),
-        watcher::Event::Init => watcher::Event::Init,
-        watcher::Event::InitDone => watcher::Event::InitDone,
-    })
+    }
 }
 
-/// Says in one line why a watch does not work, and what to do; it is tried again.
+/// Reduces a `ConfigMap` to the metadata that decisions use. Anybody may create objects with the
+/// operator's labels and hundreds of kilobytes of annotations.
+fn strip_config_map(config_map: &mut PartialObjectMeta<ConfigMap>) {
+    let metadata = std::mem::take(&mut config_map.metadata);
+    config_map.metadata = ObjectMeta {
+        name: metadata.name,
+        namespace: metadata.namespace,
+        uid: metadata.uid,
+        resource_version: metadata.resource_version,
+        deletion_timestamp: metadata.deletion_timestamp,
+        labels: metadata.labels.map(|mut labels| {
+            labels.retain(|key, _| {
+                [LABEL_MANAGED_BY, LABEL_NAME, LABEL_CONTENT].contains(&key.as_str())
+            });
+            labels
+        }),
+        owner_references: metadata.owner_references.map(|mut references| {
+            references
+                .retain(|reference| reference.controller == Some(true) || reference.kind == KIND);
+            references.truncate(MAX_OWNER_REFERENCES);
+            references
+        }),
+        ..ObjectMeta::default()
+    };
+}
+
+/// Reduces a resource to the metadata, spec and status that decisions use.
+fn strip_resource(resource: &mut BedrockModelMap) {
+    strip(resource);
+    let metadata = &mut resource.metadata;
+    metadata.labels = None;
+    metadata.finalizers = None;
+    metadata.owner_references = None;
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.retain(|key, _| key == ANNOTATION_REQUESTED_AT);
+    }
+}
+
+/// Resources that this version cannot deserialize, each logged once.
+#[derive(Default)]
+struct Unreadable(HashSet<ObjectRef<BedrockModelMap>>);
+
+impl Unreadable {
+    /// Turns an unreadable resource into a deletion, so that the operator neither refreshes it from
+    /// memory nor keeps it after its real deletion.
+    fn removed(
+        &mut self,
+        event: watcher::Event<DeserializeGuard<BedrockModelMap>>,
+    ) -> watcher::Event<BedrockModelMap> {
+        match event {
+            watcher::Event::Apply(guard) => match self.read(guard) {
+                Ok(resource) => watcher::Event::Apply(resource),
+                Err(stub) => watcher::Event::Delete(stub),
+            },
+            watcher::Event::InitApply(guard) => match self.read(guard) {
+                Ok(resource) => watcher::Event::InitApply(resource),
+                Err(stub) => watcher::Event::Delete(stub),
+            },
+            watcher::Event::Delete(guard) => {
+                let deleted = guard.0.unwrap_or_else(|invalid| stub(invalid.metadata));
+                self.0.remove(&ObjectRef::from_obj(&deleted));
+                watcher::Event::Delete(deleted)
+            }
+            watcher::Event::Init => watcher::Event::Init,
+            watcher::Event::InitDone => watcher::Event::InitDone,
+        }
+    }
+
+    /// The resource, or a stub of an unreadable one.
+    fn read(
+        &mut self,
+        guard: DeserializeGuard<BedrockModelMap>,
+    ) -> Result<BedrockModelMap, BedrockModelMap> {
+        match guard.0 {
+            Ok(resource) => {
+                self.0.remove(&ObjectRef::from_obj(&resource));
+                Ok(resource)
+            }
+            Err(invalid) => {
+                let stub = stub(invalid.metadata);
+                if self.0.insert(ObjectRef::from_obj(&stub)) {
+                    tracing::warn!(
+                        namespace = stub.namespace().unwrap_or_default(),
+                        name = stub.name_any(),
+                        "ignoring a {KIND} that cannot be read: {}; install the CustomResourceDefinition of this version, or correct the resource",
+                        invalid.error
+                    );
+                }
+                Err(stub)
+            }
+        }
+    }
+}
+
+/// A resource with this metadata only.
+fn stub(metadata: ObjectMeta) -> BedrockModelMap {
+    BedrockModelMap {
+        metadata,
+        spec: BedrockModelMapSpec::default(),
+        status: None,
+    }
+}
+
+/// Logs why a watch fails and what to do. The watch retries by itself.
 fn report(what: &str, error: Option<&watcher::Error>) {
     let Some(error) = error else { return };
     let cause = match error {
@@ -179,12 +288,12 @@ fn report(what: &str, error: Option<&watcher::Error>) {
         | watcher::Error::WatchStartFailed(e)
         | watcher::Error::WatchFailed(e) => e,
         watcher::Error::WatchError(status) => {
-            // An expired resource version: the watch begins anew, as it should.
+            // An expired resource version: the watch relists.
             tracing::debug!("watching {what}: {}", status.message);
             return;
         }
         watcher::Error::NoResourceVersion => {
-            tracing::warn!("cannot watch {what}: {error}; trying again");
+            tracing::warn!("cannot watch {what}: {error}; retrying");
             return;
         }
     };
@@ -195,12 +304,80 @@ fn report(what: &str, error: Option<&watcher::Error>) {
     let (plural, cause) = (BedrockModelMap::plural(&()), explained(cause));
     match code {
         404 => tracing::error!(
-            "cannot watch {what}: the CustomResourceDefinition {plural}.{} is not installed; install it (bedrock-model-map crd | kubectl apply -f -); trying again",
+            "cannot watch {what}: the CustomResourceDefinition {plural}.{} is not installed; install it (bedrock-model-map crd | kubectl apply -f -); retrying",
             GROUP
         ),
         401 | 403 => tracing::error!(
-            "cannot watch {what}: {cause}; give the operator's service account this right; trying again"
+            "cannot watch {what}: {cause}; grant the operator's service account this right; retrying"
         ),
-        _ => tracing::warn!("cannot watch {what}: {cause}; trying again"),
+        _ => tracing::warn!("cannot watch {what}: {cause}; retrying"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn guard(compression: &str) -> DeserializeGuard<BedrockModelMap> {
+        serde_json::from_value(json!({
+            "apiVersion": "bedrock.modelmap.dev/v1alpha1",
+            "kind": "BedrockModelMap",
+            "metadata": {"name": "claude", "namespace": "team-a", "uid": "u"},
+            "spec": {"output": {"compression": compression}},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn unreadable_resource_is_removed_from_store() {
+        let (store, mut writer) = reflector::store();
+        let mut unreadable = Unreadable::default();
+        let mut apply = |event| writer.apply_watcher_event(&unreadable.removed(event));
+        apply(watcher::Event::Init);
+        apply(watcher::Event::InitApply(guard("Always")));
+        apply(watcher::Event::InitDone);
+        assert_eq!(store.len(), 1);
+        apply(watcher::Event::Apply(guard("Zstd")));
+        assert_eq!(store.len(), 0);
+        apply(watcher::Event::Apply(guard("Always")));
+        assert_eq!(store.len(), 1);
+        apply(watcher::Event::Delete(guard("Zstd")));
+        assert_eq!(store.len(), 0);
+    }
+
+    #[test]
+    fn stripped_objects_keep_only_used_metadata() {
+        let bulk = "x".repeat(200_000);
+        let mut config_map: PartialObjectMeta<ConfigMap> = serde_json::from_value(json!({
+            "metadata": {
+                "name": "claude-us-east-1", "namespace": "team-a", "uid": "c", "resourceVersion": "1",
+                "annotations": {"note": bulk},
+                "labels": {LABEL_NAME: "claude", LABEL_MANAGED_BY: MANAGER, "note": "x"},
+                "finalizers": ["example.com/keep"],
+            },
+        }))
+        .unwrap();
+        strip_config_map(&mut config_map);
+        let metadata: Value = serde_json::to_value(&config_map.metadata).unwrap();
+        let expected = json!({
+            "name": "claude-us-east-1", "namespace": "team-a", "uid": "c", "resourceVersion": "1",
+            "labels": {LABEL_NAME: "claude", LABEL_MANAGED_BY: MANAGER},
+        });
+        assert_eq!(metadata, expected);
+
+        let mut resource = stub(ObjectMeta::default());
+        resource.metadata.annotations = Some(
+            [(ANNOTATION_REQUESTED_AT, "now"), ("note", &bulk)]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+        );
+        strip_resource(&mut resource);
+        let annotations = resource.metadata.annotations.unwrap();
+        assert_eq!(
+            annotations.keys().collect::<Vec<_>>(),
+            [ANNOTATION_REQUESTED_AT]
+        );
     }
 }

@@ -199,5 +199,5 @@ async fn malformed_label_selector_ends_operator() {
     assert_eq!(fixture.operator.end().await.code(), Some(1));
     let log = fixture.operator.log();
     assert!(log.contains("--watch-label-selector"), "{log}");
-    assert!(log.contains("cannot be read"), "{log}");
+    assert!(log.contains("invalid --watch-label-selector"), "{log}");
 }

@@ -87,7 +87,7 @@ async fn spans_of_a_reconciliation_are_exported() {
     let expected = [
         "POST /v1/traces",
         "bedrock-model-map",
-        "look",
+        "reconcile",
         "claude",
         namespace,
         "region",

@@ -53,22 +53,22 @@ fn verified(bytes: usize, legacy: usize, end_of_life: &[(&str, &str)]) -> Verifi
 struct Fixture {
     metrics: Metrics,
     resources: reflector::store::Writer<BedrockModelMap>,
-    ledger: Arc<OwnWrites>,
+    own_writes: Arc<OwnWrites>,
 }
 
 impl Fixture {
     fn new(by_region: bool) -> Self {
-        let (metrics, ledger) = (Metrics::new(by_region), Arc::<OwnWrites>::default());
+        let (metrics, own_writes) = (Metrics::new(by_region), Arc::<OwnWrites>::default());
         let (store, resources) = reflector::store();
         metrics.register_collector(Box::new(ResourceCollector {
             resources: [store].into_iter().collect(),
-            ledger: Arc::clone(&ledger),
+            own_writes: Arc::clone(&own_writes),
             by_region,
         }));
         Self {
             metrics,
             resources,
-            ledger,
+            own_writes,
         }
     }
 
@@ -76,15 +76,15 @@ impl Fixture {
         let uid = resource.uid().unwrap();
         let earlier = [("a.model", "2027-01-01T00:00:00Z")];
         let later = [("a.model", "2027-06-01T00:00:00Z")];
-        self.ledger
-            .verified(&uid, "c-eu-west-1", verified(1000, 1, &earlier));
-        self.ledger
-            .verified(&uid, "c-us-east-1", verified(2000, 1, &later));
-        self.ledger
-            .verified(&uid, "c-mapping", verified(1500, 0, &[]));
+        self.own_writes
+            .set_verified(&uid, "c-eu-west-1", verified(1000, 1, &earlier));
+        self.own_writes
+            .set_verified(&uid, "c-us-east-1", verified(2000, 1, &later));
+        self.own_writes
+            .set_verified(&uid, "c-mapping", verified(1500, 0, &[]));
         // Of another prefix.
-        self.ledger
-            .verified(&uid, "old-us-east-1", verified(9000, 9, &earlier));
+        self.own_writes
+            .set_verified(&uid, "old-us-east-1", verified(9000, 9, &earlier));
         self.resources
             .apply_watcher_event(&watcher::Event::Apply(resource));
         self
