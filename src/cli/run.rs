@@ -3,6 +3,7 @@
 mod leadership;
 
 use std::collections::BTreeSet;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use kube::Config;
 use kube::config::InferConfigError;
+use tokio::runtime::Handle;
 
 use self::leadership::Leadership;
 use super::cluster::proxied_as_wanted;
@@ -161,7 +163,11 @@ impl Run {
         let stop = shutdown::signal_received()
             .map_err(RunError::Signals)?
             .shared();
-        let server = AdminServer::bind(self.bind_address).await?;
+        let control = start_control_thread().map_err(RunError::Runtime)?;
+        let server = control
+            .spawn(AdminServer::bind(self.bind_address))
+            .await
+            .map_err(|_| RunError::Stopped("the HTTP server"))??;
         let config = proxied_as_wanted(Config::infer().await.map_err(RunError::Cluster)?);
         let limits = Limits {
             region_timeout: Duration::from_secs(self.region_timeout_seconds),
@@ -192,7 +198,7 @@ impl Run {
             watchdog: Watchdog::default(),
         };
         let routes = admin::probes(health.clone()).merge(metrics::routes(metrics.clone()));
-        let server = tokio::spawn(server.serve(routes));
+        let server = control.spawn(server.serve(routes));
         let work = async |client| {
             let health = health.clone();
             Operator::new(client, snapshots, options, health, metrics)
@@ -205,10 +211,23 @@ impl Run {
         };
         let leadership = self.leadership;
         tokio::select! {
-            done = leadership.run(config, &health, watches, stop.clone(), work) => done,
+            done = leadership.run(&control, config, &health, watches, stop.clone(), work) => done,
             _ = server => Err(RunError::Stopped("the HTTP server")),
         }
     }
+}
+
+/// Starts the thread of the probes, the metrics and the lease. The work may block its own threads
+/// without delaying these.
+fn start_control_thread() -> io::Result<Handle> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let control = runtime.handle().clone();
+    std::thread::Builder::new()
+        .name("control".to_owned())
+        .spawn(move || runtime.block_on(pending::<()>()))?;
+    Ok(control)
 }
 
 /// Parses the name of a namespace; an empty item of a list is allowed.

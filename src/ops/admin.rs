@@ -1,8 +1,10 @@
-//! The operator's own HTTP server, for probes and what else is asked of it.
+//! HTTP server of the operator, for probes and metrics.
 //!
-//! Whoever reaches the Pod can ask: each connection carries one request, has a deadline, and there
-//! are only so many at once.
+//! Every Pod of the cluster may be able to connect. So each connection carries one request with a
+//! deadline, the server accepts at once, and a connection beyond the limits replaces the oldest
+//! one that has sent nothing: idle connections cannot keep a probe waiting.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,69 +12,75 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::routing::get;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
+use tower::ServiceExt as _;
 
 use super::readiness::Readiness;
 use super::watchdog::Watchdog;
 
-/// How long a request may take to arrive and to be answered.
-const DEADLINE: Duration = Duration::from_secs(10);
-/// Connections at once; further ones wait for their turn.
-const CONNECTIONS: usize = 256;
-/// The longest head of a request.
+/// Time for the head of a request to arrive.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time for a request to arrive and for its response to be read.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Open connections without a request.
+const MAX_SILENT: usize = 512;
+/// Open connections with a request.
+const MAX_ACTIVE: usize = 256;
+/// Longest head of a request.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
-/// The wait after a connection could not be accepted: out of file descriptors, most likely.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Pause after a failed accept, most likely for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// Why there is no server.
+/// Error of a server that cannot listen.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}; is it this machine's, and free? See --bind-address")]
+#[error(
+    "cannot listen on {address}: {source}; set --bind-address to a free address of this machine"
+)]
 pub struct BindError {
     address: SocketAddr,
     source: io::Error,
 }
 
-/// A server that listens, and answers once it is told how.
+/// HTTP server that listens, but does not serve yet.
 #[derive(Debug)]
 pub struct AdminServer {
     listener: TcpListener,
 }
 
 impl AdminServer {
-    /// Listens on the address, which is logged: port 0 takes a free one.
+    /// Listens on the address and logs it: port 0 selects a free port.
     pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let failed = |source| BindError { address, source };
         let listener = listen(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        tracing::info!(%address, "serves probes");
+        tracing::info!(%address, "serving probes and metrics");
         Ok(Self { listener })
     }
 
-    /// Serves until it is dropped, which breaks off no connection.
+    /// Serves until dropped; open connections finish.
     pub async fn serve(self, routes: Router) -> Infallible {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let connections = Connections::default();
         loop {
-            // The semaphore is never closed.
-            let place = Arc::clone(&places).acquire_owned().await.ok();
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let routes = routes.clone();
-                    tokio::spawn(async move {
-                        // A client that is late, or breaks off, notices by itself.
-                        let _ = timeout(DEADLINE, serve_request(stream, routes)).await;
-                        drop(place);
-                    });
+                    let connection = connections.open();
+                    tokio::spawn(serve_connection(stream, routes.clone(), connection));
+                    // Requests that have arrived are read before the next connection is accepted.
+                    tokio::task::yield_now().await;
                 }
                 Err(error) => {
                     tracing::warn!("cannot accept a connection: {error}");
+                    connections.evict_oldest();
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -93,26 +101,115 @@ async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     }
 }
 
-async fn serve_request(stream: TcpStream, routes: Router) -> hyper::Result<()> {
-    let service = TowerToHyperService::new(routes);
-    http1::Builder::new()
+async fn serve_connection(stream: TcpStream, routes: Router, connection: Connection) {
+    let service = service_fn(|request: Request<Incoming>| {
+        connection.activate();
+        routes.clone().oneshot(request.map(axum::body::Body::new))
+    });
+    let served = http1::Builder::new()
         .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
         .keep_alive(false)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
-        .await
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        // Late and aborted clients notice by themselves.
+        _ = timeout(REQUEST_TIMEOUT, served) => {}
+        () = connection.evicted.notified() => {}
+    }
 }
 
-/// How the operator is. Copies share it.
+/// Open connections by age. Clones share them.
+#[derive(Clone, Debug, Default)]
+struct Connections {
+    open: Arc<Mutex<Open>>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    next_id: u64,
+    /// Connections without a request.
+    silent: BTreeMap<u64, Arc<Notify>>,
+    /// Connections with a request.
+    active: BTreeMap<u64, Arc<Notify>>,
+}
+
+/// One open connection.
+#[derive(Debug)]
+struct Connection {
+    id: u64,
+    evicted: Arc<Notify>,
+    connections: Connections,
+}
+
+impl Connections {
+    /// Adds a connection; beyond the limit, evicts the oldest silent one.
+    fn open(&self) -> Connection {
+        let mut open = self.open.lock();
+        let id = open.next_id;
+        open.next_id += 1;
+        let evicted = Arc::new(Notify::new());
+        open.silent.insert(id, Arc::clone(&evicted));
+        if open.silent.len() > MAX_SILENT {
+            evict(&mut open.silent);
+        }
+        Connection {
+            id,
+            evicted,
+            connections: self.clone(),
+        }
+    }
+
+    /// Frees a file descriptor.
+    fn evict_oldest(&self) {
+        let mut open = self.open.lock();
+        if !evict(&mut open.silent) {
+            evict(&mut open.active);
+        }
+    }
+}
+
+impl Connection {
+    /// Marks that the request has arrived; beyond the limit, evicts the oldest active connection.
+    fn activate(&self) {
+        let mut open = self.connections.open.lock();
+        let Some(evicted) = open.silent.remove(&self.id) else {
+            return;
+        };
+        open.active.insert(self.id, evicted);
+        if open.active.len() > MAX_ACTIVE {
+            evict(&mut open.active);
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let mut open = self.connections.open.lock();
+        open.silent.remove(&self.id);
+        open.active.remove(&self.id);
+    }
+}
+
+/// Evicts the oldest connection, if there is one.
+fn evict(connections: &mut BTreeMap<u64, Arc<Notify>>) -> bool {
+    let oldest = connections.pop_first();
+    if let Some((_, evicted)) = &oldest {
+        evicted.notify_one();
+    }
+    oldest.is_some()
+}
+
+/// Health of the operator. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Health {
-    /// Whether it can do its work.
+    /// Source of `/readyz`.
     pub readiness: Readiness,
-    /// Whether it makes progress.
+    /// Source of `/livez`.
     pub watchdog: Watchdog,
 }
 
-/// `/livez` and `/readyz`.
+/// Routes `/livez` and `/readyz`.
 pub fn probes(health: Health) -> Router {
     Router::new()
         .route("/livez", get(live))
@@ -121,24 +218,24 @@ pub fn probes(health: Health) -> Router {
 }
 
 async fn live(State(health): State<Health>) -> (StatusCode, String) {
-    let answer = answered("not live: ", &health.watchdog.overdue());
-    if answer.0 != StatusCode::OK {
-        // Whoever looks for the cause of a restart finds it here: a kubelet keeps only the status.
-        tracing::error!("{}", answer.1.trim_end());
+    let (status, text) = probe("not live: ", &health.watchdog.overdue());
+    if status != StatusCode::OK {
+        // The kubelet records the status only; the log keeps the cause of the restart.
+        tracing::error!("{}", text.trim_end());
     }
-    answer
+    (status, text)
 }
 
 async fn ready(State(health): State<Health>) -> (StatusCode, String) {
-    answered("not ready: waiting for ", &health.readiness.pending())
+    probe("not ready: waiting for ", &health.readiness.pending())
 }
 
-fn answered(but: &str, reasons: &[String]) -> (StatusCode, String) {
+fn probe(failure: &str, reasons: &[String]) -> (StatusCode, String) {
     match reasons {
         [] => (StatusCode::OK, "ok\n".to_owned()),
         reasons => (
             StatusCode::SERVICE_UNAVAILABLE,
-            format!("{but}{}\n", reasons.join(", ")),
+            format!("{failure}{}\n", reasons.join(", ")),
         ),
     }
 }
@@ -155,7 +252,7 @@ mod tests {
         }
     }
 
-    async fn served(health: &Health) -> SocketAddr {
+    async fn serve(health: &Health) -> SocketAddr {
         let server = AdminServer::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = server.listener.local_addr().unwrap();
         tokio::spawn(server.serve(probes(health.clone())));
@@ -198,7 +295,7 @@ mod tests {
     #[tokio::test]
     async fn readyz_names_pending_prerequisites() {
         let health = health();
-        let address = served(&health).await;
+        let address = serve(&health).await;
         let (status, text) = ask(address, &get_of("/readyz")).await;
         assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
         assert_eq!(text, "not ready: waiting for a list");
@@ -210,7 +307,7 @@ mod tests {
     #[tokio::test]
     async fn livez_names_overdue_deadlines_and_ignores_readiness() {
         let health = health();
-        let address = served(&health).await;
+        let address = serve(&health).await;
         assert_eq!(ask(address, &get_of("/livez")).await.0, "HTTP/1.1 200 OK");
         let late = health.watchdog.expect("a reconciliation", Duration::ZERO);
         let (status, text) = ask(address, &get_of("/livez")).await;
@@ -225,7 +322,7 @@ mod tests {
 
     #[tokio::test]
     async fn oversized_request_head_is_rejected() {
-        let address = served(&health()).await;
+        let address = serve(&health()).await;
         let endless = format!("GET /{} HTTP/1.1\r\n", "x".repeat(10 * MAX_HEAD_BYTES));
         let (status, _) = ask(address, &endless).await;
         assert!(!status.contains("200"), "{status}");
@@ -239,5 +336,49 @@ mod tests {
         let error = AdminServer::bind(address).await.unwrap_err().to_string();
         assert!(error.contains(&address.to_string()), "{error}");
         assert!(error.contains("--bind-address"), "{error}");
+    }
+
+    /// Probes while idle connections fill the server, as a kubelet would.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn idle_connections_do_not_delay_probes() {
+        let address = serve(&health()).await;
+        let mut idle = Vec::new();
+        for round in 0..6 {
+            while idle.len() < 1300 {
+                idle.push(TcpStream::connect(address).await.unwrap());
+            }
+            let request = get_of("/livez");
+            let probe = timeout(Duration::from_secs(5), ask(address, &request));
+            let (status, _) = probe.await.unwrap();
+            assert_eq!(status, "HTTP/1.1 200 OK", "probe {round}");
+            // The attacker replaces connections that the server has closed.
+            idle.drain(..200);
+        }
+    }
+
+    #[tokio::test]
+    async fn silent_connection_is_closed_within_head_timeout() {
+        let address = serve(&health()).await;
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        let mut response = Vec::new();
+        let closed = silent.read_to_end(&mut response);
+        let _ = timeout(HEAD_TIMEOUT * 2, closed).await.unwrap();
+    }
+
+    #[test]
+    fn newcomers_evict_oldest_silent_connection_first() {
+        let connections = Connections::default();
+        let (oldest, active) = (connections.open(), connections.open());
+        active.activate();
+        let newer: Vec<_> = (0..MAX_SILENT).map(|_| connections.open()).collect();
+        let is_open = |connection: &Connection| {
+            let open = connections.open.lock();
+            open.silent.contains_key(&connection.id) || open.active.contains_key(&connection.id)
+        };
+        assert!(!is_open(&oldest));
+        assert!(is_open(&active) && newer.iter().all(is_open));
+        drop((newer, active));
+        let open = connections.open.lock();
+        assert_eq!((open.silent.len(), open.active.len()), (0, 0));
     }
 }

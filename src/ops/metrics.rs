@@ -5,11 +5,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -30,6 +32,8 @@ use crate::aws::{AwsMetrics, SnapshotSource, WaitReason};
 pub const PREFIX: &str = "bedrock_model_map";
 /// Content type of `/metrics`.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Longest age of a scrape's buffer.
+const MAX_SCRAPE_AGE: Duration = Duration::from_secs(1);
 /// Distinct values of the label `region` in counters. AWS has fewer than 50 regions; beyond that,
 /// made-up names share one value.
 const MAX_REGIONS: usize = 100;
@@ -410,13 +414,53 @@ fn in_progress(gauge: &Gauge) -> InProgress {
 
 /// Route `/metrics`.
 pub fn routes(metrics: Metrics) -> Router {
+    let scrapes = Scrapes {
+        metrics,
+        latest: Arc::default(),
+    };
     Router::new()
         .route("/metrics", get(scrape))
-        .with_state(metrics)
+        .with_state(scrapes)
 }
 
-async fn scrape(State(metrics): State<Metrics>) -> Response {
-    match metrics.encode() {
+/// The last scrape. Concurrent scrapers share one buffer, which is encoded once.
+#[derive(Clone, Debug)]
+struct Scrapes {
+    metrics: Metrics,
+    latest: Arc<tokio::sync::Mutex<Option<Scrape>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Scrape {
+    encoded_at: Instant,
+    text: Bytes,
+}
+
+impl Scrapes {
+    async fn latest(&self) -> io::Result<Bytes> {
+        let mut latest = self.latest.lock().await;
+        if let Some(scrape) = latest.as_ref()
+            && scrape.encoded_at.elapsed() < MAX_SCRAPE_AGE
+        {
+            return Ok(scrape.text.clone());
+        }
+        // The old buffer is freed before the new one is made.
+        *latest = None;
+        let metrics = self.metrics.clone();
+        let text = tokio::task::spawn_blocking(move || metrics.encode())
+            .await?
+            .map_err(io::Error::other)?;
+        let text = Bytes::from(text);
+        *latest = Some(Scrape {
+            encoded_at: Instant::now(),
+            text: text.clone(),
+        });
+        Ok(text)
+    }
+}
+
+async fn scrape(State(scrapes): State<Scrapes>) -> Response {
+    match scrapes.latest().await {
         Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
@@ -442,6 +486,16 @@ mod tests {
         metrics.count_region_query("us-east-1", "OK");
         metrics.request_finished("us-east-1", "ListFoundationModels", "OK", Duration::ZERO);
         assert!(!metrics.encode().unwrap().contains("us-east-1"));
+    }
+
+    #[tokio::test]
+    async fn concurrent_scrapes_share_one_buffer() {
+        let scrapes = Scrapes {
+            metrics: Metrics::default(),
+            latest: Arc::default(),
+        };
+        let (one, two) = futures::future::join(scrapes.latest(), scrapes.latest()).await;
+        assert_eq!(one.unwrap().as_ptr(), two.unwrap().as_ptr());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use clap::ArgAction;
 use futures::future::Shared;
 use kube::{Client, Config};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::RunError;
@@ -55,6 +56,7 @@ impl Leadership {
     /// the lease when the work ends.
     pub(super) async fn run<W>(
         self,
+        control: &Handle,
         config: Config,
         health: &Health,
         watches: String,
@@ -76,24 +78,31 @@ impl Leadership {
         };
         let timings = LeaseTimings::new(self.lease_duration_seconds);
         let fence = Fence::new(Permit::Never);
-        // The lease has its own connections: requests of the work must not delay it.
-        let lease_client = Client::try_from(config.clone()).map_err(RunError::Client)?;
+        // The lease has its own connections and thread: the work must not delay it. A client belongs
+        // to the runtime in which it is created.
+        let lease_client = {
+            let _entered = control.enter();
+            Client::try_from(config.clone()).map_err(RunError::Client)?
+        };
         let client = fence.client(config).map_err(RunError::Client)?;
         let watchdog = health.watchdog.clone();
         let mut candidate = Candidate::new(lease_client, lease, watches, timings, fence, watchdog);
 
-        let readiness = &health.readiness;
+        let readiness = health.readiness.clone();
         readiness.set_pending(["the first check of the Lease".to_owned()]);
-        tokio::select! {
-            () = candidate.acquire(|| readiness.set_pending([])) => {}
-            () = stop.clone() => {
-                // The lease may have been acquired just now.
-                candidate.release().await;
-                return Ok(());
+        let (elected, is_elected) = oneshot::channel::<()>();
+        let (done, mut is_done) = oneshot::channel::<()>();
+        let mut election = control.spawn(async move {
+            tokio::select! {
+                () = candidate.acquire(|| readiness.set_pending([])) => {}
+                _ = &mut is_done => {
+                    // The lease may have been acquired just now.
+                    candidate.release().await;
+                    return Ok(());
+                }
             }
-        }
-        let (done, is_done) = oneshot::channel::<()>();
-        let mut renewal = tokio::spawn(async move {
+            // The receiver is gone if the work has stopped.
+            let _ = elected.send(());
             tokio::select! {
                 lost = candidate.renew() => Err(RunError::LeadershipLost(lost)),
                 _ = is_done => {
@@ -102,13 +111,19 @@ impl Leadership {
                 }
             }
         });
+        let work = async {
+            tokio::select! {
+                Ok(()) = is_elected => work(client).await,
+                () = stop => Ok(()),
+            }
+        };
         let stopped = || RunError::Stopped("the renewal of the lease");
         let ended = tokio::select! {
-            ended = work(client) => ended,
-            lost = &mut renewal => return lost.unwrap_or_else(|_| Err(stopped())),
+            ended = work => ended,
+            lost = &mut election => return lost.unwrap_or_else(|_| Err(stopped())),
         };
         drop(done);
-        let released = renewal.await.unwrap_or_else(|_| Err(stopped()));
+        let released = election.await.unwrap_or_else(|_| Err(stopped()));
         ended.and(released)
     }
 }
