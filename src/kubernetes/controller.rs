@@ -242,15 +242,28 @@ async fn run_in_turn(
     config_maps_listed.await;
     let slot = context.slots.acquire(&namespace, 1).await;
     let span = tracing::info_span!("reconcile", namespace, resource = name);
-    let (began, metrics) = (Instant::now(), context.metrics.clone());
-    // The shared state holds no lock across a call into the reconciliation.
-    AssertUnwindSafe(reconcile(resource, Arc::clone(&context), slot))
+    let began = Instant::now();
+    let reconciliation = reconcile(resource, Arc::clone(&context), slot).instrument(span);
+    catch_panic(reconciliation).await.unwrap_or_else(|message| {
+        context
+            .metrics
+            .observe_reconcile("Panicked", began.elapsed());
+        Err(ReconcileError::from_panic(namespace, name, message))
+    })
+}
+
+/// Runs a future to its end, or to the message of its panic. The state that reconciliations share
+/// holds no lock across their steps, so a panic leaves it consistent.
+async fn catch_panic<T>(future: impl Future<Output = T>) -> Result<T, String> {
+    AssertUnwindSafe(future)
         .catch_unwind()
-        .instrument(span)
         .await
-        .unwrap_or_else(|panic| {
-            metrics.observe_reconcile("Panicked", began.elapsed());
-            Err(ReconcileError::from_panic(&namespace, &name, &*panic))
+        .map_err(|payload| match payload.downcast::<String>() {
+            Ok(message) => *message,
+            Err(payload) => payload
+                .downcast_ref::<&str>()
+                .map_or("no message", |message| message)
+                .to_owned(),
         })
 }
 
@@ -282,4 +295,17 @@ fn owners(
         .map(|name| ObjectRef::new(name).within(&namespace))
         .filter(|resource| resources.get(resource).is_some())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn panic_becomes_its_message() {
+        let number = 7;
+        let panics = async { assert!(number == 8, "poisoned {number}") };
+        assert_eq!(catch_panic(panics).await, Err("poisoned 7".to_owned()));
+        assert_eq!(catch_panic(async { number }).await, Ok(7));
+    }
 }

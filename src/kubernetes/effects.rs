@@ -1,6 +1,5 @@
 //! Effects of a reconciliation on the Kubernetes API and AWS.
 
-use std::any::Any;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -112,16 +111,11 @@ enum Cause {
 
 impl ReconcileError {
     /// The error of a resource whose reconciliation panicked.
-    pub(super) fn from_panic(namespace: &str, name: &str, payload: &(dyn Any + Send)) -> Self {
-        let message = payload
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| payload.downcast_ref::<&str>().copied())
-            .unwrap_or("no message");
+    pub(super) fn from_panic(namespace: String, name: String, message: String) -> Self {
         Self {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            source: Cause::Panic(message.to_owned()),
+            namespace,
+            name,
+            source: Cause::Panic(message),
         }
     }
 }
