@@ -243,7 +243,9 @@ async fn run_in_turn(
     let slot = context.slots.acquire(&namespace, 1).await;
     let span = tracing::info_span!("reconcile", namespace, resource = name);
     let began = Instant::now();
-    let reconciliation = reconcile(resource, Arc::clone(&context), slot).instrument(span);
+    let reconciliation = reconcile(resource, Arc::clone(&context), slot)
+        .boxed()
+        .instrument(span);
     catch_panic(reconciliation).await.unwrap_or_else(|message| {
         context
             .metrics
