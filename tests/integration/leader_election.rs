@@ -167,7 +167,7 @@ async fn leader_exits_when_lease_is_taken() {
         .unwrap();
     assert_eq!(fixture.operator.end().await.code(), Some(1));
     let log = fixture.operator.log();
-    assert!(log.contains("someone has taken the lease"), "{log}");
+    assert!(log.contains("someone acquired the lease"), "{log}");
 }
 
 #[tokio::test]
@@ -213,7 +213,7 @@ async fn missing_lease_permission_is_reported() {
         "cannot get resource",
         "leases",
         "candidate",
-        "get, create and update of leases",
+        "get, create and update leases",
     ];
     fixture.operator.logged(&line).await;
     let (ready, said) = fixture.operator.http_get("/readyz").await;

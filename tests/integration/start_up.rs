@@ -39,7 +39,7 @@ async fn missing_permissions_are_reported_until_granted() {
     fixture
         .create("claude", json!({"regions": ["us-west-1"]}))
         .await;
-    let line = ["cannot list resource", "bedrockmodelmaps", user, "give"];
+    let line = ["cannot list resource", "bedrockmodelmaps", user, "grant"];
     fixture.operator.logged(&line).await;
     fixture
         .operator
