@@ -1,5 +1,6 @@
 //! Kubernetes: watches, the controller, and the writes of `ConfigMaps`, status and Events.
 
+mod aws_metrics;
 mod config_map;
 mod config_map_index;
 mod controller;

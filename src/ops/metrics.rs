@@ -26,8 +26,6 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use crate::aws::{AwsMetrics, SnapshotSource, WaitReason};
-
 /// Prefix of every metric name.
 pub const PREFIX: &str = "bedrock_model_map";
 /// Content type of `/metrics`.
@@ -322,6 +320,56 @@ impl Metrics {
             .inc();
     }
 
+    /// Records a request to AWS.
+    pub fn observe_aws_request(
+        &self,
+        region: &str,
+        operation: &str,
+        code: &'static str,
+        duration: Duration,
+    ) {
+        let labels = OperationLabels {
+            region: self.region(region),
+            operation: operation.to_owned(),
+        };
+        self.shared
+            .request_seconds
+            .get_or_create(&labels)
+            .observe(duration.as_secs_f64());
+        let OperationLabels { region, operation } = labels;
+        let labels = RequestLabels {
+            region,
+            operation,
+            code,
+        };
+        self.shared.requests.get_or_create(&labels).inc();
+    }
+
+    /// Records the wait of requests to a region.
+    pub fn observe_aws_wait(&self, region: &str, reason: &'static str, duration: Duration) {
+        let region = self.region(region);
+        self.shared
+            .waits
+            .get_or_create(&WaitLabels { region, reason })
+            .observe(duration.as_secs_f64());
+    }
+
+    /// Counts a served snapshot of a region.
+    pub fn count_snapshot(&self, source: &'static str) {
+        let labels = SourceLabels { source };
+        self.shared.snapshots.get_or_create(&labels).inc();
+    }
+
+    /// Counts a fetch of a region as in progress.
+    pub fn count_fetch_start(&self) {
+        self.shared.fetches.inc();
+    }
+
+    /// Counts a fetch of a region as finished.
+    pub fn count_fetch_end(&self) {
+        self.shared.fetches.dec();
+    }
+
     /// Counts a write of a `ConfigMap`.
     pub fn count_config_map_write(&self, write: Write, bytes: usize) {
         let action = write.as_str();
@@ -351,59 +399,6 @@ impl Metrics {
             known.insert(name.to_owned());
         }
         name.to_owned()
-    }
-}
-
-impl AwsMetrics for Metrics {
-    fn request_finished(
-        &self,
-        region: &str,
-        operation: &str,
-        code: &'static str,
-        duration: Duration,
-    ) {
-        let labels = OperationLabels {
-            region: self.region(region),
-            operation: operation.to_owned(),
-        };
-        self.shared
-            .request_seconds
-            .get_or_create(&labels)
-            .observe(duration.as_secs_f64());
-        let OperationLabels { region, operation } = labels;
-        let labels = RequestLabels {
-            region,
-            operation,
-            code,
-        };
-        self.shared.requests.get_or_create(&labels).inc();
-    }
-
-    fn throttle_wait(&self, region: &str, reason: WaitReason, duration: Duration) {
-        let labels = WaitLabels {
-            region: self.region(region),
-            reason: reason.as_str(),
-        };
-        self.shared
-            .waits
-            .get_or_create(&labels)
-            .observe(duration.as_secs_f64());
-    }
-
-    fn snapshot_served(&self, source: SnapshotSource) {
-        let source = source.as_str();
-        self.shared
-            .snapshots
-            .get_or_create(&SourceLabels { source })
-            .inc();
-    }
-
-    fn fetch_started(&self) {
-        self.shared.fetches.inc();
-    }
-
-    fn fetch_finished(&self) {
-        self.shared.fetches.dec();
     }
 }
 
@@ -484,7 +479,7 @@ mod tests {
 
         let metrics = Metrics::new(false);
         metrics.count_region_query("us-east-1", "OK");
-        metrics.request_finished("us-east-1", "ListFoundationModels", "OK", Duration::ZERO);
+        metrics.observe_aws_request("us-east-1", "ListFoundationModels", "OK", Duration::ZERO);
         assert!(!metrics.encode().unwrap().contains("us-east-1"));
     }
 
