@@ -238,7 +238,7 @@ fn nothing_answered(status: &BedrockModelMapStatus) -> bool {
 
 /// Whether the region has ever answered. The state of a later version reads as Stale, also where
 /// nothing is published: only a published ConfigMap makes such a region one that has answered.
-pub(in crate::reconcile) fn has_answered(region: &RegionStatus) -> bool {
+pub fn has_answered(region: &RegionStatus) -> bool {
     match region.state {
         RegionState::Fresh | RegionState::Empty => true,
         RegionState::Stale => region.config_map.is_some(),
