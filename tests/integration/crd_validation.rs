@@ -101,6 +101,47 @@ fn bad_specs() -> Vec<(&'static str, Value, &'static str)> {
             json!({"inferenceProfiles": {"types": ["SYSTEM"]}}),
             "spec.inferenceProfiles.types[0]: Unsupported value: \"SYSTEM\": supported values: \"SYSTEM_DEFINED\", \"APPLICATION\"",
         ),
+        // The invocation policy
+        (
+            "excluded regions beside named ones",
+            json!({"regions": ["us-east-1"], "excludeRegions": ["ap-*"]}),
+            "excludeRegions cannot be combined with regions: it leaves out enabled regions where regions is omitted",
+        ),
+        (
+            "excluded region with a blank",
+            json!({"excludeRegions": ["ap *"]}),
+            "spec.excludeRegions[0]: Invalid value: \"ap *\": must be a glob on AWS regions, such as ap-* or us-west-2",
+        ),
+        (
+            "unknown kind of route",
+            json!({"invocation": {"preference": ["OnDemand"]}}),
+            "spec.invocation.preference[0]: Unsupported value: \"OnDemand\": supported values: \"InRegion\", \"Geographic\", \"Global\", \"Application\"",
+        ),
+        (
+            "kind of route twice",
+            json!({"invocation": {"preference": ["Global", "Global"]}}),
+            "spec.invocation.preference[1]: Duplicate value: \"Global\"",
+        ),
+        (
+            "no kind of route",
+            json!({"invocation": {"preference": []}}),
+            "spec.invocation.preference in body should have at least 1 items",
+        ),
+        (
+            "application profiles that are never chosen",
+            json!({"invocation": {"applicationProfiles": ["team-a-*"]}}),
+            "applicationProfiles needs Application in preference: otherwise no application profile is ever chosen",
+        ),
+        (
+            "destination in upper case",
+            json!({"invocation": {"allowedDestinationRegions": ["EU-*"]}}),
+            "must be a glob on AWS regions, such as eu-* or us-east-1",
+        ),
+        (
+            "unknown treatment of LEGACY models",
+            json!({"invocation": {"legacy": "Deny"}}),
+            "spec.invocation.legacy: Unsupported value: \"Deny\": supported values: \"Allow\", \"Avoid\"",
+        ),
         // Regions
         (
             "region in upper case",
@@ -531,6 +572,20 @@ fn good_specs() -> Vec<(&'static str, String, Value)> {
         good(role, json!({"aws": {"roleArn": role}}));
     }
     good(
+        "excluded regions",
+        json!({"excludeRegions": ["ap-*", "*", "us-west-?"]}),
+    );
+    good("empty policy", json!({"invocation": {}}));
+    good(
+        "full policy",
+        json!({"invocation": {
+            "preference": ["Application", "InRegion", "Geographic", "Global"],
+            "applicationProfiles": ["team-a-*", "Ünïcode (x)"],
+            "allowedDestinationRegions": ["eu-*", "*"],
+            "legacy": "Avoid",
+        }}),
+    );
+    good(
         "longest external id",
         json!({"aws": {"roleArn": "arn:aws:iam::123456789012:role/r", "externalId": "+=,.@:/_-x".repeat(122) + "abcd"}}),
     );
@@ -861,9 +916,9 @@ async fn kubectl_explain_describes_every_field() {
         .unwrap();
     let expected = "\
   lifecycle\t<[]string>
-    States of a model's life, as Bedrock gives them in `modelLifecycle.status`.
-    `ACTIVE`: offered and maintained. `LEGACY`: still offered, with an end of
-    life announced.
+    Lifecycle states as in Bedrock's `modelLifecycle.status`. `ACTIVE`: offered
+    and maintained. `LEGACY`: still offered, with an announced end of life.
+    Default: every state.
 ";
     assert!(models.contains(expected), "{models}");
 }
