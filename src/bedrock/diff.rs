@@ -186,9 +186,9 @@ fn view_changes(region: &str, before: &RegionView<'_>, after: &RegionView<'_>) -
 
 fn without<'a>(
     models: impl Iterator<Item = &'a String>,
-    others: &Models,
+    removed: &Models,
 ) -> impl Iterator<Item = String> {
-    models.filter(|id| !others.contains_key(*id)).cloned()
+    models.filter(|id| !removed.contains_key(*id)).cloned()
 }
 
 impl Changes {

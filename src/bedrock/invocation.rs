@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::too_many_lines, reason = "a table, a row for each rule")]
-    fn what_to_invoke_with() {
+    fn invoke_with_follows_inference_types_and_profiles() {
         let us = profile("us.m", "SYSTEM_DEFINED", "ACTIVE");
         let eu = profile("eu.m", "SYSTEM_DEFINED", "ACTIVE");
         let global = profile("global.m", "SYSTEM_DEFINED", "ACTIVE");

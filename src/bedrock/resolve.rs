@@ -55,16 +55,16 @@ pub struct Resolution {
     pub explanation: String,
 }
 
-/// Why nothing was found.
+/// A request that no published model satisfies.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResolveError {
-    /// There is nothing of that region.
+    /// The map has no such region.
     #[error("there is no region {region} here; there are: {}", listed(known))]
     UnknownRegion {
-        /// The region asked for.
+        /// The requested region.
         region: String,
-        /// Those that there are.
+        /// The regions of the map.
         known: Vec<String>,
     },
     /// The region has no such model.
@@ -74,23 +74,23 @@ pub enum ResolveError {
         hint("regions that have it", elsewhere)
     )]
     UnknownModel {
-        /// The region asked for.
+        /// The requested region.
         region: String,
-        /// What was asked for.
+        /// The requested model.
         wanted: String,
-        /// Ids of the region's models that look alike, the nearest first.
+        /// IDs of similar models of the region, the most similar first.
         nearest: Vec<String>,
-        /// Other regions in which something matches.
+        /// Other regions with a matching model.
         elsewhere: Vec<String>,
     },
-    /// The region has the model, and no id can be passed for it.
+    /// The region has the model, but no ID invokes it.
     #[error("there is no id to pass for {model} from {region}: {why}")]
     NoId {
-        /// The region asked for.
+        /// The requested region.
         region: String,
-        /// The model's id.
+        /// The model's ID.
         model: String,
-        /// Why, in words.
+        /// The reason, as text.
         why: String,
     },
 }

@@ -11,10 +11,10 @@ use crate::bedrock::profile::ProfileSummary;
 #[non_exhaustive]
 pub enum ResponseError {
     /// The body is not a JSON object.
-    #[error("the answer is no JSON object: {0}")]
+    #[error("the response is not a JSON object: {0}")]
     NoJson(serde_json::Error),
     /// The list is missing, which is not the same as an empty list.
-    #[error("the answer has no list {0}")]
+    #[error("the response has no list {0}")]
     NoList(&'static str),
     /// An item of the list cannot be used.
     #[error(transparent)]

@@ -39,12 +39,12 @@ fn ids(models: &Models, wanted: &str) -> Result<Vec<String>, ResolveError> {
 }
 
 #[test]
-fn what_a_name_means() {
+fn name_resolves_to_the_closest_matches() {
     let sonnet_4 = "anthropic.claude-sonnet-4-20250514-v1:0";
     let sonnet_4_5 = "anthropic.claude-sonnet-4-5-20250929-v1:0";
     let nova = ["amazon.nova-lite-v1:0", "amazon.nova-lite-v1:0:24k"];
     let cases: [(&str, &[&str]); 14] = [
-        // The id itself, though others contain it.
+        // The ID itself, although other IDs contain it.
         ("amazon.nova-lite-v1:0", &nova[..1]),
         ("AMAZON.Nova-Lite-v1:0", &nova[..1]),
         // A whole name, though other names contain it.
@@ -79,7 +79,7 @@ fn what_a_name_means() {
 }
 
 #[test]
-fn what_matches_nothing_has_neighbours() {
+fn unknown_name_has_suggestions() {
     let cases: [(&str, &[&str]); 8] = [
         (
             "claude-sonet-4-5",
