@@ -8,5 +8,5 @@ use bedrock_model_map::cli::Cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    Cli::of_process().execute()
+    Cli::from_process().execute()
 }

@@ -1,34 +1,54 @@
-//! AWS as the commands without a cluster ask it.
+//! AWS access of the commands that query it.
 
 use std::io;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
+
 use crate::api::MANAGER;
 use crate::aws::identity::{Caller, ExternalId, Role, RoleArn};
 use crate::aws::{Aws, Limits, NoCertificatesError, SnapshotCache};
 
-#[derive(Debug, clap::Args)]
-pub(super) struct AwsArgs {
-    /// How many regions are asked at once.
-    #[arg(long, env = "CONCURRENT_REGIONS", value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    concurrent_regions: u16,
+/// Limits of the requests to AWS, for all commands that send any.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct LimitArgs {
+    /// Maximum number of regions queried at the same time, for all resources together.
+    #[arg(long, env = "CONCURRENT_REGIONS", value_name = "N", default_value_t = Limits::default().concurrent_regions, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    concurrent_regions: usize,
 
-    /// How many requests a second an identity (the operator's own, or a role) makes in a region, on
-    /// average; the SDK's retries are not counted.
+    /// Average number of requests per second for each identity (the program's own, or a role) and
+    /// region, excluding the SDK's retries. First publications precede forced refreshes, and these
+    /// precede scheduled ones.
     #[arg(long, env = "REQUESTS_PER_SECOND", value_name = "N", default_value_t = Limits::default().requests_per_second)]
     requests_per_second: NonZeroU32,
 
-    /// How long a region may take to answer in all, in seconds.
-    #[arg(long, env = "REGION_TIMEOUT_SECONDS", value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=300))]
+    /// Timeout for all requests to one region, in seconds.
+    #[arg(long, env = "REGION_TIMEOUT_SECONDS", value_name = "SECONDS", default_value_t = Limits::default().region_timeout.as_secs(), value_parser = clap::value_parser!(u64).range(1..=300))]
     region_timeout_seconds: u64,
+}
 
-    /// ARN of an IAM role to assume first. Default: ask with the credentials found.
+impl From<LimitArgs> for Limits {
+    fn from(args: LimitArgs) -> Self {
+        Self {
+            region_timeout: Duration::from_secs(args.region_timeout_seconds),
+            concurrent_regions: args.concurrent_regions,
+            requests_per_second: args.requests_per_second,
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct AwsArgs {
+    #[command(flatten)]
+    limits: LimitArgs,
+
+    /// ARN of an IAM role to assume. Default: the credentials found are used as they are.
     #[arg(long, env = "ROLE_ARN", value_name = "ARN")]
     role_arn: Option<RoleArn>,
 
-    /// External id that the role's trust policy asks for.
+    /// External ID that the role's trust policy requires.
     #[arg(
         long,
         env = "EXTERNAL_ID",
@@ -40,7 +60,6 @@ pub(super) struct AwsArgs {
 }
 
 impl AwsArgs {
-    /// As whom AWS is asked.
     pub(super) fn caller(&self) -> Caller {
         match &self.role_arn {
             None => Caller::Own,
@@ -55,16 +74,11 @@ impl AwsArgs {
     }
 
     pub(super) async fn snapshots(&self) -> Result<SnapshotCache, NoCertificatesError> {
-        let limits = Limits {
-            region_timeout: Duration::from_secs(self.region_timeout_seconds),
-            concurrent_regions: usize::from(self.concurrent_regions),
-            requests_per_second: self.requests_per_second,
-        };
-        Ok(SnapshotCache::new(Aws::load(limits).await?))
+        Ok(SnapshotCache::new(Aws::load(self.limits.into()).await?))
     }
 }
 
-/// Carries a command out that talks to AWS or a cluster.
+/// Runs the async part of a command.
 pub(super) fn block_on<T>(command: impl Future<Output = T>) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

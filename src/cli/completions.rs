@@ -8,7 +8,7 @@ use super::{Cli, NAME};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Completions {
-    /// The shell that is to complete the program's arguments.
+    /// Shell to write the script for.
     #[arg(value_enum, value_name = "SHELL")]
     shell: Shell,
 }
@@ -17,7 +17,7 @@ impl Completions {
     pub(super) fn execute(self) -> Result<(), PrintError> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), NAME, &mut script);
-        // For bash a hyphen in the program's name is written in two ways, so that nothing is completed after a
+        // clap writes a hyphen of the program's name in two ways for bash, and then completes nothing after a
         // subcommand: https://github.com/clap-rs/clap/issues/6421
         let wrong = NAME.replace('-', "__subcmd__");
         let script = String::from_utf8_lossy(&script).replace(&wrong, &NAME.replace('-', "__"));

@@ -9,17 +9,14 @@ pub(super) struct Crd {}
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CrdError {
-    #[error("the definition cannot be written as YAML: {0}")]
+    #[error("cannot write the definition as YAML")]
     Yaml(#[from] serde_saphyr::ser::Error),
-    #[error("the definition cannot be printed: {0}")]
+    #[error("cannot print the definition")]
     Print(#[from] io::Error),
 }
 
 impl Crd {
-    #[expect(
-        clippy::unused_self,
-        reason = "every command is carried out the same way"
-    )]
+    #[expect(clippy::unused_self, reason = "every command has this method")]
     pub(super) fn execute(self) -> Result<(), CrdError> {
         let yaml = crd_yaml()?;
         writeln!(

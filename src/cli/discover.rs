@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::aws::{AwsArgs, block_on};
 use super::mapping::{self, Format, ShowError};
-use super::output::{Outcome, note};
-use super::page::About;
+use super::output::{Outcome, eprint_note};
+use super::page::PageInfo;
 use super::progress::Progress;
 use super::selectors::Selectors;
 use crate::aws::{AwsError, NoCertificatesError};
@@ -18,17 +18,18 @@ use crate::publication::render::{RenderError, region_files};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Discover {
-    /// A region to ask; repeatable. Default: every region that is enabled for the account, which
-    /// needs the permission account:ListRegions.
+    /// Region to query; repeatable. Default: every region enabled for the account, which needs the
+    /// permission account:ListRegions.
     #[arg(long = "region", value_name = "REGION", value_parser = mapping::region)]
     regions: Vec<String>,
 
-    /// How the mapping is printed. Default: table, or nothing with --output-dir.
+    /// Output format. Default: table, or no output with --output-dir.
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     output: Option<Format>,
 
-    /// Write here what a mount would show: <DIR>/<region>/{models,invocation,metadata}.json. The
-    /// folders of regions that fail are left as they are.
+    /// Write the files of a mounted ConfigMap for each region:
+    /// <DIR>/<region>/{models,invocation,metadata}.json. The folder of a failed region stays
+    /// unchanged.
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
 
@@ -41,37 +42,37 @@ pub(super) struct Discover {
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DiscoverError {
-    #[error("the async runtime cannot be started: {0}")]
+    #[error("cannot start the async runtime")]
     Runtime(#[source] io::Error),
-    #[error("{0}")]
+    #[error(transparent)]
     NoCertificates(#[from] NoCertificatesError),
     #[error(transparent)]
     Regions(#[from] AwsError),
-    #[error("no region answered")]
-    NoAnswer,
-    #[error("{0}")]
+    #[error("no region responded")]
+    NoResponse,
+    #[error(transparent)]
     Show(#[from] ShowError),
-    #[error("region {region}: {source}")]
+    #[error("cannot render the files of region {region}")]
     Render { region: String, source: RenderError },
-    #[error("{}: {source}", path.display())]
+    #[error("cannot write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
 }
 
 impl Discover {
     pub(super) fn execute(self) -> Result<Outcome, DiscoverError> {
         let selection = self.selectors.selection();
-        let discovery = block_on(self.ask(&selection)).map_err(DiscoverError::Runtime)??;
+        let discovery = block_on(self.discover(&selection)).map_err(DiscoverError::Runtime)??;
         let failures = discovery.failures().count();
         if discovery.answered() == 0 && failures > 0 {
             summarize(&discovery);
-            return Err(DiscoverError::NoAnswer);
+            return Err(DiscoverError::NoResponse);
         }
         if let Some(folder) = &self.output_dir {
             write_folders(folder, &discovery)?;
         }
         let default = self.output_dir.is_none().then_some(Format::Table);
         if let Some(format) = self.output.or(default) {
-            mapping::show(&discovery.published, &about(&discovery), format)?;
+            mapping::show(&discovery.published, &page_info(&discovery), format)?;
         }
         summarize(&discovery);
         Ok(if failures == 0 {
@@ -81,24 +82,24 @@ impl Discover {
         })
     }
 
-    async fn ask(&self, selection: &Selection) -> Result<Discovery, DiscoverError> {
+    async fn discover(&self, selection: &Selection) -> Result<Discovery, DiscoverError> {
         let named = (!self.regions.is_empty()).then_some(self.regions.as_slice());
         let snapshots = self.aws.snapshots().await?;
-        let progress = Progress::waiting("asking AWS".to_owned());
+        let progress = Progress::spinner("querying AWS".to_owned());
         let discovery = discover(&snapshots, &self.aws.caller(), named, selection, |p| {
-            progress.discovered(p);
+            progress.show(p);
         })
         .await;
         Ok(discovery?)
     }
 }
 
-fn about(discovery: &Discovery) -> About {
-    let failures = discovery.failures();
-    About {
+fn page_info(discovery: &Discovery) -> PageInfo {
+    PageInfo {
         title: "discovered".to_owned(),
         as_of: Some(discovery.taken_at),
-        failures: failures
+        failures: discovery
+            .failures()
             .map(|(region, error)| (region.to_owned(), error.message.clone()))
             .collect(),
     }
@@ -106,7 +107,7 @@ fn about(discovery: &Discovery) -> About {
 
 fn summarize(discovery: &Discovery) {
     for (region, error) in discovery.failures() {
-        note(&format!(
+        eprint_note(&format!(
             "{region}: {}: {}",
             error.code.as_str(),
             error.message
@@ -115,8 +116,8 @@ fn summarize(discovery: &Discovery) {
     let regions = discovery.regions.values();
     let models: i64 = regions.clone().map(|r| r.models).sum();
     let associations: i64 = regions.map(|r| r.associations).sum();
-    note(&format!(
-        "{} of {} regions answered, {} failed: {models} models, {associations} associations with inference profiles",
+    eprint_note(&format!(
+        "{} of {} regions responded, {} failed: {models} models, {associations} associations with inference profiles",
         discovery.answered(),
         discovery.regions.len(),
         discovery.failures().count(),
@@ -146,7 +147,7 @@ fn write_folders(folder: &Path, discovery: &Discovery) -> Result<(), DiscoverErr
         fs::create_dir_all(&folder).map_err(failed(&folder))?;
         for (name, text) in &files.data {
             let path = folder.join(name);
-            // Whoever reads it meanwhile sees the file before or after, and never a part.
+            // A concurrent reader sees the old or the new file, never a part.
             let unfinished = folder.join(format!(".{name}"));
             fs::write(&unfinished, text).map_err(failed(&unfinished))?;
             fs::rename(&unfinished, &path).map_err(failed(&path))?;

@@ -4,45 +4,45 @@ use std::io;
 use std::time::Duration;
 
 use super::aws::block_on;
-use super::cluster::{ClusterArgs, NoCluster};
+use super::cluster::{ClusterArgs, ClusterError};
 use super::mapping::{self, Format, ShowError};
-use super::output::{Outcome, note};
-use super::page::About;
+use super::output::{Outcome, eprint_note};
+use super::page::PageInfo;
 use super::progress::Progress;
 use super::watch::{Watch, WatchError, WatchOutput};
-use crate::api::{BedrockModelMapStatus, RegionState};
+use crate::api::{RegionSource, RegionState, RegionStatus};
 use crate::bedrock::diff::{Changes, changes};
 use crate::bedrock::resolve::ResolveError;
-use crate::reader::{GetError, ModelMap, ProfileMapping, RefreshMode, get_model_profile_mapping};
+use crate::reader::{GetError, MapReader, ModelMap, ProfileMapping};
 use crate::reconcile::validate::go_duration;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Get {
-    /// The name of the BedrockModelMap.
+    /// Name of the BedrockModelMap.
     #[arg(value_name = "NAME")]
     name: String,
 
     #[command(flatten)]
     cluster: ClusterArgs,
 
-    /// Print only this region; repeatable. The structure stays the merged one.
+    /// Print only this region; repeatable. The structure of the output stays the same.
     #[arg(long = "region", value_name = "REGION", value_parser = mapping::region)]
     regions: Vec<String>,
 
-    /// Have every region fetched anew first, and wait for it.
+    /// Refresh every region first, and wait until the result is published.
     #[arg(long)]
     refresh: bool,
 
-    /// Do not print what is published, but what changes, as it is published, until Ctrl-C. With
-    /// -o json one line each time: {"time", "namespace", "name", "changes"}.
+    /// Print changes as they are published, until Ctrl-C, instead of the models. With -o json each
+    /// change of the published models is a line: {"time", "namespace", "name", "changes"}.
     #[arg(long, conflicts_with_all = ["refresh", "timeout"])]
     watch: bool,
 
-    /// How long to wait for --refresh, as a Go duration.
+    /// Longest wait for --refresh, as a Go duration.
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = duration)]
     timeout: Duration,
 
-    /// How the mapping is printed.
+    /// Output format.
     #[arg(
         short,
         long,
@@ -55,142 +55,155 @@ pub(super) struct Get {
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum GetCommandError {
-    #[error("the async runtime cannot be started: {0}")]
+    #[error("cannot start the async runtime")]
     Runtime(#[source] io::Error),
-    #[error("{0}")]
-    NoCluster(#[from] NoCluster),
-    #[error("{0}")]
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error(transparent)]
     Get(#[from] GetError),
-    #[error("{0}")]
+    #[error(transparent)]
     Region(#[from] ResolveError),
-    #[error("{0}")]
+    #[error(transparent)]
     Show(#[from] ShowError),
-    #[error("--watch prints lines: for people, or with -o json")]
+    #[error("--watch needs -o table or -o json")]
     WatchFormat,
-    #[error("{0}")]
+    #[error(transparent)]
     Watch(#[from] WatchError),
 }
 
 impl Get {
     pub(super) fn execute(self) -> Result<Outcome, GetCommandError> {
         if self.watch {
-            let lines = match self.output {
-                Format::Table => WatchOutput::Text,
-                Format::Json => WatchOutput::Json,
-                Format::Yaml | Format::Html => return Err(GetCommandError::WatchFormat),
-            };
-            let Self {
-                name,
-                cluster,
-                regions,
-                ..
-            } = self;
-            let watch = Watch {
-                name,
-                cluster,
-                regions,
-                lines,
-            };
-            let watched = block_on(watch.execute()).map_err(GetCommandError::Runtime)?;
-            return Ok(watched.map(|()| Outcome::Complete)?);
+            return self.execute_watch();
         }
-        let Fetched { mapping, before } =
-            block_on(self.fetch()).map_err(GetCommandError::Runtime)??;
-        let ProfileMapping { published, status } = mapping;
-        let published = self.narrowed(published)?;
-        let failures = self.failures(&status);
-        for (region, why) in &failures {
-            note(&format!("{region} {why}"));
+        let Fetched {
+            mut mapping,
+            before,
+        } = block_on(self.fetch()).map_err(GetCommandError::Runtime)??;
+        self.check_regions(&mapping)?;
+        for region in self.regions.iter().filter(|r| is_empty(&mapping, r)) {
+            eprint_note(&format!("{region} is Empty: no model is selected"));
+        }
+        let failures = self.failures(&mapping);
+        for (region, reason) in &failures {
+            eprint_note(&format!("{region} {reason}"));
         }
         let outcome = if failures.is_empty() {
             Outcome::Complete
         } else {
             Outcome::Partial
         };
-        let about = About {
+        let info = PageInfo {
             title: format!("BedrockModelMap {}", self.name),
-            as_of: status.last_refresh_time.map(|time| time.0),
+            as_of: mapping.status.last_refresh_time.take().map(|time| time.0),
             failures,
         };
-        mapping::show(&published, &about, self.output)?;
+        let mut map = mapping.map;
+        map.retain_regions(&self.regions);
+        mapping::show(&map, &info, self.output)?;
         if let Some(mut before) = before {
-            mapping::narrow(&mut before, &self.regions);
-            tell_changes(&changes(&before.views(), &published.views()));
+            before.retain_regions(&self.regions);
+            print_changes(&changes(&before.views(), &map.views()));
         }
         Ok(outcome)
     }
 
+    fn execute_watch(self) -> Result<Outcome, GetCommandError> {
+        let output = match self.output {
+            Format::Table => WatchOutput::Text,
+            Format::Json => WatchOutput::Json,
+            Format::Yaml | Format::Html => return Err(GetCommandError::WatchFormat),
+        };
+        let watch = Watch {
+            name: self.name,
+            cluster: self.cluster,
+            regions: self.regions,
+            output,
+        };
+        block_on(watch.execute()).map_err(GetCommandError::Runtime)??;
+        Ok(Outcome::Complete)
+    }
+
     async fn fetch(&self) -> Result<Fetched, GetCommandError> {
         let (client, namespace) = self.cluster.connect().await?;
-        let get =
-            |refresh| get_model_profile_mapping(client.clone(), &namespace, &self.name, refresh);
+        let reader = MapReader::new(client, &namespace, &self.name);
         if !self.refresh {
-            let mapping = get(RefreshMode::None).await?;
             return Ok(Fetched {
-                mapping,
+                mapping: reader.get().await?,
                 before: None,
             });
         }
-        // What was wrong with it before is of no interest if the refresh puts it right.
-        let before = get(RefreshMode::None).await.ok();
-        let _progress = Progress::waiting(format!("refreshing BedrockModelMap {}", self.name));
-        let timeout = self.timeout;
-        let mapping = get(RefreshMode::Force { timeout }).await?;
+        // An error before the refresh does not matter: the refresh may repair it.
+        let before = reader.get().await.ok();
+        let _progress = Progress::spinner(format!("refreshing BedrockModelMap {}", self.name));
         Ok(Fetched {
-            mapping,
-            before: before.map(|before| before.published),
+            mapping: reader.refresh(self.timeout).await?,
+            before: before.map(|before| before.map),
         })
     }
 
-    fn narrowed(&self, mut published: ModelMap) -> Result<ModelMap, ResolveError> {
-        let unknown = self
-            .regions
-            .iter()
-            .find(|region| !published.regions.contains_key(*region));
-        if let Some(region) = unknown {
-            return Err(ResolveError::UnknownRegion {
+    /// Refuses a region that the resource does not have. A region without models is one of it.
+    fn check_regions(&self, mapping: &ProfileMapping) -> Result<(), ResolveError> {
+        let is_unknown = |region: &&String| {
+            !mapping.map.regions.contains_key(*region)
+                && !mapping.status.regions.contains_key(*region)
+        };
+        match self.regions.iter().find(is_unknown) {
+            None => Ok(()),
+            Some(region) => Err(ResolveError::UnknownRegion {
                 region: region.clone(),
-                known: published.regions.into_keys().collect(),
-            });
+                known: mapping.map.regions.keys().cloned().collect(),
+            }),
         }
-        mapping::narrow(&mut published, &self.regions);
-        Ok(published)
     }
 
-    /// Of the regions asked for, those that the operator could not confirm at its last attempt, and
-    /// why.
-    fn failures(&self, status: &BedrockModelMapStatus) -> Vec<(String, String)> {
-        let asked_for = |region: &String| self.regions.is_empty() || self.regions.contains(region);
-        let regions = status.regions.iter();
-        let failed = regions.filter(|(region, _)| asked_for(region));
-        let failed = failed.filter_map(|(region, status)| {
-            let state = match status.state {
-                RegionState::Stale => "stale",
-                RegionState::Failed => "failed",
-                RegionState::Fresh
-                | RegionState::Empty
-                | RegionState::Unsupported
-                | RegionState::Disabled => return None,
-            };
-            let why = status.error.as_ref().map_or("", |error| &error.message);
-            Some((region.clone(), format!("is {state}: {why}")))
-        });
-        failed.collect()
+    /// The failed regions with the reason: those of the resource, or those of `--region`.
+    fn failures(&self, mapping: &ProfileMapping) -> Vec<(String, String)> {
+        if self.regions.is_empty() {
+            return mapping
+                .failures()
+                .map(|(region, status)| (region.to_owned(), reason(status)))
+                .collect();
+        }
+        mapping
+            .status
+            .regions
+            .iter()
+            .filter(|(region, _)| self.regions.contains(region))
+            .filter(|(_, status)| status.state.is_failure(RegionSource::Spec))
+            .map(|(region, status)| (region.clone(), reason(status)))
+            .collect()
     }
 }
 
-/// What is published, and what was before a refresh.
+/// What is published now, and what was published before a refresh.
 struct Fetched {
     mapping: ProfileMapping,
     before: Option<ModelMap>,
 }
 
-fn tell_changes(changes: &Changes) {
+fn is_empty(mapping: &ProfileMapping, region: &str) -> bool {
+    mapping
+        .status
+        .regions
+        .get(region)
+        .is_some_and(|status| status.state == RegionState::Empty)
+}
+
+fn reason(status: &RegionStatus) -> String {
+    let state = status.state.as_str();
+    match &status.error {
+        None => format!("is {state}"),
+        Some(error) => format!("is {state}: {}: {}", error.code.as_str(), error.message),
+    }
+}
+
+fn print_changes(changes: &Changes) {
     if changes.is_empty() {
-        note("nothing has changed");
+        eprint_note("no changes");
     }
     for change in &changes.items {
-        note(&format!("changed: {change}"));
+        eprint_note(&format!("changed: {change}"));
     }
 }
 

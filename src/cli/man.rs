@@ -1,4 +1,4 @@
-//! `bedrock-model-map man`, for those who package the program.
+//! `bedrock-model-map man`, for packagers.
 
 use std::fs;
 use std::io;
@@ -10,14 +10,14 @@ use super::Cli;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Man {
-    /// The folder to write to; made if it is not there.
+    /// Folder to write to; created if missing.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }
 
 /// Why the pages cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", folder.display())]
+#[error("cannot write the pages to {}", folder.display())]
 pub(super) struct ManError {
     folder: PathBuf,
     source: io::Error,

@@ -1,4 +1,4 @@
-//! A mapping as `discover` and `get` print it.
+//! The output of `discover` and `get`.
 
 use std::io;
 
@@ -7,21 +7,21 @@ use terminal_size::terminal_size_of;
 
 use super::matrix::matrix;
 use super::output::{PrintError, print, print_yaml};
-use super::page::{self, About};
+use super::page::{self, PageInfo};
 use crate::bedrock::region::is_region;
 use crate::publication::content::ContentError;
 use crate::reader::ModelMap;
 
-/// How a mapping is printed.
+/// Output format of a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// To the byte what `mapping.json` of the merged ConfigMap holds.
+    /// The bytes of `mapping.json` in the merged ConfigMap.
     Json,
     /// The same as YAML.
     Yaml,
-    /// Models down, regions across: how each can be invoked.
+    /// One row per model, one column per region: how the model is invoked there.
     Table,
-    /// The same as one HTML file, to filter and look into.
+    /// The table as one HTML file, with filters and details.
     Html,
 }
 
@@ -33,38 +33,30 @@ pub(super) enum ShowError {
     Print(#[from] PrintError),
 }
 
-pub(super) fn show(published: &ModelMap, about: &About, format: Format) -> Result<(), ShowError> {
+pub(super) fn show(map: &ModelMap, info: &PageInfo, format: Format) -> Result<(), ShowError> {
     match format {
-        Format::Json => print(&published.mapping_json()?)?,
+        Format::Json => print(&map.mapping_json()?)?,
         Format::Yaml => {
-            let mapping = serde_json::json!({ "models": published.models() });
+            let mapping = serde_json::json!({ "models": map.models() });
             print_yaml(&mapping)?;
         }
-        Format::Table => print(&matrix(published, width()))?,
-        Format::Html => print(&page::html(published, about).map_err(PrintError::from)?)?,
+        Format::Table => print(&matrix(map, width()))?,
+        Format::Html => print(&page::html(map, info).map_err(PrintError::from)?)?,
     }
     Ok(())
 }
 
-/// The columns of the terminal that is printed on; None: it is none.
+/// The columns of the terminal; None: stdout is not a terminal.
 fn width() -> Option<usize> {
     let (width, _) = terminal_size_of(io::stdout())?;
     Some(usize::from(width.0))
 }
 
-/// Keeps only these regions; all if none is named.
-pub(super) fn narrow(map: &mut ModelMap, regions: &[String]) {
-    if !regions.is_empty() {
-        let regions_of = &mut map.regions;
-        regions_of.retain(|region, _| regions.contains(region));
-    }
-}
-
-/// Parses the name of a region.
+/// Parses a region's name.
 pub(super) fn region(name: &str) -> Result<String, String> {
     if is_region(name) {
         Ok(name.to_owned())
     } else {
-        Err("not the name of an AWS region, such as us-east-1".to_owned())
+        Err("not an AWS region name such as us-east-1".to_owned())
     }
 }

@@ -1,4 +1,4 @@
-//! A mapping as a table: models down, regions across.
+//! A model map as a table: one row per model, one column per region.
 
 use std::collections::BTreeSet;
 
@@ -8,18 +8,18 @@ use super::output::printable;
 use crate::bedrock::resolve::Explanation;
 use crate::reader::ModelMap;
 
-/// Between two columns.
+/// The blanks between two columns.
 const GAP: usize = 2;
-/// The region does not have the model.
+/// The cell of a region that does not have the model.
 const ABSENT: &str = "-";
 
-/// `on demand`, the geography of the profile to pass, or why there is no id to pass; `-` where the
-/// model is not there.
+/// A cell is `on demand`, the geography of the profile to pass, or the reason why no ID can be
+/// passed; `-` if the region does not have the model.
 ///
-/// Where all regions do not fit into the width, there are several tables one below the other, each
-/// with the models that its regions have.
-pub(super) fn matrix(published: &ModelMap, width: Option<usize>) -> String {
-    let columns = columns(published);
+/// If the regions do not fit into the width, the table is split into several, each with the models
+/// of its regions.
+pub(super) fn matrix(map: &ModelMap, width: Option<usize>) -> String {
+    let columns = columns(map);
     let Some((models, regions)) = columns.split_first() else {
         return String::new();
     };
@@ -27,9 +27,9 @@ pub(super) fn matrix(published: &ModelMap, width: Option<usize>) -> String {
     let mut rest = regions;
     loop {
         let fitting = width.map_or(rest.len(), |width| fitting(models, rest, width));
-        let (block, others) = rest.split_at(fitting);
+        let (block, remaining) = rest.split_at(fitting);
         blocks.push(rendered(models, block));
-        rest = others;
+        rest = remaining;
         if rest.is_empty() {
             break;
         }
@@ -37,17 +37,17 @@ pub(super) fn matrix(published: &ModelMap, width: Option<usize>) -> String {
     blocks.join("\n")
 }
 
-/// A header, and a cell each row.
+/// A header and the rows' cells.
 type Column = Vec<String>;
 
-/// The models' ids, and a column each region.
-fn columns(published: &ModelMap) -> Vec<Column> {
-    let regions = published.regions.iter();
-    let regions: Vec<_> = regions
+/// The column of the models' IDs and those of the regions.
+fn columns(map: &ModelMap) -> Vec<Column> {
+    let regions: Vec<_> = map
+        .regions
+        .iter()
         .map(|(name, region)| (name, &region.facts))
         .collect();
-    let models = regions.iter().flat_map(|(_, facts)| facts.keys());
-    let models: BTreeSet<&String> = models.collect();
+    let models: BTreeSet<&String> = regions.iter().flat_map(|(_, facts)| facts.keys()).collect();
 
     let ids = models.iter().map(|id| printable(id));
     let mut columns = vec![std::iter::once("MODEL".to_owned()).chain(ids).collect()];
@@ -62,15 +62,15 @@ fn columns(published: &ModelMap) -> Vec<Column> {
     columns
 }
 
-/// How many of the columns fit beside the first one; at least one.
-fn fitting(first: &Column, others: &[Column], width: usize) -> usize {
+/// How many columns fit beside the first one; at least one.
+fn fitting(first: &Column, columns: &[Column], width: usize) -> usize {
     let width_of = |column: &Column| column.iter().map(|c| c.chars().count()).max().unwrap_or(0);
     let mut sum = width_of(first);
-    let fit = others.iter().take_while(|column| {
+    let fit = columns.iter().take_while(|column| {
         sum += GAP + width_of(column);
         sum <= width
     });
-    fit.count().max(1).min(others.len())
+    fit.count().max(1).min(columns.len())
 }
 
 fn rendered(models: &Column, regions: &[Column]) -> String {
@@ -103,7 +103,7 @@ mod tests {
     use crate::publication::content::RegionContent;
     use crate::reader::RegionModels;
 
-    fn published() -> ModelMap {
+    fn model_map() -> ModelMap {
         let on_demand = json!({"inferenceTypesSupported": ["ON_DEMAND"]});
         let bought = json!({"inferenceTypesSupported": ["PROVISIONED"]});
         let regions = [
@@ -135,14 +135,14 @@ b.two  -          on demand
 ";
 
     #[test]
-    fn models_are_down_and_regions_across() {
-        assert_eq!(matrix(&published(), None), WHOLE);
-        assert_eq!(matrix(&published(), Some(29)), WHOLE);
+    fn table_has_models_as_rows_and_regions_as_columns() {
+        assert_eq!(matrix(&model_map(), None), WHOLE);
+        assert_eq!(matrix(&model_map(), Some(29)), WHOLE);
         assert_eq!(matrix(&ModelMap::default(), Some(29)), "MODEL\n");
     }
 
     #[test]
-    fn what_does_not_fit_side_by_side_comes_below() {
+    fn too_many_regions_are_split_into_several_tables() {
         let blocks = "\
 MODEL  eu-west-1
 a.one  on demand
@@ -152,7 +152,7 @@ a.one  provisioned
 b.two  on demand
 ";
         for width in [28, 1] {
-            assert_eq!(matrix(&published(), Some(width)), blocks);
+            assert_eq!(matrix(&model_map(), Some(width)), blocks);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The command line: one file a command. Each parses, calls, prints.
+//! The command line, one file per command.
 
 mod aws;
 mod cluster;
@@ -22,19 +22,20 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use output::{Outcome, note};
+use crate::text::error_chain;
+use output::{Outcome, eprint_note};
 
 /// The program's name.
 const NAME: &str = "bedrock-model-map";
-/// Its name where it is a plugin of kubectl, and how kubectl's users call that.
+/// The file name of the kubectl plugin, and the command that runs it.
 const PLUGIN: (&str, &str) = ("kubectl-bmm", "kubectl bmm");
-/// The exit code of wrong usage, which is also clap's.
+/// The exit code for wrong usage, as clap's.
 const USAGE: u8 = 2;
-/// The exit code when some regions failed and what succeeded is printed.
-const PARTLY: u8 = 3;
+/// The exit code if some regions failed and the others are printed.
+const PARTIAL: u8 = 3;
 
-/// Keeps in a Kubernetes cluster which Amazon Bedrock models exist in which region, and through
-/// which inference profile each is invoked.
+/// Discovers which Amazon Bedrock models each AWS region offers and which inference profile invokes
+/// them, and publishes the result as ConfigMaps.
 #[derive(Debug, Parser)]
 #[command(name = NAME, version, max_term_width = 100)]
 pub struct Cli {
@@ -46,30 +47,33 @@ pub struct Cli {
 enum Command {
     /// Run the operator.
     ///
-    /// The cluster is the one of kubeconfig, or the one it runs in. AWS is reached as the AWS SDKs
-    /// do: credentials from the environment, IRSA or EKS Pod Identity; `AWS_ENDPOINT_URL`,
-    /// `AWS_ENDPOINT_URL_BEDROCK` and `AWS_ENDPOINT_URL_ACCOUNT` redirect its calls.
+    /// Uses the cluster of the kubeconfig, or the one it runs in. AWS credentials come from the AWS
+    /// SDK's default chain: environment, IRSA, EKS Pod Identity. `AWS_ENDPOINT_URL`,
+    /// `AWS_ENDPOINT_URL_BEDROCK`, `AWS_ENDPOINT_URL_STS` and `AWS_ENDPOINT_URL_ACCOUNT` replace the
+    /// endpoints.
     Run(run::Run),
-    /// Print which models exist where, and how each is invoked, without a cluster.
+    /// Query Amazon Bedrock and print the models of each region, without a cluster.
     ///
-    /// AWS is reached as by `run`. Exits with 3 if some regions failed; what succeeded is printed.
+    /// AWS credentials and endpoints are those of `run`. Exits with 3 if some regions failed; the
+    /// others are printed.
     Discover(discover::Discover),
-    /// Print what a `BedrockModelMap` has published in the cluster.
+    /// Print the models that a `BedrockModelMap` has published.
     ///
-    /// The cluster is the one of kubeconfig, or the one it runs in. Exits with 3 if a region is
-    /// stale or failed.
+    /// Uses the cluster of the kubeconfig, or the one it runs in. Exits with 3 if some regions are
+    /// stale or failed; the others are printed.
     Get(get::Get),
-    /// Tell which id to pass to invoke a model from a region, and why.
+    /// Print the ID that invokes a model from a region, and why.
     ///
-    /// Looks in the cluster (NAME), in a folder (--dir), or asks Amazon Bedrock (--live).
+    /// Reads what a BedrockModelMap has published (NAME) or a folder (--dir), or queries Amazon
+    /// Bedrock (--live).
     Resolve(resolve::Resolve),
     /// Print the `CustomResourceDefinition` as YAML.
     Crd(crd::Crd),
-    /// Print a script that makes a shell complete this program's arguments.
+    /// Print a completion script for a shell.
     ///
-    /// Such as `source <(bedrock-model-map completions bash)`.
+    /// Example: `source <(bedrock-model-map completions bash)`.
     Completions(completions::Completions),
-    /// Write the manual pages into a folder.
+    /// Write the manual pages to a folder.
     #[command(hide = true)]
     Man(man::Man),
 }
@@ -77,34 +81,34 @@ enum Command {
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 enum CommandError {
-    #[error("{0}")]
+    #[error(transparent)]
     Run(#[from] run::RunError),
-    #[error("{0}")]
+    #[error(transparent)]
     Crd(#[from] crd::CrdError),
-    #[error("{0}")]
+    #[error(transparent)]
     Completions(#[from] output::PrintError),
-    #[error("{0}")]
+    #[error(transparent)]
     Man(#[from] man::ManError),
-    #[error("{0}")]
+    #[error(transparent)]
     Discover(#[from] discover::DiscoverError),
-    #[error("{0}")]
+    #[error(transparent)]
     Get(#[from] get::GetCommandError),
-    #[error("{0}")]
+    #[error(transparent)]
     Resolve(#[from] resolve::ResolveCommandError),
 }
 
 impl Cli {
-    /// Parses the process's arguments. Ends it after `--help` and on wrong usage.
-    pub fn of_process() -> Self {
+    /// Parses the process's arguments. Exits after `--help` and on wrong usage.
+    pub fn from_process() -> Self {
         let mut command = Self::command();
-        if called_as() == PLUGIN.1 {
+        if program_name() == PLUGIN.1 {
             command = command.bin_name(PLUGIN.1);
         }
         let matches = command.get_matches();
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 
-    /// Carries the command out. Errors are printed on stderr.
+    /// Runs the command. Prints errors to stderr.
     pub fn execute(self) -> ExitCode {
         let done: Result<Outcome, CommandError> = match self.command {
             Command::Run(run) => run.execute().map_err(CommandError::from),
@@ -120,10 +124,10 @@ impl Cli {
         };
         match done {
             Ok(Outcome::Complete) => ExitCode::SUCCESS,
-            Ok(Outcome::Partial) => ExitCode::from(PARTLY),
+            Ok(Outcome::Partial) => ExitCode::from(PARTIAL),
             Ok(Outcome::Failed) => ExitCode::FAILURE,
             Err(error) => {
-                note(&format!("{}: {error}", called_as()));
+                eprint_note(&format!("{}: {}", program_name(), error_chain(&error)));
                 match error {
                     CommandError::Get(get::GetCommandError::WatchFormat) => ExitCode::from(USAGE),
                     _ => ExitCode::FAILURE,
@@ -133,8 +137,8 @@ impl Cli {
     }
 }
 
-/// As what the user has called the program.
-fn called_as() -> &'static str {
+/// The program's name as the user called it.
+fn program_name() -> &'static str {
     let program = std::env::args_os().next();
     let name = program.as_deref().map(Path::new).and_then(Path::file_stem);
     if name.is_some_and(|name| name == PLUGIN.0) {

@@ -1,4 +1,4 @@
-//! What commands print.
+//! Output of the commands.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -9,32 +9,32 @@ pub(super) use crate::text::printable;
 /// Why a result cannot be printed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PrintError {
-    #[error("the result cannot be written as JSON: {0}")]
+    #[error("cannot write the result as JSON")]
     Json(#[from] serde_json::Error),
-    #[error("the result cannot be written as YAML: {0}")]
+    #[error("cannot write the result as YAML")]
     Yaml(#[from] serde_saphyr::ser::Error),
-    #[error("the result cannot be printed: {0}")]
+    #[error("cannot print the result")]
     Print(#[from] io::Error),
 }
 
-/// How a command ended, once it has said what there is to say.
+/// The outcome of a command that has printed what it has to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// All well.
+    /// Success.
     Complete,
     /// Some regions failed; what succeeded is printed.
     Partial,
-    /// It failed, and the log says why.
+    /// Failure, with the reason in the log.
     Failed,
 }
 
-/// Prints text, to the byte; on a terminal the prompt gets a line of its own.
+/// Prints text unchanged; on a terminal it ends with a line break.
 pub(super) fn print(text: &str) -> Result<(), PrintError> {
     print_if_read(text)?;
     Ok(())
 }
 
-/// As [`print`]. False: whoever read has seen enough and is gone.
+/// Prints text as [`print`] does. False: stdout is closed.
 pub(super) fn print_if_read(text: &str) -> Result<bool, PrintError> {
     let mut stdout = io::stdout().lock();
     let mut written = stdout.write_all(text.as_bytes());
@@ -52,8 +52,8 @@ pub(super) fn print_yaml(value: &impl Serialize) -> Result<(), PrintError> {
     print(&serde_saphyr::to_string(value)?)
 }
 
-/// Tells something beside the result.
-pub(super) fn note(text: &str) {
-    // There is nobody left to tell that stderr is closed.
+/// Prints a line to stderr.
+pub(super) fn eprint_note(text: &str) {
+    // No one is left to read that stderr is closed.
     let _ = writeln!(io::stderr(), "{}", printable(text));
 }

@@ -1,4 +1,4 @@
-//! A mapping as one HTML file: nothing is loaded from elsewhere, and names in it stay text.
+//! A model map as one HTML file that loads nothing and renders names as text.
 
 mod data;
 
@@ -8,16 +8,16 @@ use sha2::{Digest as _, Sha256};
 
 use crate::reader::ModelMap;
 
-pub(super) use data::About;
+pub(super) use data::PageInfo;
 
 const TEMPLATE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
 
-/// The page. A browser carries out the script whose hash it names, and no other.
-pub(super) fn html(published: &ModelMap, about: &About) -> Result<String, serde_json::Error> {
-    let data = data::json(published, about)?;
-    // What comes from outside last: it must not be taken for a place to fill.
+/// Renders the page. Its policy allows the script with this hash and no other.
+pub(super) fn html(map: &ModelMap, info: &PageInfo) -> Result<String, serde_json::Error> {
+    let data = data::json(map, info)?;
+    // Untrusted text comes last: a placeholder in it must stay text.
     Ok(TEMPLATE
         .replace("{{style-hash}}", &hash(STYLE))
         .replace("{{script-hash}}", &hash(SCRIPT))
@@ -26,7 +26,7 @@ pub(super) fn html(published: &ModelMap, about: &About) -> Result<String, serde_
         .replace("{{data}}", &data))
 }
 
-/// As a Content-Security-Policy names an inline script or style.
+/// The source expression of an inline script or style in a Content-Security-Policy.
 fn hash(text: &str) -> String {
     format!(
         "sha256-{}",
@@ -39,8 +39,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_policy_names_the_hashes_of_what_is_in_the_file() {
-        let page = html(&ModelMap::default(), &About::default()).unwrap();
+    fn policy_has_the_hashes_of_script_and_style() {
+        let page = html(&ModelMap::default(), &PageInfo::default()).unwrap();
         for (element, text) in [("style", STYLE), ("script", SCRIPT)] {
             let whole = format!("<{element}>{text}</{element}>");
             assert_eq!(page.matches(&whole).count(), 1, "{element}");
@@ -48,13 +48,13 @@ mod tests {
             assert_eq!(page.matches(&policy).count(), 1, "{element}");
         }
         assert!(page.contains("default-src 'none'"));
-        assert!(!page.contains("{{"), "a place is not filled");
+        assert!(!page.contains("{{"), "a placeholder is left");
         assert!(!page.contains("unsafe"));
         assert!(!page.contains("http://") && !page.contains("https://"));
     }
 
     #[test]
-    fn a_hash_is_in_the_form_that_browsers_expect() {
+    fn hash_has_the_form_of_a_source_expression() {
         // `printf %s abc | openssl dgst -sha256 -binary | base64`
         assert_eq!(
             hash("abc"),
@@ -63,12 +63,12 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_from_outside_is_no_place_to_fill() {
-        let about = About {
+    fn placeholder_in_untrusted_text_stays_text() {
+        let info = PageInfo {
             title: "{{script}}{{data}}".to_owned(),
-            ..About::default()
+            ..PageInfo::default()
         };
-        let page = html(&ModelMap::default(), &about).unwrap();
+        let page = html(&ModelMap::default(), &info).unwrap();
         assert!(page.contains(r#""title":"{{script}}{{data}}""#));
     }
 }

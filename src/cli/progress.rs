@@ -1,4 +1,4 @@
-//! How far a command has come: on stderr, where that is a terminal.
+//! Progress of a command, on stderr if that is a terminal.
 
 use std::time::Duration;
 
@@ -6,29 +6,29 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::discovery;
 
-const WAITING: &str = "{spinner} {wide_msg} {elapsed}";
+const SPINNER: &str = "{spinner} {wide_msg} {elapsed}";
 const REGIONS: &str = "{bar:20} {pos}/{len} regions  {wide_msg}";
 const TICK: Duration = Duration::from_millis(120);
-/// How many regions are named that have not answered.
+/// The most pending regions named.
 const NAMED: usize = 3;
 
-/// Shown until dropped; then the line is gone.
+/// A progress line, removed on drop.
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
-    /// Something that takes its time.
-    pub(super) fn waiting(for_what: String) -> Self {
-        let bar = ProgressBar::new_spinner().with_message(for_what);
-        styled(&bar, WAITING);
+    /// Shows a spinner.
+    pub(super) fn spinner(message: String) -> Self {
+        let bar = ProgressBar::new_spinner().with_message(message);
+        set_template(&bar, SPINNER);
         bar.enable_steady_tick(TICK);
         Self(bar)
     }
 
-    /// As far as a discovery has come, in place of what it waited for.
-    pub(super) fn discovered(&self, progress: &discovery::Progress) {
+    /// Shows the progress of a discovery.
+    pub(super) fn show(&self, progress: &discovery::Progress) {
         let waiting = progress.waiting.len();
         if self.0.length().is_none() {
-            styled(&self.0, REGIONS);
+            set_template(&self.0, REGIONS);
         }
         self.0.set_length(progress.regions as u64);
         self.0.set_position((progress.regions - waiting) as u64);
@@ -42,8 +42,8 @@ impl Drop for Progress {
     }
 }
 
-/// A template that cannot be read leaves the style as it was.
-fn styled(bar: &ProgressBar, template: &str) {
+/// An invalid template leaves the style unchanged.
+fn set_template(bar: &ProgressBar, template: &str) {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
@@ -54,8 +54,8 @@ fn waiting_for(regions: &[&str]) -> String {
         [] => String::new(),
         some if some.len() <= NAMED => format!("waiting for {}", some.join(", ")),
         many => {
-            let (named, others) = many.split_at(NAMED);
-            format!("waiting for {} and {} more", named.join(", "), others.len())
+            let (named, rest) = many.split_at(NAMED);
+            format!("waiting for {} and {} more", named.join(", "), rest.len())
         }
     }
 }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn some_of_those_that_are_waited_for_are_named() {
+    fn first_three_pending_regions_are_named() {
         let cases: [(&[&str], &str); 3] = [
             (&[], ""),
             (&["a", "b"], "waiting for a, b"),
@@ -77,8 +77,8 @@ mod tests {
     }
 
     #[test]
-    fn the_templates_can_be_read() {
-        for template in [WAITING, REGIONS] {
+    fn templates_are_valid() {
+        for template in [SPINNER, REGIONS] {
             assert!(ProgressStyle::with_template(template).is_ok());
         }
     }

@@ -7,46 +7,44 @@ use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
 
 use super::aws::{AwsArgs, block_on};
-use super::cluster::{ClusterArgs, NoCluster};
+use super::cluster::{ClusterArgs, ClusterError};
 use super::mapping;
-use super::output::{Outcome, PrintError, note, print, print_yaml, printable};
-use crate::api::{ErrorCode, InferenceProfilesSpec, ModelsSpec, RegionState};
-use crate::aws::NoCertificatesError;
+use super::output::{Outcome, PrintError, eprint_note, print, print_yaml, printable};
+use crate::api::{AttemptError, ErrorCode, InferenceProfilesSpec, ModelsSpec, RegionState};
+use crate::aws::{AwsError, NoCertificatesError};
 use crate::bedrock::resolve::{Resolution, ResolveError, resolve};
 use crate::bedrock::selection::Selection;
 use crate::discovery::discover;
-use crate::reader::{
-    GetError, ModelMap, MountError, MountedMap, RefreshMode, get_model_profile_mapping,
-};
+use crate::reader::{GetError, MapReader, ModelMap, MountError, MountedMap};
 
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("source").required(true).args(["name", "dir", "live"]))]
 pub(super) struct Resolve {
-    /// A model id, a glob on ids (* and ?), or a name or a part of one, such as claude-sonnet-4-5,
-    /// looked for in ids and model names.
+    /// Model ID, glob on IDs (* and ?), or a part of an ID or a model name, such as
+    /// claude-sonnet-4-5.
     #[arg(value_name = "MODEL", value_parser = NonEmptyStringValueParser::new())]
     model: String,
 
-    /// From which region the model is to be invoked.
+    /// Region to invoke the model from.
     #[arg(long, env = "AWS_REGION", value_name = "REGION", value_parser = mapping::region)]
     region: String,
 
-    /// Look in what this BedrockModelMap has published in the cluster.
+    /// Name of a BedrockModelMap: read what it has published in the cluster.
     #[arg(value_name = "NAME")]
     name: Option<String>,
 
     #[command(flatten)]
     cluster: ClusterArgs,
 
-    /// Look in this folder: a mounted ConfigMap, or what discover --output-dir wrote.
+    /// Read this folder: a mounted ConfigMap, or the output of discover --output-dir.
     #[arg(long, value_name = "MOUNT")]
     dir: Option<PathBuf>,
 
-    /// Ask Amazon Bedrock now.
+    /// Query Amazon Bedrock.
     #[arg(long)]
     live: bool,
 
-    /// How the answer is printed.
+    /// Output format.
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
     output: Format,
 
@@ -56,56 +54,60 @@ pub(super) struct Resolve {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// The id, and why, for people.
+    /// The ID and the reason.
     Text,
-    /// A list, one item a matching model.
+    /// A list with an item for each matching model.
     Json,
     /// The same as YAML.
     Yaml,
-    /// Only the id to pass, for scripts; fails unless exactly one model matches and has one.
+    /// Only the ID, for scripts; fails unless exactly one model matches and has an ID.
     Id,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ResolveCommandError {
-    #[error("the async runtime cannot be started: {0}")]
+    #[error("cannot start the async runtime")]
     Runtime(#[source] io::Error),
-    #[error("{0}")]
-    NoCluster(#[from] NoCluster),
-    #[error("{0}")]
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error(transparent)]
     Get(#[from] GetError),
-    #[error("{0}")]
+    #[error(transparent)]
     Mount(#[from] MountError),
-    #[error("nothing is published of {region}: {why}")]
+    #[error("no models of {region} are published: {why}")]
     NotPublished { region: String, why: String },
-    #[error("{0}")]
+    #[error(transparent)]
     NoCertificates(#[from] NoCertificatesError),
-    #[error("{0}")]
-    Live(String),
-    #[error("{0}")]
-    ResolveError(#[from] ResolveError),
-    #[error("{} models match, name one of them: {}", .0.len(), .0.join(", "))]
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error("{}: {}", .0.code.as_str(), .0.message)]
+    Live(AttemptError),
+    #[error("{0} lists no models")]
+    NoModels(String),
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    #[error("{} models match; name one of them: {}", .0.len(), .0.join(", "))]
     Ambiguous(Vec<String>),
-    #[error("{0}")]
+    #[error(transparent)]
     Print(#[from] PrintError),
 }
 
 impl Resolve {
     pub(super) fn execute(self) -> Result<Outcome, ResolveCommandError> {
-        let published = match &self.dir {
+        let map = match &self.dir {
             Some(dir) => ModelMap::clone(&MountedMap::open(dir)?.current()),
-            None => block_on(self.ask()).map_err(ResolveCommandError::Runtime)??,
+            None => block_on(self.read()).map_err(ResolveCommandError::Runtime)??,
         };
-        let found = resolve(&published.views(), &self.region, &self.model)?;
-        let stale = published
+        let found = resolve(&map.views(), &self.region, &self.model)?;
+        let stale = map
             .regions
             .get(&self.region)
             .filter(|r| r.state == RegionState::Stale);
         if let Some(stale) = stale {
             let since = stale.stale_since.map(|time| format!(" since {time}"));
             let since = since.unwrap_or_default();
-            note(&format!(
-                "{} is stale: it could not be confirmed{since}",
+            eprint_note(&format!(
+                "{} is Stale: the data could not be confirmed{since}",
                 self.region
             ));
         }
@@ -121,42 +123,38 @@ impl Resolve {
         Ok(Outcome::Complete)
     }
 
-    async fn ask(&self) -> Result<ModelMap, ResolveCommandError> {
+    async fn read(&self) -> Result<ModelMap, ResolveCommandError> {
         match &self.name {
             Some(name) => {
                 let (client, namespace) = self.cluster.connect().await?;
-                let mapping =
-                    get_model_profile_mapping(client, &namespace, name, RefreshMode::None).await?;
+                let mapping = MapReader::new(client, &namespace, name).get().await?;
                 match mapping.status.regions.get(&self.region) {
-                    Some(status) if !mapping.published.regions.contains_key(&self.region) => {
+                    Some(status) if !mapping.map.regions.contains_key(&self.region) => {
                         Err(ResolveCommandError::NotPublished {
                             region: self.region.clone(),
                             why: status.error.as_ref().map_or_else(
-                                || "no model of it is selected".to_owned(),
-                                |error| error.message.clone(),
+                                || "none is selected".to_owned(),
+                                |error| format!("{}: {}", error.code.as_str(), error.message),
                             ),
                         })
                     }
-                    _ => Ok(mapping.published),
+                    _ => Ok(mapping.map),
                 }
             }
-            None => self.ask_bedrock().await,
+            None => self.discover().await,
         }
     }
 
-    async fn ask_bedrock(&self) -> Result<ModelMap, ResolveCommandError> {
+    async fn discover(&self) -> Result<ModelMap, ResolveCommandError> {
         let everything = Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default());
         let caller = self.aws.caller();
         let snapshots = self.aws.snapshots().await?;
         let region = std::slice::from_ref(&self.region);
-        let discovery = discover(&snapshots, &caller, Some(region), &everything, |_| {})
-            .await
-            .map_err(|error| ResolveCommandError::Live(error.to_string()))?;
+        let discovery = discover(&snapshots, &caller, Some(region), &everything, |_| {}).await?;
         let failure = discovery.failures().next().map(|(_, error)| error.clone());
         let Some(failure) = failure else {
             if discovery.published.regions.is_empty() {
-                let message = format!("{} lists no models", self.region);
-                return Err(ResolveCommandError::Live(message));
+                return Err(ResolveCommandError::NoModels(self.region.clone()));
             }
             return Ok(discovery.published);
         };
@@ -171,7 +169,7 @@ impl Resolve {
             let region = self.region.clone();
             return Err(ResolveError::UnknownRegion { region, known }.into());
         }
-        Err(ResolveCommandError::Live(failure.message))
+        Err(ResolveCommandError::Live(failure))
     }
 }
 
@@ -188,21 +186,21 @@ fn only_id(mut found: Vec<Resolution>) -> Result<String, ResolveCommandError> {
 }
 
 fn text(found: &[Resolution]) -> String {
-    let blocks = found.iter().map(|resolution| {
+    let block = |resolution: &Resolution| {
         let id = resolution.invoke_with.as_deref();
         let name = resolution.model_name.as_deref();
         let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
         let block = format!(
             "{}\n  model:     {}{name}\n  from:      {}\n  why:       {}\n  lifecycle: {}\n",
-            id.unwrap_or("(no id to pass)"),
+            id.unwrap_or("(no ID to pass)"),
             resolution.model_id,
             resolution.region,
             resolution.explanation,
             lifecycle(resolution),
         );
         printable(&block)
-    });
-    blocks.collect::<Vec<_>>().join("\n")
+    };
+    found.iter().map(block).collect::<Vec<_>>().join("\n")
 }
 
 fn lifecycle(resolution: &Resolution) -> String {

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,8 @@ use kube::config::InferConfigError;
 use tokio::runtime::Handle;
 
 use self::leadership::Leadership;
-use super::cluster::proxied_as_wanted;
+use super::aws::LimitArgs;
+use super::cluster::with_no_proxy;
 use super::output::Outcome;
 use crate::api::MANAGER;
 use crate::aws::role_rules::RoleRule;
@@ -55,19 +55,8 @@ pub(super) struct Run {
     #[command(flatten)]
     leadership: Leadership,
 
-    /// Maximum number of regions queried at the same time, for all resources together.
-    #[arg(long, env = "CONCURRENT_REGIONS", value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    concurrent_regions: u16,
-
-    /// Average number of requests per second for each identity (the operator's own, or a role) and
-    /// region, excluding the SDK's retries. First publications precede forced refreshes, and these
-    /// precede scheduled ones.
-    #[arg(long, env = "REQUESTS_PER_SECOND", value_name = "N", default_value_t = Limits::default().requests_per_second)]
-    requests_per_second: NonZeroU32,
-
-    /// Timeout for all requests to one region, in seconds.
-    #[arg(long, env = "REGION_TIMEOUT_SECONDS", value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=300))]
-    region_timeout_seconds: u64,
+    #[command(flatten)]
+    limits: LimitArgs,
 
     /// Address of `/livez`, `/readyz` and `/metrics`, over plain HTTP. `[::]` means IPv6 and IPv4, or IPv4 alone on a
     /// node without IPv6. Port 0 selects a free port, which the log names.
@@ -168,12 +157,8 @@ impl Run {
             .spawn(AdminServer::bind(self.bind_address))
             .await
             .map_err(|_| RunError::Stopped("the HTTP server"))??;
-        let config = proxied_as_wanted(Config::infer().await.map_err(RunError::Cluster)?);
-        let limits = Limits {
-            region_timeout: Duration::from_secs(self.region_timeout_seconds),
-            concurrent_regions: usize::from(self.concurrent_regions),
-            requests_per_second: self.requests_per_second,
-        };
+        let config = with_no_proxy(Config::infer().await.map_err(RunError::Cluster)?);
+        let limits = Limits::from(self.limits);
         let metrics = Metrics::new(self.region_metrics);
         let aws = Aws::load(limits).await?;
         let aws = aws.with_metrics(Arc::new(metrics.clone()));

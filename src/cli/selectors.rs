@@ -1,4 +1,4 @@
-//! Which models and profiles a command keeps: the filters of a `BedrockModelMap`'s spec.
+//! Filters of models and profiles, as in a `BedrockModelMap`'s spec.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use serde::de::DeserializeOwned;
@@ -10,33 +10,32 @@ use crate::bedrock::selection::Selection;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Filters")]
 pub(super) struct Selectors {
-    /// Keep only models whose id matches this glob (* and ?); repeatable, any may match.
+    /// Keep only models whose ID matches this glob (* and ?); repeatable, one match suffices.
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
 
-    /// Leave out models whose id matches this glob, also if --include matches; repeatable.
+    /// Omit models whose ID matches this glob, even if --include matches; repeatable.
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
 
-    /// Keep only models of this provider, such as Anthropic, in upper or lower case; repeatable.
+    /// Keep only models of this provider, such as Anthropic (case-insensitive); repeatable.
     #[arg(long = "provider", value_name = "NAME")]
     providers: Vec<String>,
 
-    /// Keep only models in this state of their life; repeatable.
+    /// Keep only models with this lifecycle status; repeatable.
     #[arg(long, value_name = "STATUS", ignore_case = true, value_parser = lifecycle())]
     lifecycle: Vec<LifecycleStatus>,
 
-    /// Keep only models that take this modality, such as TEXT or IMAGE; repeatable, a model takes
-    /// all of them.
+    /// Keep only models with this input modality, such as TEXT or IMAGE; repeatable, all must match.
     #[arg(long = "input-modality", value_name = "MODALITY", value_parser = modality)]
     input_modalities: Vec<String>,
 
-    /// Keep only models that give this modality, such as TEXT or EMBEDDING; repeatable, a model
-    /// gives all of them.
+    /// Keep only models with this output modality, such as TEXT or EMBEDDING; repeatable, all must
+    /// match.
     #[arg(long = "output-modality", value_name = "MODALITY", value_parser = modality)]
     output_modalities: Vec<String>,
 
-    /// Embed only inference profiles of this type; repeatable. Default: all.
+    /// Embed only inference profiles of this type; repeatable. Default: all types.
     #[arg(long = "profile-type", value_name = "TYPE", ignore_case = true, value_parser = profile_type())]
     profile_types: Vec<ProfileType>,
 }
@@ -63,29 +62,26 @@ impl Selectors {
 }
 
 fn lifecycle() -> impl clap::builder::TypedValueParser<Value = LifecycleStatus> {
-    PossibleValuesParser::new(LifecycleStatus::ALL.map(LifecycleStatus::as_str)).try_map(of_name)
+    PossibleValuesParser::new(LifecycleStatus::ALL.map(LifecycleStatus::as_str)).try_map(parse_name)
 }
 
 fn profile_type() -> impl clap::builder::TypedValueParser<Value = ProfileType> {
-    PossibleValuesParser::new(ProfileType::ALL.map(ProfileType::as_str)).try_map(of_name)
+    PossibleValuesParser::new(ProfileType::ALL.map(ProfileType::as_str)).try_map(parse_name)
 }
 
-/// The value of that name, as the spec has it.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "this is how clap hands it over"
-)]
-fn of_name<T: DeserializeOwned>(name: String) -> Result<T, serde_json::Error> {
+/// Parses a name of the spec.
+#[expect(clippy::needless_pass_by_value, reason = "clap passes an owned value")]
+fn parse_name<T: DeserializeOwned>(name: String) -> Result<T, serde_json::Error> {
     serde_json::from_value(Value::String(name.to_uppercase()))
 }
 
-/// Modalities are in upper case, whatever they will be called.
+/// Takes unknown modalities too: AWS adds new ones.
 fn modality(name: &str) -> Result<String, String> {
     let name = name.to_uppercase();
     let is_word = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     if name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(is_word) {
         Ok(name)
     } else {
-        Err("not a modality, such as TEXT or IMAGE".to_owned())
+        Err("not a modality such as TEXT or IMAGE".to_owned())
     }
 }

@@ -5,43 +5,42 @@ use std::io;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::cluster::{ClusterArgs, NoCluster};
-use super::mapping::narrow;
-use super::output::{PrintError, note, print_if_read, printable};
+use super::cluster::{ClusterArgs, ClusterError};
+use super::output::{PrintError, eprint_note, print_if_read, printable};
 use crate::bedrock::diff::{Change, Changes, changes};
 use crate::ops::shutdown;
-use crate::reader::{GetError, MappingWatch, RefreshMode, get_model_profile_mapping};
+use crate::reader::{GetError, MapReader, MappingWatch};
+use crate::text::error_chain;
 
-/// How often in a row the API server refuses before it is taken for its last word: it does so for a
-/// moment when it starts.
-const REFUSALS: u32 = 5;
+/// The number of refusals in a row that ends the watch: an API server that starts refuses for a
+/// moment.
+const MAX_REFUSALS: u32 = 5;
 
-/// What is watched, and how it is told.
 pub(super) struct Watch {
     pub(super) name: String,
     pub(super) cluster: ClusterArgs,
     pub(super) regions: Vec<String>,
-    pub(super) lines: WatchOutput,
+    pub(super) output: WatchOutput,
 }
 
-/// How changes are printed.
+/// The format of printed changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WatchOutput {
-    /// A line each change.
+    /// One line for each change.
     Text,
-    /// A line each time something changes.
+    /// One line for each publication with changes.
     Json,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WatchError {
-    #[error("signals cannot be received: {0}")]
+    #[error("cannot receive signals")]
     Signals(#[source] io::Error),
-    #[error("{0}")]
-    NoCluster(#[from] NoCluster),
-    #[error("{0}")]
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error(transparent)]
     Get(#[from] GetError),
-    #[error("{0}")]
+    #[error(transparent)]
     Print(#[from] PrintError),
 }
 
@@ -55,7 +54,7 @@ struct Line<'l> {
 }
 
 impl Watch {
-    /// Ends when the process is asked to, or when nobody reads any more.
+    /// Returns on a signal, or once stdout is closed.
     pub(super) async fn execute(self) -> Result<(), WatchError> {
         let stop = shutdown::signal_received().map_err(WatchError::Signals)?;
         tokio::select! {
@@ -66,47 +65,48 @@ impl Watch {
 
     async fn watch(&self) -> Result<(), WatchError> {
         let (client, namespace) = self.cluster.connect().await?;
-        let name = &self.name;
-        let known =
-            get_model_profile_mapping(client.clone(), &namespace, name, RefreshMode::None).await;
-        let known = match known {
+        let reader = MapReader::new(client, &namespace, &self.name);
+        let known = match reader.get().await {
             Ok(known) => Some(known),
             Err(error @ GetError::NotReady { .. }) => {
-                note(&error.to_string());
+                eprint_note(&error.to_string());
                 None
             }
             Err(error) => return Err(error.into()),
         };
-        let mut watch = MappingWatch::new(client, &namespace, name, known.as_ref());
-        let mut before = known.map(|known| known.published).unwrap_or_default();
-        narrow(&mut before, &self.regions);
-        let mut troubles = ErrorReporter::default();
-        note(&format!("watching BedrockModelMap {namespace}/{name}"));
+        let mut watch = MappingWatch::new(reader, known.as_ref());
+        let mut before = known.map(|known| known.map).unwrap_or_default();
+        before.retain_regions(&self.regions);
+        let mut errors = ErrorReporter::default();
+        eprint_note(&format!(
+            "watching BedrockModelMap {namespace}/{}",
+            self.name
+        ));
         loop {
             let mut after = match watch.next().await {
-                Ok(mapping) => mapping.published,
+                Ok(mapping) => mapping.map,
                 Err(error) => {
-                    troubles.met(error)?;
+                    errors.report(error)?;
                     continue;
                 }
             };
-            troubles = ErrorReporter::default();
-            narrow(&mut after, &self.regions);
+            errors = ErrorReporter::default();
+            after.retain_regions(&self.regions);
             let changes = changes(&before.views(), &after.views());
             before = after;
-            if !self.tell(&namespace, &changes)? {
+            if !self.print(&namespace, &changes)? {
                 return Ok(());
             }
         }
     }
 
-    /// False: nobody reads it any more.
-    fn tell(&self, namespace: &str, changes: &Changes) -> Result<bool, WatchError> {
+    /// Prints changes. False: stdout is closed.
+    fn print(&self, namespace: &str, changes: &Changes) -> Result<bool, WatchError> {
         if changes.is_empty() {
             return Ok(true);
         }
         let time = Timestamp::now();
-        let text = match self.lines {
+        let text = match self.output {
             WatchOutput::Text => text(time, changes),
             WatchOutput::Json => {
                 let line = Line {
@@ -124,31 +124,34 @@ impl Watch {
 }
 
 fn text(time: Timestamp, changes: &Changes) -> String {
-    let lines = changes.items.iter();
-    let lines = lines.map(|change| printable(&format!("{time:.0}  {change}")) + "\n");
-    lines.collect()
+    changes
+        .items
+        .iter()
+        .map(|change| printable(&format!("{time:.0}  {change}")) + "\n")
+        .collect()
 }
 
-/// What went wrong since the last mapping was read. It goes on: what is told is told once.
+/// Reports errors of a watch that goes on: a repeated error once, until a map is read again.
 #[derive(Default)]
 struct ErrorReporter {
-    told: String,
+    last: String,
     refusals: u32,
 }
 
 impl ErrorReporter {
-    fn met(&mut self, error: GetError) -> Result<(), GetError> {
+    /// Prints an error, or returns it if it ends the watch.
+    fn report(&mut self, error: GetError) -> Result<(), GetError> {
         self.refusals = match error {
             GetError::Refused { .. } | GetError::NoKind => self.refusals + 1,
             _ => 0,
         };
-        if self.refusals >= REFUSALS {
+        if self.refusals >= MAX_REFUSALS {
             return Err(error);
         }
-        let text = error.to_string();
-        if text != self.told {
-            note(&text);
-            self.told = text;
+        let text = error_chain(&error);
+        if text != self.last {
+            eprint_note(&text);
+            self.last = text;
         }
         Ok(())
     }
@@ -162,7 +165,7 @@ mod tests {
     use crate::bedrock::diff::ChangeKind;
 
     #[test]
-    fn a_change_is_a_line_with_its_time_and_obeyed_by_no_terminal() {
+    fn change_is_a_printable_line_with_its_time() {
         let change = Change {
             what: ChangeKind::ModelAdded {
                 model: "evil\u{1b}[2J".to_owned(),
@@ -177,20 +180,20 @@ mod tests {
     }
 
     #[test]
-    fn only_a_lasting_refusal_is_the_end() {
+    fn only_repeated_refusals_end_the_watch() {
         let refused = || GetError::Refused {
             action: "watch".to_owned(),
-            message: "no".to_owned(),
+            source: "no".into(),
         };
         let gone = || GetError::NoResource("x".to_owned());
-        let mut troubles = ErrorReporter::default();
-        for _ in 1..REFUSALS {
-            assert!(troubles.met(refused()).is_ok());
+        let mut errors = ErrorReporter::default();
+        for _ in 1..MAX_REFUSALS {
+            assert!(errors.report(refused()).is_ok());
         }
-        assert!(troubles.met(gone()).is_ok());
-        for _ in 1..REFUSALS {
-            assert!(troubles.met(refused()).is_ok());
+        assert!(errors.report(gone()).is_ok());
+        for _ in 1..MAX_REFUSALS {
+            assert!(errors.report(refused()).is_ok());
         }
-        assert!(troubles.met(refused()).is_err());
+        assert!(errors.report(refused()).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! A cluster's published mapping, and a refresh of it on demand.
+//! A cluster's published map, and a refresh of it on demand.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,23 +10,25 @@ use kube::{Client, ResourceExt as _};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::ModelMap;
-use super::files::{self, FilesError};
+use super::files;
+use super::get_error::GetError;
+use super::refresh_request::RefreshRequest;
+use super::{ModelMap, ProfileMapping};
+use crate::api::conditions::READY;
 use crate::api::{
     ANNOTATION_REQUESTED_AT, ANNOTATION_SHA256, BedrockModelMap, BedrockModelMapStatus,
     LABEL_MANAGED_BY, LABEL_NAME, MANAGER, MappingStatus,
 };
 use crate::digest::sha256_hex;
 use crate::publication::content::read_mapping_json;
-use crate::text::error_chain;
 
-/// How long one call may take.
-const CALL_TIMEOUT: Duration = Duration::from_secs(15);
-/// How often the acknowledgement of a refresh is looked for. Not watched: `get` is the one right
-/// that this needs besides `patch`.
+/// The longest time for one request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+/// The time between two checks whether a refresh is acknowledged. A watch would need more rights
+/// than `get` and `patch`.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Whether to have every region fetched before the mapping is read.
+/// Whether a refresh comes before the reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshMode {
     /// Reads what is published.
@@ -38,124 +40,33 @@ pub enum RefreshMode {
     },
 }
 
-/// The mapping of a `BedrockModelMap`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ProfileMapping {
-    /// The regions' models, profiles embedded.
-    pub published: ModelMap,
-    /// What the operator says of them.
-    pub status: BedrockModelMapStatus,
-}
-
-/// Why a mapping cannot be had from the cluster.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum GetError {
-    /// There is no such resource.
-    #[error("there is no BedrockModelMap {0}")]
-    NoResource(String),
-    /// The cluster does not know the kind.
-    #[error(
-        "this cluster has no kind BedrockModelMap: install its definition (`bedrock-model-map crd | kubectl apply -f -`)"
-    )]
-    NoKind,
-    /// Nothing has been published yet.
-    #[error("BedrockModelMap {name} has published nothing yet: {why}")]
-    NotReady {
-        /// Namespace and name.
-        name: String,
-        /// What the resource says of itself.
-        why: String,
-    },
-    /// A refresh was asked for, and none happens.
-    #[error("BedrockModelMap {0} is suspended: it is not refreshed while spec.suspend is true")]
-    Suspended(String),
-    /// The refresh has not ended in time.
-    #[error(
-        "BedrockModelMap {name}: the refresh is not done after {} s; does the operator run? It may still be done later",
-        timeout.as_secs()
-    )]
-    NotRefreshed {
-        /// Namespace and name.
-        name: String,
-        /// How long it was waited for.
-        timeout: Duration,
-    },
-    /// The status names a `ConfigMap` that is not there.
-    #[error("ConfigMap {0} is not there; the operator puts it back if it runs")]
-    NoConfigMap(String),
-    /// The `ConfigMap` is somebody else's.
-    #[error("ConfigMap {config_map} does not belong to BedrockModelMap {name}")]
-    NotOurs {
-        /// Namespace and name of the `ConfigMap`.
-        config_map: String,
-        /// Namespace and name of the resource.
-        name: String,
-    },
-    /// The content is not what the operator wrote.
-    #[error("ConfigMap {0} was changed: its content has not the hash in its annotation")]
-    Changed(String),
-    /// The content cannot be read.
-    #[error("ConfigMap {config_map}: {cause}")]
-    ConfigMapFiles {
-        /// Namespace and name of the `ConfigMap`.
-        config_map: String,
-        /// The cause, which the message contains.
-        cause: FilesError,
-    },
-    /// The Kubernetes API refused.
-    #[error("cannot {action}: {message}")]
-    Refused {
-        /// What was being done, and to what.
-        action: String,
-        /// The API server's words.
-        message: String,
-    },
-    /// The Kubernetes API cannot be reached.
-    #[error("cannot {action}: the cluster does not answer: {message}")]
-    Unreachable {
-        /// What was being done, and to what.
-        action: String,
-        /// What went wrong.
-        message: String,
-    },
-}
-
-/// The mapping that the `BedrockModelMap` of this name has published, after a refresh if one is
-/// asked for.
-///
-/// Needs the right to `get` `bedrockmodelmaps` and `configmaps`, and to `patch`
-/// `bedrockmodelmaps` for a refresh.
+/// Reads the map that the `BedrockModelMap` of this name has published, after a refresh with
+/// [`RefreshMode::Force`]: [`MapReader`] in one call.
 pub async fn get_model_profile_mapping(
     client: Client,
     namespace: &str,
     name: &str,
     refresh: RefreshMode,
 ) -> Result<ProfileMapping, GetError> {
-    let reader = Reader::new(client, namespace, name);
-    let resource = match refresh {
-        RefreshMode::None => reader.resource().await?,
-        RefreshMode::Force { timeout } => reader.refreshed(timeout).await?,
-    };
-    let status = resource.status.unwrap_or_default();
-    let Some(mapping) = status.mapping.as_ref().filter(|m| !m.sha256.is_empty()) else {
-        return Err(reader.not_ready(&status));
-    };
-    let published = reader.read(mapping).await?;
-    Ok(ProfileMapping { published, status })
+    let reader = MapReader::new(client, namespace, name);
+    match refresh {
+        RefreshMode::None => reader.get().await,
+        RefreshMode::Force { timeout } => reader.refresh(timeout).await,
+    }
 }
 
-/// Reads what one resource has published.
-pub(super) struct Reader {
+/// A reader of what one `BedrockModelMap` has published.
+#[derive(Clone)]
+pub struct MapReader {
     pub(super) resources: Api<BedrockModelMap>,
     config_maps: Api<ConfigMap>,
     namespace: String,
-    name: String,
+    pub(super) name: String,
 }
 
-impl Reader {
-    pub(super) fn new(client: Client, namespace: &str, name: &str) -> Self {
+impl MapReader {
+    /// Makes a reader of the `BedrockModelMap` of this name.
+    pub fn new(client: Client, namespace: &str, name: &str) -> Self {
         Self {
             resources: Api::namespaced(client.clone(), namespace),
             config_maps: Api::namespaced(client, namespace),
@@ -164,40 +75,57 @@ impl Reader {
         }
     }
 
+    /// Reads the published map.
+    ///
+    /// Needs the right to `get` `bedrockmodelmaps` and `configmaps`.
+    pub async fn get(&self) -> Result<ProfileMapping, GetError> {
+        let resource = self.resource().await?;
+        self.mapping_of(resource).await
+    }
+
+    /// Requests a refresh of every region, waits until the operator has acknowledged it, and reads
+    /// the published map.
+    ///
+    /// The refresh begins after the call. Needs the right to `patch` `bedrockmodelmaps` besides
+    /// those of [`get`](Self::get).
+    pub async fn refresh(&self, timeout: Duration) -> Result<ProfileMapping, GetError> {
+        let resource = self.refreshed(timeout).await?;
+        self.mapping_of(resource).await
+    }
+
     pub(super) fn full_name(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
     }
 
     async fn resource(&self) -> Result<BedrockModelMap, GetError> {
         let action = || format!("read BedrockModelMap {}", self.full_name());
-        let found = call(action, self.resources.get(&self.name)).await?;
-        found.ok_or_else(|| GetError::NoResource(self.full_name()))
+        request(action, self.resources.get(&self.name))
+            .await?
+            .ok_or_else(|| GetError::NoResource(self.full_name()))
     }
 
-    /// The resource after a refresh that began no earlier than now.
+    /// The resource after a refresh that began after the call.
     async fn refreshed(&self, timeout: Duration) -> Result<BedrockModelMap, GetError> {
-        if self.resource().await?.spec.suspend {
+        let before = self.resource().await?;
+        if before.spec.suspend {
             return Err(GetError::Suspended(self.full_name()));
         }
-        // Whoever else asks at the same moment is another process.
+        // Another client that requests at the same moment is another process.
         let token = format!("{}-{}", Timestamp::now(), std::process::id());
-        let patch = json!({"metadata": {"annotations": {ANNOTATION_REQUESTED_AT: token.as_str()}}});
-        let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
-        let action = || format!("ask BedrockModelMap {} for a refresh", self.full_name());
-        let request = self.resources.patch(&self.name, &params, &patch);
-        let patched = call(action, request).await?;
-        patched.ok_or_else(|| GetError::NoResource(self.full_name()))?;
+        let refresh = RefreshRequest::new(token, &before);
+        let patch = Patch::Merge(
+            json!({"metadata": {"annotations": {ANNOTATION_REQUESTED_AT: refresh.token()}}}),
+        );
+        let params = PatchParams::default();
+        let action = || format!("request a refresh of BedrockModelMap {}", self.full_name());
+        request(action, self.resources.patch(&self.name, &params, &patch))
+            .await?
+            .ok_or_else(|| GetError::NoResource(self.full_name()))?;
 
         let deadline = Instant::now() + timeout;
         loop {
             let resource = self.resource().await?;
-            let handled = resource
-                .status
-                .as_ref()
-                .and_then(|s| s.last_handled_refresh_request.as_ref());
-            // A later request of somebody else takes the place of ours, and does as well.
-            let requested = resource.annotations().get(ANNOTATION_REQUESTED_AT);
-            if handled.is_some_and(|h| *h == token || Some(h) == requested) {
+            if refresh.is_acknowledged(&resource) {
                 return Ok(resource);
             }
             if Instant::now() >= deadline {
@@ -210,13 +138,21 @@ impl Reader {
         }
     }
 
+    async fn mapping_of(&self, resource: BedrockModelMap) -> Result<ProfileMapping, GetError> {
+        let status = resource.status.clone().unwrap_or_default();
+        let Some(mapping) = status.mapping.as_ref().filter(|m| !m.sha256.is_empty()) else {
+            return Err(self.not_ready(&status));
+        };
+        let map = self.read(mapping).await?;
+        Ok(ProfileMapping::new(map, &resource))
+    }
+
     fn not_ready(&self, status: &BedrockModelMapStatus) -> GetError {
-        let conditions = status.conditions.iter();
-        let mut ready = conditions.filter(|c| c.type_ == "Ready");
+        let ready = status.conditions.iter().find(|c| c.type_ == READY);
         GetError::NotReady {
             name: self.full_name(),
-            why: ready.next().map_or_else(
-                || "it has no status; does the operator run?".to_owned(),
+            why: ready.map_or_else(
+                || "it has no status; check that the operator runs".to_owned(),
                 |ready| ready.message.clone(),
             ),
         }
@@ -225,8 +161,9 @@ impl Reader {
     pub(super) async fn read(&self, mapping: &MappingStatus) -> Result<ModelMap, GetError> {
         let config_map = format!("{}/{}", self.namespace, mapping.config_map);
         let action = || format!("read ConfigMap {config_map}");
-        let found = call(action, self.config_maps.get(&mapping.config_map)).await?;
-        let found = found.ok_or_else(|| GetError::NoConfigMap(config_map.clone()))?;
+        let found = request(action, self.config_maps.get(&mapping.config_map))
+            .await?
+            .ok_or_else(|| GetError::NoConfigMap(config_map.clone()))?;
         let label = |key| found.labels().get(key).map(String::as_str);
         if label(LABEL_NAME) != Some(&self.name) || label(LABEL_MANAGED_BY) != Some(MANAGER) {
             return Err(GetError::NotOurs {
@@ -242,9 +179,9 @@ impl Reader {
             .into_iter()
             .map(|(file, bytes)| (file, bytes.0))
             .collect();
-        let unreadable = |cause| GetError::ConfigMapFiles {
+        let unreadable = |source| GetError::Files {
             config_map: config_map.clone(),
-            cause,
+            source,
         };
         let json =
             read_mapping_json(&data, &binary_data).map_err(|error| unreadable(error.into()))?;
@@ -255,19 +192,18 @@ impl Reader {
     }
 }
 
-/// Makes a call within its deadline. None: the object is not there.
-async fn call<T>(
+/// Sends a request, with a deadline. None: the object does not exist.
+async fn request<T>(
     action: impl Fn() -> String,
     request: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<Option<T>, GetError> {
-    let unreachable = |message| GetError::Unreachable {
-        action: action(),
-        message,
-    };
-    let answer = tokio::time::timeout(CALL_TIMEOUT, request).await;
-    let answer = answer
-        .map_err(|_| unreachable(format!("no answer within {} s", CALL_TIMEOUT.as_secs())))?;
-    match answer {
+    let response = tokio::time::timeout(REQUEST_TIMEOUT, request)
+        .await
+        .map_err(|_| GetError::Unreachable {
+            action: action(),
+            source: format!("no response within {} s", REQUEST_TIMEOUT.as_secs()).into(),
+        })?;
+    match response {
         Ok(object) => Ok(Some(object)),
         Err(kube::Error::Api(status)) if status.code == 404 && status.reason == "NotFound" => {
             Ok(None)
@@ -275,8 +211,11 @@ async fn call<T>(
         Err(kube::Error::Api(status)) if status.code == 404 => Err(GetError::NoKind),
         Err(kube::Error::Api(status)) => Err(GetError::Refused {
             action: action(),
-            message: status.message.clone(),
+            source: status,
         }),
-        Err(error) => Err(unreachable(error_chain(&error))),
+        Err(error) => Err(GetError::Unreachable {
+            action: action(),
+            source: error.into(),
+        }),
     }
 }

@@ -14,39 +14,39 @@ use crate::publication::content::{
     RegionContent, RegionMetadata, SCHEMA_VERSION, read_mapping_json,
 };
 
-/// Why files cannot be taken for a published mapping.
+/// Why files are not a published model map.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilesError {
-    /// One is there, and another that belongs to it is not.
-    #[error("half of it is missing: there is no {0}")]
+    /// A file is missing beside another.
+    #[error("incomplete: {0} is missing")]
     Missing(&'static str),
-    /// They were written by something else.
-    #[error("{METADATA_JSON} is not that of a model map: {0}")]
+    /// Another program wrote the files.
+    #[error("{METADATA_JSON} does not describe a model map: {0}")]
     NotOurs(&'static str),
-    /// They were written by a newer version.
+    /// A newer version wrote the files.
     #[error(
-        "{METADATA_JSON} has schemaVersion {0}, and this program reads {SCHEMA_VERSION}: take a newer bedrock-model-map"
+        "{METADATA_JSON} has schemaVersion {0}, and this version reads {SCHEMA_VERSION}: upgrade bedrock-model-map"
     )]
     Newer(u64),
-    /// A file is not the JSON expected.
-    #[error("{file} cannot be read: {cause}")]
+    /// A file is not the expected JSON.
+    #[error("{file} cannot be parsed")]
     Json {
         /// The file.
         file: &'static str,
-        /// The cause, which the message contains.
-        cause: serde_json::Error,
+        /// The reason.
+        source: serde_json::Error,
     },
-    /// The mapping cannot be uncompressed.
+    /// The mapping cannot be decompressed.
     #[error(transparent)]
     Content(#[from] ContentError),
-    /// The files are not of one writing.
-    #[error("{file} does not fit {METADATA_JSON}: {what}")]
+    /// The files are of different versions.
+    #[error("{file} and {METADATA_JSON} disagree: {difference}")]
     Mixed {
         /// The file.
         file: &'static str,
-        /// What differs.
-        what: String,
+        /// The difference.
+        difference: String,
     },
 }
 
@@ -55,8 +55,9 @@ pub fn read(
     data: &BTreeMap<String, String>,
     binary_data: &BTreeMap<String, Vec<u8>>,
 ) -> Result<ModelMap, FilesError> {
-    let metadata = data.get(METADATA_JSON);
-    let metadata = metadata.ok_or(FilesError::Missing(METADATA_JSON))?;
+    let metadata = data
+        .get(METADATA_JSON)
+        .ok_or(FilesError::Missing(METADATA_JSON))?;
     let metadata: Value = parse(METADATA_JSON, metadata)?;
     match metadata.get("schemaVersion").and_then(Value::as_u64) {
         Some(version) if version == u64::from(SCHEMA_VERSION) => {}
@@ -66,16 +67,17 @@ pub fn read(
         Some(_) | None => return Err(FilesError::NotOurs("it has no valid schemaVersion")),
     }
     if metadata.get("regions").is_some() {
-        let mapping = read_mapping_json(data, binary_data)?;
-        let mapping = mapping.ok_or(FilesError::Missing(MAPPING_JSON))?;
+        let mapping =
+            read_mapping_json(data, binary_data)?.ok_or(FilesError::Missing(MAPPING_JSON))?;
         merged(&mapping, typed(metadata)?)
     } else if metadata.get("region").is_some() {
-        let models = data.get(MODELS_JSON);
-        let models = models.ok_or(FilesError::Missing(MODELS_JSON))?;
+        let models = data
+            .get(MODELS_JSON)
+            .ok_or(FilesError::Missing(MODELS_JSON))?;
         let invocation = data.get(INVOCATION_JSON).map(String::as_str);
         region(models, invocation, typed(metadata)?)
     } else {
-        Err(FilesError::NotOurs("it names no region"))
+        Err(FilesError::NotOurs("it has no region"))
     }
 }
 
@@ -88,21 +90,25 @@ fn region(
     if i64::try_from(models.len()) != Ok(metadata.models) {
         return Err(FilesError::Mixed {
             file: MODELS_JSON,
-            what: format!("{} models, not {}", models.len(), metadata.models),
+            difference: format!(
+                "{MODELS_JSON} has {} models, {METADATA_JSON} says {}",
+                models.len(),
+                metadata.models
+            ),
         });
     }
     let facts = match invocation {
         Some(json) => published_facts(json, &models)?,
         None => facts(&metadata.region, &models, &InvocationPolicy::default()),
     };
-    let published = RegionModels {
+    let models = RegionModels {
         content: RegionContent::new(json.to_owned(), models),
         state: metadata.state,
         stale_since: metadata.stale_since,
         facts,
     };
     Ok(ModelMap {
-        regions: BTreeMap::from([(metadata.region, published)]),
+        regions: BTreeMap::from([(metadata.region, models)]),
     })
 }
 
@@ -114,8 +120,8 @@ fn published_facts(
     if facts.keys().ne(models.keys()) {
         return Err(FilesError::Mixed {
             file: INVOCATION_JSON,
-            what: format!(
-                "{} models, not the {} of models.json",
+            difference: format!(
+                "{INVOCATION_JSON} has {} models, {MODELS_JSON} has {}",
                 facts.len(),
                 models.len()
             ),
@@ -130,40 +136,40 @@ fn merged(json: &str, mut metadata: MappingMetadata) -> Result<ModelMap, FilesEr
         models: BTreeMap<String, Models>,
     }
     let mapping: Mapping = parse(MAPPING_JSON, json)?;
-    let mixed = |what: String| FilesError::Mixed {
+    let only_in = |file: &str, region: &str| FilesError::Mixed {
         file: MAPPING_JSON,
-        what,
+        difference: format!("region {region} is only in {file}"),
     };
-    let mut published = ModelMap::default();
+    let mut map = ModelMap::default();
     for (region, models) in mapping.models {
         let Some(freshness) = metadata.regions.remove(&region) else {
-            return Err(mixed(format!("only the first has {region}")));
+            return Err(only_in(MAPPING_JSON, &region));
         };
-        let models_json = serde_json::to_string(&models).map_err(|cause| FilesError::Json {
+        let models_json = serde_json::to_string(&models).map_err(|source| FilesError::Json {
             file: MAPPING_JSON,
-            cause,
+            source,
         })?;
-        let read = RegionModels {
+        let models = RegionModels {
             facts: facts(&region, &models, &InvocationPolicy::default()),
             content: RegionContent::new(models_json, models),
             state: freshness.state,
             stale_since: freshness.stale_since,
         };
-        published.regions.insert(region, read);
+        map.regions.insert(region, models);
     }
     match metadata.regions.into_keys().next() {
-        Some(region) => Err(mixed(format!("only the second has {region}"))),
-        None => Ok(published),
+        Some(region) => Err(only_in(METADATA_JSON, &region)),
+        None => Ok(map),
     }
 }
 
 fn parse<T: DeserializeOwned>(file: &'static str, json: &str) -> Result<T, FilesError> {
-    serde_json::from_str(json).map_err(|cause| FilesError::Json { file, cause })
+    serde_json::from_str(json).map_err(|source| FilesError::Json { file, source })
 }
 
 fn typed<T: DeserializeOwned>(metadata: Value) -> Result<T, FilesError> {
-    serde_json::from_value(metadata).map_err(|cause| FilesError::Json {
+    serde_json::from_value(metadata).map_err(|source| FilesError::Json {
         file: METADATA_JSON,
-        cause,
+        source,
     })
 }

@@ -1,11 +1,17 @@
-//! Published mappings, read back: from a mounted folder ([`MountedMap`]), or from a cluster
-//! (`get_model_profile_mapping`, with the feature `cluster`).
+//! Published model maps, read back: from a mounted folder ([`MountedMap`]), or from a cluster
+//! (`MapReader`, with the feature `cluster`).
 
 #[cfg(feature = "cluster")]
 mod cluster;
 mod files;
+#[cfg(feature = "cluster")]
+mod get_error;
 mod mount;
 mod mounted_map;
+#[cfg(feature = "cluster")]
+mod profile_mapping;
+#[cfg(feature = "cluster")]
+mod refresh_request;
 #[cfg(feature = "cluster")]
 mod watch;
 
@@ -14,12 +20,16 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 #[cfg(feature = "cluster")]
-pub use cluster::{GetError, ProfileMapping, RefreshMode, get_model_profile_mapping};
+pub use cluster::{MapReader, RefreshMode, get_model_profile_mapping};
 pub use files::FilesError;
 #[cfg(feature = "internals")]
 pub use files::read as read_files;
+#[cfg(feature = "cluster")]
+pub use get_error::GetError;
 pub use mount::MountError;
 pub use mounted_map::MountedMap;
+#[cfg(feature = "cluster")]
+pub use profile_mapping::ProfileMapping;
 #[cfg(feature = "cluster")]
 pub use watch::MappingWatch;
 
@@ -31,21 +41,17 @@ use crate::bedrock::resolve::{self, Resolution, ResolveError};
 use crate::bedrock::view::{FactsSource, RegionView, Regions};
 use crate::publication::content::{self, ContentError, RegionContent};
 
-/// What is published: the regions that have models.
+/// The published models of each region that has any.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ModelMap {
-    /// By region.
     pub(crate) regions: BTreeMap<String, RegionModels>,
 }
 
-/// What is published of a region.
+/// The published models of a region.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegionModels {
-    /// Its models.
     pub(crate) content: RegionContent,
-    /// Fresh, or Stale when the last attempt failed.
     pub(crate) state: RegionState,
-    /// Since when it could not be confirmed.
     pub(crate) stale_since: Option<Timestamp>,
     /// How its models are invoked: as published, or under a policy that was given.
     pub(crate) facts: BTreeMap<String, InvocationFacts>,
@@ -54,11 +60,20 @@ pub struct RegionModels {
 impl ModelMap {
     /// The regions, by name.
     pub fn regions(&self) -> impl ExactSizeIterator<Item = (&str, &RegionModels)> {
-        let regions = self.regions.iter();
-        regions.map(|(name, region)| (name.as_str(), region))
+        self.regions
+            .iter()
+            .map(|(name, region)| (name.as_str(), region))
     }
 
-    /// The region of this name; the error names those that there are.
+    /// Keeps only these regions; an empty list keeps all.
+    #[cfg(feature = "operator")]
+    pub(crate) fn retain_regions(&mut self, names: &[String]) {
+        if !names.is_empty() {
+            self.regions.retain(|region, _| names.contains(region));
+        }
+    }
+
+    /// The region of this name. The error lists the regions of the map.
     pub fn region(&self, name: &str) -> Result<&RegionModels, ResolveError> {
         self.regions
             .get(name)
@@ -68,8 +83,8 @@ impl ModelMap {
             })
     }
 
-    /// The id to pass to invoke a model from a region: the model's own id if it is on demand there,
-    /// else that of an inference profile. `model_id` is the whole id, as AWS gives it.
+    /// The ID to pass to invoke a model from a region: the model's own ID if it is on demand there,
+    /// else the ID of an inference profile. `model_id` is the whole ID, as AWS returns it.
     pub fn invoke_with(&self, region: &str, model_id: &str) -> Result<String, ResolveError> {
         resolve::invoke_with(&self.views(), region, model_id)
     }
@@ -83,7 +98,7 @@ impl ModelMap {
         resolve::invocation(&self.views(), region, model_id)
     }
 
-    /// The models of a region that `wanted` names: a model ID, an inference profile's ID or ARN, a
+    /// The models of a region that match `wanted`: a model ID, an inference profile's ID or ARN, a
     /// model ARN, a glob on model IDs (`*` and `?`), or a name or a part of one, such as
     /// `claude-sonnet-4-5`. See [`resolve::resolve`].
     pub fn resolve(&self, region: &str, wanted: &str) -> Result<Vec<Resolution>, ResolveError> {
@@ -110,28 +125,29 @@ impl ModelMap {
 
     /// The models of each region.
     pub fn models(&self) -> BTreeMap<&str, &Models> {
-        let regions = self.regions.iter();
-        regions
+        self.regions
+            .iter()
             .map(|(region, published)| (region.as_str(), &published.content.models))
             .collect()
     }
 
     /// The bytes of `mapping.json` with these regions.
     pub fn mapping_json(&self) -> Result<String, ContentError> {
-        let regions = self.regions.iter();
         content::mapping_json(
-            regions.map(|(region, p)| (region.as_str(), p.content.models_json.as_str())),
+            self.regions
+                .iter()
+                .map(|(name, region)| (name.as_str(), region.content.models_json.as_str())),
         )
     }
 }
 
 impl RegionModels {
-    /// Its models' summaries by model id, as AWS gives them, profiles embedded.
+    /// The model summaries by model ID, as AWS returns them, profiles embedded.
     pub fn models(&self) -> &Models {
         &self.content.models
     }
 
-    /// How each of its models is invoked, by model ID.
+    /// How each model is invoked, by model ID.
     pub fn invocations(&self) -> &BTreeMap<String, InvocationFacts> {
         &self.facts
     }
@@ -143,12 +159,12 @@ impl RegionModels {
         }
     }
 
-    /// Fresh; or Stale when it could not be confirmed lately, and this is its last good data.
+    /// `Fresh`, or `Stale` if the last attempt failed and this is the last good data.
     pub fn state(&self) -> RegionState {
         self.state
     }
 
-    /// Since when it could not be confirmed.
+    /// The time since which the data could not be confirmed, if it is stale.
     pub fn stale_since(&self) -> Option<Timestamp> {
         self.stale_since
     }

@@ -1,4 +1,4 @@
-//! A folder into which a `ConfigMap` is mounted, read at one moment.
+//! A folder with a mounted `ConfigMap`, read consistently.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -12,9 +12,9 @@ use crate::publication::content::{
     INVOCATION_JSON, MAPPING_JSON, MAPPING_JSON_GZ, METADATA_JSON, MODELS_JSON,
 };
 
-/// The link that a kubelet turns over when the `ConfigMap` has changed.
+/// The link that a kubelet replaces when the `ConfigMap` has changed.
 const CURRENT: &str = "..data";
-/// The files that are read.
+/// The files of a published `ConfigMap` that are read.
 const NAMES: [&str; 5] = [
     METADATA_JSON,
     MODELS_JSON,
@@ -22,121 +22,120 @@ const NAMES: [&str; 5] = [
     MAPPING_JSON,
     MAPPING_JSON_GZ,
 ];
-/// How often a folder that changed while it was read is read anew.
+/// How often a folder is read that changes during each reading.
 const ATTEMPTS: usize = 16;
-/// The largest file that is read: a `ConfigMap` has at most 1 MiB, and what `discover` writes is no
-/// larger.
+/// The largest file read: a `ConfigMap` has at most 1 MiB, and `discover` writes no larger file.
 const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
-/// How many folders in the folder are read: one a region.
+/// The most folders read in a folder: a region has one.
 const MAX_FOLDERS: usize = 256;
 
 /// Why a folder cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MountError {
-    /// The folder or a file in it.
-    #[error("{}: {cause}", path.display())]
+    /// The folder or a file in it cannot be read.
+    #[error("{} cannot be read", path.display())]
     Io {
-        /// Which.
+        /// The folder or file.
         path: PathBuf,
-        /// The cause, which the message contains.
-        cause: io::Error,
+        /// The reason.
+        source: io::Error,
     },
-    /// There is nothing in it.
+    /// The folder is empty.
     #[error("{}: the folder is empty; is the ConfigMap mounted there?", .0.display())]
     Empty(PathBuf),
-    /// There is nothing of ours in it.
+    /// The folder has no file of a model map.
     #[error(
-        "{}: neither a region's files ({MODELS_JSON}, {METADATA_JSON}) nor the merged mapping ({MAPPING_JSON}, {METADATA_JSON}) is in this folder or a folder in it",
+        "{}: no model map in this folder or a folder in it: a region has the files {MODELS_JSON} and {METADATA_JSON}, the merged mapping {MAPPING_JSON} and {METADATA_JSON}",
         .0.display()
     )]
     NotOurs(PathBuf),
-    /// The files are not what they should be.
-    #[error("{}: {cause}", path.display())]
-    ConfigMapFiles {
+    /// The files are not a model map.
+    #[error("{}: the model map cannot be read", path.display())]
+    Files {
         /// The folder.
         path: PathBuf,
-        /// The cause, which the message contains.
-        cause: FilesError,
+        /// The reason.
+        source: FilesError,
     },
-    /// Two folders claim the same region.
-    #[error("{}: two folders in it are of the region {region}", path.display())]
-    Twice {
+    /// Two folders have the same region.
+    #[error("{}: two folders in it have the region {region}", path.display())]
+    DuplicateRegion {
         /// The folder.
         path: PathBuf,
         /// The region.
         region: String,
     },
-    /// It is something else: a mapping has one folder a region.
-    #[error("{}: more than {MAX_FOLDERS} folders are in it", .0.display())]
+    /// The folder has more folders than there are regions.
+    #[error("{}: it has more than {MAX_FOLDERS} folders", .0.display())]
     TooManyFolders(PathBuf),
 }
 
-/// What a folder holds, and what it looked like before that was read. All files of a `ConfigMap`
-/// are of one writing, also if a kubelet changes them meanwhile.
+/// The model map in a folder, and the folder's stamp before the reading. All files of a `ConfigMap`
+/// are of one version, even if a kubelet replaces them meanwhile.
 pub(super) fn read(folder: &Path) -> (Stamp, Result<ModelMap, MountError>) {
-    let mut to_k8s_time = Stamp::of(folder);
+    let mut stamp = Stamp::new(folder);
     for _ in 1..ATTEMPTS {
         let read = read_once(folder);
-        let after = Stamp::of(folder);
-        if after == to_k8s_time || (read.is_ok() && to_k8s_time.is_of_links()) {
-            return (to_k8s_time, read);
+        let after = Stamp::new(folder);
+        if after == stamp || (read.is_ok() && stamp.is_of_links()) {
+            return (stamp, read);
         }
-        to_k8s_time = after;
+        stamp = after;
     }
-    (to_k8s_time, read_once(folder))
+    (stamp, read_once(folder))
 }
 
-/// What a folder looks like: another, once something in it was written. None: nothing can be seen.
+/// A folder's fingerprint: a write to the folder changes it. None: the folder cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stamp(Option<Vec<Seen>>);
 
 #[derive(Debug, PartialEq, Eq)]
 enum Seen {
-    /// A kubelet's folder, and never changed again.
+    /// A kubelet's folder, which never changes.
     Link(PathBuf),
-    /// Each file's time and size.
-    ConfigMapFiles([Option<(SystemTime, u64)>; NAMES.len()]),
+    /// The time and size of each file.
+    Files([Option<(SystemTime, u64)>; NAMES.len()]),
 }
 
 impl Stamp {
-    pub(super) fn of(folder: &Path) -> Self {
-        let places = places(folder).ok();
-        Self(places.map(|(top, folders)| {
-            let all = std::iter::once(&top).chain(&folders);
-            all.map(Place::seen).collect()
-        }))
+    pub(super) fn new(folder: &Path) -> Self {
+        let seen = map_folders(folder).ok().map(|(top, folders)| {
+            std::iter::once(&top)
+                .chain(&folders)
+                .map(MapFolder::seen)
+                .collect()
+        });
+        Self(seen)
     }
 
-    /// Whether what could be read is of one writing because no file of it is ever changed in place.
+    /// Whether no file ever changes in map_folder, so that one reading has files of one version.
     fn is_of_links(&self) -> bool {
         self.0.iter().flatten().all(|seen| match seen {
             Seen::Link(_) => true,
-            Seen::ConfigMapFiles(files) => files.iter().all(Option::is_none),
+            Seen::Files(files) => files.iter().all(Option::is_none),
         })
     }
 }
 
 /// A folder that may hold the files of a `ConfigMap`.
-struct Place {
-    /// As people know it.
+struct MapFolder {
+    /// The path for messages.
     folder: PathBuf,
-    /// Where its files are now: all are read from there, so that none of them is of another
-    /// writing.
+    /// The path of the current files: all are read from there, so that they are of one version.
     current: PathBuf,
-    /// Whether the two differ.
     is_linked: bool,
 }
 
-impl Place {
-    fn of(folder: PathBuf) -> Result<Self, MountError> {
+impl MapFolder {
+    fn new(folder: PathBuf) -> Result<Self, MountError> {
         match fs::read_link(folder.join(CURRENT)) {
             Ok(target) => Ok(Self {
                 current: folder.join(target),
                 folder,
                 is_linked: true,
             }),
-            // No such link: the files themselves are in the folder.
+            // No such link: the files are in the folder itself.
             Err(error)
                 if matches!(
                     error.kind(),
@@ -157,7 +156,7 @@ impl Place {
         if self.is_linked {
             return Seen::Link(self.current.clone());
         }
-        Seen::ConfigMapFiles(NAMES.map(|name| {
+        Seen::Files(NAMES.map(|name| {
             let metadata = fs::metadata(self.current.join(name)).ok()?;
             Some((metadata.modified().ok()?, metadata.len()))
         }))
@@ -165,12 +164,12 @@ impl Place {
 }
 
 /// The folder, and the folders in it.
-fn places(folder: &Path) -> Result<(Place, Vec<Place>), MountError> {
-    let top = Place::of(folder.to_owned())?;
-    let entries = fs::read_dir(&top.current).map_err(|cause| io_error(&top.current, cause))?;
+fn map_folders(folder: &Path) -> Result<(MapFolder, Vec<MapFolder>), MountError> {
+    let top = MapFolder::new(folder.to_owned())?;
+    let entries = fs::read_dir(&top.current).map_err(|source| io_error(&top.current, source))?;
     let mut folders = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(|cause| io_error(folder, cause))?;
+        let entry = entry.map_err(|source| io_error(folder, source))?;
         let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
         let path = entry.path();
         if is_hidden || !path.is_dir() {
@@ -179,32 +178,32 @@ fn places(folder: &Path) -> Result<(Place, Vec<Place>), MountError> {
         if folders.len() == MAX_FOLDERS {
             return Err(MountError::TooManyFolders(folder.to_owned()));
         }
-        let mut place = Place::of(path)?;
-        place.is_linked |= top.is_linked;
-        folders.push(place);
+        let mut map_folder = MapFolder::new(path)?;
+        map_folder.is_linked |= top.is_linked;
+        folders.push(map_folder);
     }
-    // The order in which a folder is listed may change without a change in it.
+    // The listing's order may change without a change in the folder.
     folders.sort_by(|a, b| a.folder.cmp(&b.folder));
     Ok((top, folders))
 }
 
-/// The files of the folder itself, or those of the folders in it.
+/// The model map of the folder itself, or those of the folders in it.
 fn read_once(folder: &Path) -> Result<ModelMap, MountError> {
-    let (top, folders) = places(folder)?;
-    if let Some(published) = read_place(&top)? {
-        return Ok(published);
+    let (top, folders) = map_folders(folder)?;
+    if let Some(map) = read_map_folder(&top)? {
+        return Ok(map);
     }
-    let mut published = ModelMap::default();
-    for place in folders {
-        for (region, read) in read_place(&place)?.unwrap_or_default().regions {
-            add(&mut published, folder, region, read)?;
+    let mut map = ModelMap::default();
+    for map_folder in folders {
+        for (region, read) in read_map_folder(&map_folder)?.unwrap_or_default().regions {
+            add(&mut map, folder, region, read)?;
         }
     }
-    if !published.regions.is_empty() {
-        return Ok(published);
+    if !map.regions.is_empty() {
+        return Ok(map);
     }
     let entries = fs::read_dir(&top.current);
-    let mut entries = entries.map_err(|cause| io_error(&top.current, cause))?;
+    let mut entries = entries.map_err(|source| io_error(&top.current, source))?;
     Err(if entries.next().is_none() {
         MountError::Empty(folder.to_owned())
     } else {
@@ -213,28 +212,29 @@ fn read_once(folder: &Path) -> Result<ModelMap, MountError> {
 }
 
 fn add(
-    published: &mut ModelMap,
+    map: &mut ModelMap,
     folder: &Path,
     region: String,
     read: RegionModels,
 ) -> Result<(), MountError> {
-    if published.regions.contains_key(&region) {
-        return Err(MountError::Twice {
+    if map.regions.contains_key(&region) {
+        return Err(MountError::DuplicateRegion {
             path: folder.to_owned(),
             region,
         });
     }
-    published.regions.insert(region, read);
+    map.regions.insert(region, read);
     Ok(())
 }
 
-/// The files of one `ConfigMap`. None: there is no such file.
-fn read_place(place: &Place) -> Result<Option<ModelMap>, MountError> {
-    // First all are opened: what is open can still be read when the kubelet has removed it.
+/// The model map of one `ConfigMap`. None: the folder has none of its files.
+fn read_map_folder(map_folder: &MapFolder) -> Result<Option<ModelMap>, MountError> {
+    // All are opened first: an open file stays readable after the kubelet has removed it.
     let mut open = Vec::new();
     for name in NAMES {
-        let path = place.current.join(name);
-        let file = open_file(&path).map_err(|error| io_error(&place.folder.join(name), error))?;
+        let path = map_folder.current.join(name);
+        let file =
+            open_file(&path).map_err(|error| io_error(&map_folder.folder.join(name), error))?;
         open.extend(file.map(|file| (name, file)));
     }
     if open.is_empty() {
@@ -242,7 +242,7 @@ fn read_place(place: &Place) -> Result<Option<ModelMap>, MountError> {
     }
     let (mut data, mut binary_data) = (BTreeMap::new(), BTreeMap::new());
     for (name, file) in open {
-        let failed = |error| io_error(&place.folder.join(name), error);
+        let failed = |error| io_error(&map_folder.folder.join(name), error);
         let bytes = read_file(file).map_err(failed)?;
         if name == MAPPING_JSON_GZ {
             binary_data.insert(name.to_owned(), bytes);
@@ -253,17 +253,20 @@ fn read_place(place: &Place) -> Result<Option<ModelMap>, MountError> {
         }
     }
     let read = files::read(&data, &binary_data);
-    read.map(Some).map_err(|cause| MountError::ConfigMapFiles {
-        path: place.folder.clone(),
-        cause,
+    read.map(Some).map_err(|source| MountError::Files {
+        path: map_folder.folder.clone(),
+        source,
     })
 }
 
 fn open_file(path: &Path) -> io::Result<Option<File>> {
     let open = || {
-        // A pipe would be waited for, a device never end.
+        // A pipe would block, a device would never end.
         if !fs::metadata(path)?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not a regular file",
+            ));
         }
         File::open(path)
     };
@@ -278,15 +281,15 @@ fn read_file(file: File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        let message = format!("it has more than {MAX_FILE_BYTES} bytes");
+        let message = format!("more than {MAX_FILE_BYTES} bytes");
         return Err(io::Error::other(message));
     }
     Ok(bytes)
 }
 
-fn io_error(path: &Path, cause: io::Error) -> MountError {
+fn io_error(path: &Path, source: io::Error) -> MountError {
     MountError::Io {
         path: path.to_owned(),
-        cause,
+        source,
     }
 }

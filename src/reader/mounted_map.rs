@@ -1,4 +1,4 @@
-//! A mounted map, followed while it changes.
+//! A mounted model map, followed while it changes.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -8,17 +8,18 @@ use std::time::{Duration, Instant};
 use super::ModelMap;
 use super::mount::{self, MountError, Stamp};
 
-/// How often a folder is looked at for a change. A kubelet brings one within a minute or so.
-const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+/// The time between two checks of a folder for a change. A kubelet brings one within about a minute.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// What is published in a folder: a mounted `ConfigMap` of a region, the merged one, or folders with
-/// one of them each. What `discover --output-dir` wrote reads the same.
+/// The model map in a folder: a mounted `ConfigMap` of a region, the merged one, or folders with one
+/// of them each. The output of `discover --output-dir` reads the same.
 ///
-/// A kubelet changes a mount as a whole; a reader that opens its files one by one can get some from
-/// before and some from after. This one never does. Mount the whole `ConfigMap`: a `subPath` is
-/// never updated.
+/// A kubelet replaces all files of a mount at once. A program that opens them one by one may mix
+/// files of two versions; this reader never does. Mount the whole `ConfigMap`: a `subPath` is never
+/// updated.
 ///
-/// Share it in an `Arc`: one thread follows the changes, the others take what is [current](Self::current).
+/// Share it in an `Arc`: one thread follows the changes, the others read the
+/// [current](Self::current) map.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -49,76 +50,75 @@ pub struct MountedMap {
 /// The last reading.
 #[derive(Debug)]
 struct Last {
-    to_k8s_time: Stamp,
+    stamp: Stamp,
     failed: bool,
 }
 
 impl MountedMap {
     /// Reads the folder.
     ///
-    /// A file may have 64 MiB, and a compressed mapping expand to as much; a folder may hold 256
-    /// folders.
+    /// Limits: 64 MiB for a file and for a decompressed mapping; 256 folders in the folder.
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, MountError> {
         let folder = folder.into();
-        let (to_k8s_time, published) = mount::read(&folder);
+        let (stamp, read) = mount::read(&folder);
         Ok(Self {
             folder,
-            current: RwLock::new(Arc::new(published?)),
+            current: RwLock::new(Arc::new(read?)),
             last: Mutex::new(Last {
-                to_k8s_time,
+                stamp,
                 failed: false,
             }),
         })
     }
 
-    /// What was read last, all of one moment. Costs next to nothing, and touches no file.
+    /// The map read last: one version of all files. Cheap; reads no file.
     pub fn current(&self) -> Arc<ModelMap> {
         let current = self.current.read();
         Arc::clone(&current.unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits until something else is published, and gives it; None: nothing else within `timeout`.
-    /// With no `timeout` it looks once.
+    /// Waits for a change and returns the new map; None: nothing changed within `timeout`. A zero
+    /// `timeout` checks once.
     ///
-    /// An error says why what is there now cannot be read. It is told once; what was good before
-    /// stays [current](Self::current). Once it can be read again, that is given also if it is what
-    /// was current all the time.
+    /// An error says why the folder cannot be read now. It is returned once; the last good map stays
+    /// [current](Self::current). Once the folder is readable again, its map is returned even if
+    /// unchanged.
     ///
-    /// Blocks the thread; under an async runtime give it a thread of its own. Of several that
-    /// wait, one is told of a change.
+    /// Blocks the thread; an async runtime needs a thread for it. If several threads wait, one of
+    /// them gets the change.
     pub fn wait_for_change(&self, timeout: Duration) -> Result<Option<Arc<ModelMap>>, MountError> {
         let begun = Instant::now();
         loop {
-            if let Some(published) = self.look()? {
-                return Ok(Some(published));
+            if let Some(map) = self.poll()? {
+                return Ok(Some(map));
             }
             let left = timeout.saturating_sub(begun.elapsed());
             if left.is_zero() {
                 return Ok(None);
             }
-            thread::sleep(left.min(LOOK_INTERVAL));
+            thread::sleep(left.min(POLL_INTERVAL));
         }
     }
 
-    /// Reads the folder anew if it does not look as it did.
-    fn look(&self) -> Result<Option<Arc<ModelMap>>, MountError> {
+    /// Reads the folder if it changed since the last reading.
+    fn poll(&self) -> Result<Option<Arc<ModelMap>>, MountError> {
         let mut last = self.last();
-        if Stamp::of(&self.folder) == last.to_k8s_time {
+        if Stamp::new(&self.folder) == last.stamp {
             return Ok(None);
         }
-        let (to_k8s_time, read) = mount::read(&self.folder);
+        let (stamp, read) = mount::read(&self.folder);
         let failed_before = last.failed;
         *last = Last {
-            to_k8s_time,
+            stamp,
             failed: read.is_err(),
         };
-        let published = Arc::new(read?);
-        if published == self.current() && !failed_before {
+        let map = Arc::new(read?);
+        if map == self.current() && !failed_before {
             return Ok(None);
         }
         let current = self.current.write();
-        *current.unwrap_or_else(PoisonError::into_inner) = Arc::clone(&published);
-        Ok(Some(published))
+        *current.unwrap_or_else(PoisonError::into_inner) = Arc::clone(&map);
+        Ok(Some(map))
     }
 
     fn last(&self) -> MutexGuard<'_, Last> {

@@ -1,44 +1,37 @@
-//! A cluster's published mapping, each time it has changed.
+//! A cluster's published map, each time it changes.
 
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use kube::Client;
-use kube::core::Status;
 use kube::runtime::{WatchStreamExt as _, watcher};
 
-use super::cluster::{GetError, ProfileMapping, Reader};
-use crate::api::{BedrockModelMap, BedrockModelMapStatus};
-use crate::text::error_chain;
+use super::ProfileMapping;
+use super::cluster::MapReader;
+use super::get_error::GetError;
+use crate::api::BedrockModelMap;
 
-/// After this time a `ConfigMap` is read again that could not be read.
+/// The time after which an unreadable `ConfigMap` is read again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
 type Event = Result<Option<BedrockModelMap>, watcher::Error>;
 
-/// The mapping of a `BedrockModelMap`, each time another one is published.
+/// The published map of a `BedrockModelMap`, each time it changes.
 ///
-/// Needs the rights to `get`, `list` and `watch` `bedrockmodelmaps` and to `get` `configmaps`.
+/// Needs the rights to `list` and `watch` `bedrockmodelmaps` besides those of [`MapReader::get`].
 pub struct MappingWatch {
-    reader: Reader,
+    reader: MapReader,
     events: BoxStream<'static, Event>,
-    /// The hash of the mapping returned last.
+    /// The hash of the map returned last.
     returned: Option<String>,
-    /// What names a mapping that is still to be read.
-    unread: Option<BedrockModelMapStatus>,
+    /// The resource whose map is still to be read.
+    unread: Option<BedrockModelMap>,
 }
 
 impl MappingWatch {
-    /// Begins with the mapping after `known`; with the one published now if that is None.
-    pub fn new(
-        client: Client,
-        namespace: &str,
-        name: &str,
-        known: Option<&ProfileMapping>,
-    ) -> Self {
-        let reader = Reader::new(client, namespace, name);
-        let events = watcher::watch_object(reader.resources.clone(), name);
+    /// Begins with the map after `known`; with the one published now if that is None.
+    pub fn new(reader: MapReader, known: Option<&ProfileMapping>) -> Self {
+        let events = watcher::watch_object(reader.resources.clone(), &reader.name);
         let known = known.and_then(|known| known.status.mapping.as_ref());
         Self {
             reader,
@@ -48,32 +41,34 @@ impl MappingWatch {
         }
     }
 
-    /// Waits for the next mapping, however long that takes.
+    /// Waits for the next map, without a deadline.
     ///
-    /// An error ends nothing: called again, it goes on after a while, and with what was published
-    /// meanwhile. Dropping the future loses nothing.
+    /// The watch goes on after an error: the next call waits a while and returns the map published
+    /// by then. A dropped future loses nothing.
     pub async fn next(&mut self) -> Result<ProfileMapping, GetError> {
         loop {
             self.wait().await?;
-            let Some(status) = self.unread.clone() else {
+            let Some(resource) = &self.unread else {
                 continue;
             };
-            let Some(mapping) = status.mapping.as_ref().filter(|m| !m.sha256.is_empty()) else {
+            let mapping = resource
+                .status
+                .as_ref()
+                .and_then(|status| status.mapping.as_ref())
+                .filter(|m| !m.sha256.is_empty() && self.returned.as_ref() != Some(&m.sha256));
+            let Some(mapping) = mapping else {
                 self.unread = None;
                 continue;
             };
-            if self.returned.as_ref() == Some(&mapping.sha256) {
-                self.unread = None;
-                continue;
-            }
-            let published = self.reader.read(mapping).await?;
+            let map = self.reader.read(mapping).await?;
+            let read = ProfileMapping::new(map, resource);
             self.returned = Some(mapping.sha256.clone());
             self.unread = None;
-            return Ok(ProfileMapping { published, status });
+            return Ok(read);
         }
     }
 
-    /// Waits for news, or until it is time to read again what could not be read.
+    /// Waits for an event, or until the time to read an unreadable `ConfigMap` again.
     async fn wait(&mut self) -> Result<(), GetError> {
         let event = if self.unread.is_some() {
             match tokio::time::timeout(RETRY_INTERVAL, self.events.next()).await {
@@ -85,47 +80,44 @@ impl MappingWatch {
         };
         match event {
             Some(Ok(Some(resource))) => {
-                self.unread = Some(resource.status.unwrap_or_default());
+                self.unread = Some(resource);
                 Ok(())
             }
             Some(Ok(None)) => Err(GetError::NoResource(self.reader.full_name())),
-            // The watch was interrupted for long, and begins anew by itself.
-            Some(Err(error)) if refusal(&error).is_some_and(|status| status.code == 410) => Ok(()),
-            Some(Err(error)) => Err(self.failed(&error)),
+            Some(Err(error)) => self.failed(error),
             // The watch has no end.
             None => std::future::pending().await,
         }
     }
 
-    fn failed(&self, error: &watcher::Error) -> GetError {
+    fn failed(&self, error: watcher::Error) -> Result<(), GetError> {
         let action = format!("watch BedrockModelMap {}", self.reader.full_name());
-        match refusal(error) {
-            Some(status) if matches!(status.code, 401 | 403) => GetError::Refused {
+        let status = match error {
+            watcher::Error::WatchError(status)
+            | watcher::Error::InitialListFailed(kube::Error::Api(status))
+            | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+            | watcher::Error::WatchFailed(kube::Error::Api(status)) => status,
+            watcher::Error::InitialListFailed(_)
+            | watcher::Error::WatchStartFailed(_)
+            | watcher::Error::WatchFailed(_)
+            | watcher::Error::NoResourceVersion => {
+                return Err(GetError::Unreachable {
+                    action,
+                    source: error.into(),
+                });
+            }
+        };
+        match status.code {
+            // The watch was interrupted for long, and starts over by itself.
+            410 => Ok(()),
+            401 | 403 => Err(GetError::Refused {
                 action,
-                message: status.message.clone(),
-            },
-            Some(status) => GetError::Unreachable {
+                source: status,
+            }),
+            _ => Err(GetError::Unreachable {
                 action,
-                message: status.message.clone(),
-            },
-            None => GetError::Unreachable {
-                action,
-                message: error_chain(error),
-            },
+                source: status,
+            }),
         }
-    }
-}
-
-/// What the API server said, if it said something.
-fn refusal(error: &watcher::Error) -> Option<&Status> {
-    match error {
-        watcher::Error::WatchError(status)
-        | watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status)) => Some(status),
-        watcher::Error::InitialListFailed(_)
-        | watcher::Error::WatchStartFailed(_)
-        | watcher::Error::WatchFailed(_)
-        | watcher::Error::NoResourceVersion => None,
     }
 }

@@ -14,7 +14,7 @@ async fn json_is_what_mapping_json_would_hold_to_the_byte() {
     let done = ask(&simulator, &["discover", "-o", "json"]).await;
     assert!(
         done.stderr
-            .starts_with("31 of 31 regions answered, 0 failed"),
+            .starts_with("31 of 31 regions responded, 0 failed"),
         "{}",
         done.stderr
     );
@@ -157,14 +157,14 @@ async fn what_succeeded_is_printed_and_what_failed_is_told() {
         "{done}"
     );
     assert!(
-        done.stderr.contains("1 of 2 regions answered, 1 failed"),
+        done.stderr.contains("1 of 2 regions responded, 1 failed"),
         "{done}"
     );
 
     simulator.faults().add(fault("eu-west-1"));
     let done = ask(&simulator, &arguments).await;
     done.failed(1, "eu-west-1: AccessDenied");
-    done.failed(1, "no region answered");
+    done.failed(1, "no region responded");
 }
 
 #[tokio::test]

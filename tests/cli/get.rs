@@ -33,6 +33,7 @@ async fn a_published_mapping_is_had_from_the_cluster() {
     refreshed_on_demand(&stage).await;
     watched(&stage).await;
     refusals(&stage).await;
+    failed_regions(&stage).await;
 
     stage.operator.stop();
     no_operator(&stage).await;
@@ -107,7 +108,7 @@ async fn refreshed_on_demand(stage: &Stage) {
     );
     let done = stage.get(&refresh).await;
     assert_same(&done.stdout, &expected);
-    assert_eq!(done.stderr, "nothing has changed\n");
+    assert_eq!(done.stderr, "no changes\n");
 
     let fault = FaultRule::new(Fault::AccessDenied).region("us-east-1");
     stage.simulator.faults().add(fault);
@@ -115,7 +116,8 @@ async fn refreshed_on_demand(stage: &Stage) {
     assert_eq!(done.code, 3, "{}", done.stderr);
     assert_same(&done.stdout, &expected);
     assert!(
-        done.stderr.contains("us-east-1 is stale: bedrock:List"),
+        done.stderr
+            .contains("us-east-1 is Stale: AccessDenied: bedrock:List"),
         "{}",
         done.stderr
     );
@@ -220,19 +222,56 @@ async fn refusals(stage: &Stage) {
         .get(&["get", "asleep", "--refresh"])
         .await
         .failed(1, "is suspended");
-    let fault = FaultRule::new(Fault::AccessDenied).region("ap-south-1");
-    stage.simulator.faults().add(fault);
-    let partly = json!({"regions": ["eu-west-1", "ap-south-1"]});
-    stage.create("partly", partly).await;
-    stage.published("partly").await;
-    let failed = ["resolve", "nova", "partly", "--region", "ap-south-1"];
-    let failed = stage.get(&failed).await;
-    failed.failed(1, "nothing is published of ap-south-1: bedrock:List");
     let unknown = ["resolve", "claude", "small", "--region", "us-east-2"];
     stage.get(&unknown).await.failed(
         1,
         "there is no region us-east-2 here; there are: eu-west-1, us-east-1",
     );
+}
+
+/// Regions that fail from the start, or that the account does not have.
+async fn failed_regions(stage: &Stage) {
+    let fault = FaultRule::new(Fault::AccessDenied).region("ap-south-1");
+    stage.simulator.faults().add(fault);
+    let spec = json!({"regions": ["eu-west-1", "ap-south-1", "us-west-9"]});
+    stage.create("partial", spec).await;
+    stage.published("partial").await;
+    stage
+        .get(&["resolve", "nova", "partial", "--region", "ap-south-1"])
+        .await
+        .failed(
+            1,
+            "no models of ap-south-1 are published: AccessDenied: bedrock:List",
+        );
+    let cases = [
+        (
+            "ap-south-1",
+            "ap-south-1 is Failed: AccessDenied: bedrock:List",
+        ),
+        ("us-west-9", "us-west-9 is "),
+    ];
+    for (region, reason) in cases {
+        let one = ["get", "partial", "-o", "json", "--region", region];
+        let one = stage.get(&one).await;
+        assert_eq!(
+            (one.code, one.stdout.as_str()),
+            (3, r#"{"models":{}}"#),
+            "{one}"
+        );
+        let all = stage.get(&["get", "partial"]).await;
+        assert_eq!(all.code, 3, "{all}");
+        for done in [one, all] {
+            assert!(done.stderr.contains(reason), "{done}");
+        }
+    }
+    stage
+        .get(&["get", "partial", "--region", "us-east-1"])
+        .await
+        .failed(1, "there is no region us-east-1 here; there are: eu-west-1");
+    stage
+        .get(&["get", "partial", "--region", "eu-west-1"])
+        .await
+        .well();
 }
 
 /// What the operator would put right.
@@ -241,7 +280,7 @@ async fn no_operator(stage: &Stage) {
     stage
         .get(&late)
         .await
-        .failed(1, "the refresh is not done after 1 s");
+        .failed(1, "the refresh is not finished after 1 s");
     stage
         .patch_config_map("small-mapping", json!({"data": {"mapping.json": "{}"}}))
         .await;

@@ -75,7 +75,7 @@ async fn every_shape_of_a_mount_is_read() {
         let done = resolve(folder.path()).await;
         let is_stale = done
             .stderr
-            .contains("us-east-1 is stale: it could not be confirmed since 2026-11-02");
+            .contains("us-east-1 is Stale: the data could not be confirmed since 2026-11-02");
         let holds_merged = files.iter().any(|(_, content)| *content == merged);
         assert_eq!(is_stale, holds_merged, "{done}");
         assert_eq!(done.well(), "a.b\n");
@@ -105,11 +105,20 @@ async fn bad_mounts_are_told_and_answer_nothing() {
     let bomb = gzip(std::io::repeat(b' ').take(80 * 1024 * 1024));
     let cases: [(ConfigMapFiles, &str); 15] = [
         (&[], "the folder is empty; is the ConfigMap mounted there?"),
-        (&[("notes.txt", b"x")], "neither a region's files"),
-        (&[("x/notes.txt", b"x")], "neither a region's files"),
-        (&[("models.json", models)], "there is no metadata.json"),
-        (&[("metadata.json", region)], "there is no models.json"),
-        (&[("metadata.json", merged)], "there is no mapping.json"),
+        (&[("notes.txt", b"x")], "no model map in this folder"),
+        (&[("x/notes.txt", b"x")], "no model map in this folder"),
+        (
+            &[("models.json", models)],
+            "incomplete: metadata.json is missing",
+        ),
+        (
+            &[("metadata.json", region)],
+            "incomplete: models.json is missing",
+        ),
+        (
+            &[("metadata.json", merged)],
+            "incomplete: mapping.json is missing",
+        ),
         (
             &[("models.json", models), ("metadata.json", b"{}")],
             "it has no valid schemaVersion",
@@ -119,33 +128,33 @@ async fn bad_mounts_are_told_and_answer_nothing() {
                 ("models.json", models),
                 ("metadata.json", br#"{"schemaVersion":1}"#),
             ],
-            "it names no region",
+            "it has no region",
         ),
         (
             &[
                 ("models.json", models),
                 ("metadata.json", future.as_bytes()),
             ],
-            "schemaVersion 2, and this program reads 1",
+            "schemaVersion 2, and this version reads 1",
         ),
         (
             &[("models.json", &models[..20]), ("metadata.json", region)],
-            "models.json cannot be read",
+            "models.json cannot be parsed: ",
         ),
         (
             &[("models.json", &[0xff]), ("metadata.json", region)],
-            "models.json: ",
+            "models.json cannot be read: ",
         ),
         (
             &[("models.json", models), ("metadata.json", two.as_bytes())],
-            "models.json does not fit metadata.json: 1 models, not 2",
+            "models.json and metadata.json disagree: models.json has 1 models, metadata.json says 2",
         ),
         (
             &[
                 ("mapping.json.gz", &good_gz),
                 ("metadata.json", other.as_bytes()),
             ],
-            "only the first has us-east-1",
+            "region us-east-1 is only in mapping.json",
         ),
         (
             &[
@@ -165,7 +174,7 @@ async fn bad_mounts_are_told_and_answer_nothing() {
     }
     resolve("/nonexistent/folder".as_ref())
         .await
-        .failed(1, "/nonexistent/folder: No such file");
+        .failed(1, "/nonexistent/folder cannot be read: No such file");
     let twice = folder(&[
         ("a/models.json", models),
         ("a/metadata.json", region),
@@ -174,7 +183,7 @@ async fn bad_mounts_are_told_and_answer_nothing() {
     ]);
     resolve(twice.path())
         .await
-        .failed(1, "two folders in it are of the region us-east-1");
+        .failed(1, "two folders in it have the region us-east-1");
 }
 
 #[tokio::test]
@@ -183,7 +192,7 @@ async fn what_is_no_file_is_told_and_not_waited_for() {
     let cases: [(Make, &str); 6] = [
         (
             &|folder| fs::create_dir(folder.join("models.json")).unwrap(),
-            "models.json: it is no file",
+            "models.json cannot be read: not a regular file",
         ),
         (
             &|folder| {
@@ -192,19 +201,19 @@ async fn what_is_no_file_is_told_and_not_waited_for() {
                     .status();
                 assert!(pipe.unwrap().success());
             },
-            "models.json: it is no file",
+            "models.json cannot be read: not a regular file",
         ),
         (
             &|folder| symlink("/dev/zero", folder.join("models.json")).unwrap(),
-            "models.json: it is no file",
+            "models.json cannot be read: not a regular file",
         ),
         (
             &loops("models.json"),
-            "models.json: Too many levels of symbolic links",
+            "models.json cannot be read: Too many levels of symbolic links",
         ),
         (
             &loops("..data"),
-            "..data: Too many levels of symbolic links",
+            "cannot be read: Too many levels of symbolic links",
         ),
         (
             &|folder| {
@@ -212,7 +221,7 @@ async fn what_is_no_file_is_told_and_not_waited_for() {
                     fs::create_dir(folder.join(format!("{number}"))).unwrap();
                 }
             },
-            "more than 256 folders are in it",
+            "it has more than 256 folders",
         ),
     ];
     for (make, why) in cases {
@@ -223,5 +232,5 @@ async fn what_is_no_file_is_told_and_not_waited_for() {
     let file = folder(&[("file", b"")]);
     resolve(&file.path().join("file"))
         .await
-        .failed(1, "file: Not a directory");
+        .failed(1, "file cannot be read: Not a directory");
 }

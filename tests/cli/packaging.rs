@@ -86,7 +86,7 @@ async fn as_kubectl_calls_it_it_calls_itself_kubectl() {
     .await;
     let stderr = String::from_utf8(failed.stderr).unwrap();
     assert!(
-        stderr.starts_with("kubectl bmm: /nonexistent: "),
+        stderr.starts_with("kubectl bmm: /nonexistent cannot be read: "),
         "{stderr}"
     );
 }

@@ -54,5 +54,5 @@ async fn progress_names_who_is_waited_for_and_the_table_fits() {
     assert_eq!(tables.count(), 2, "{result}");
     let (summary, table) = lines.split_last().unwrap();
     assert!(table.iter().all(|line| line.len() <= WIDTH), "{result}");
-    assert!(summary.starts_with("3 of 3 regions answered"), "{result}");
+    assert!(summary.starts_with("3 of 3 regions responded"), "{result}");
 }

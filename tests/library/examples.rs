@@ -234,7 +234,7 @@ async fn the_shell_runs_a_command_with_the_id() {
             .unwrap()
     };
     assert_eq!(well(&run("claude-sonnet-4-5")), format!("{ID}\n"));
-    refused(&run("claude"), "models match, name one of them");
+    refused(&run("claude"), "models match; name one of them");
 }
 
 /// Ended with the test, also if that fails.

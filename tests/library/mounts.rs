@@ -1,5 +1,6 @@
 //! Mounted maps, read while they change.
 
+use std::error::Error;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -56,6 +57,13 @@ fn generation(published: &ModelMap) -> u32 {
     let first = generations.next().unwrap();
     assert!(generations.all(|g| g == first), "a mix");
     first
+}
+
+/// The error and its causes.
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| (*error).source())
+        .map(|error| format!("{error}: "))
+        .collect()
 }
 
 /// Turned to true also if the test fails, so that no reader goes on for ever.
@@ -126,13 +134,14 @@ fn what_was_good_stays_while_something_unreadable_is_there() {
         .1
         .replace("\"schemaVersion\":1", "\"schemaVersion\":2");
     for (bad, why) in [
-        (half, "there is no models.json"),
-        (future, "schemaVersion 2, and this program reads 1"),
+        (half, "models.json is missing"),
+        (future, "schemaVersion 2, and this version reads 1"),
         (vec![], "the folder is empty"),
     ] {
         mount.write(&bad);
         let error = map.wait_for_change(LONG).unwrap_err();
-        assert!(error.to_string().contains(why), "{error}");
+        let text = with_causes(&error);
+        assert!(text.contains(why), "{text}");
         assert_eq!(generation(&map.current()), 1);
         let again = map.wait_for_change(Duration::ZERO).unwrap();
         assert!(again.is_none(), "it is told once");

@@ -1,4 +1,4 @@
-//! What the page shows, as JSON that can stand in an HTML file.
+//! The data of the page, as JSON that is safe in an HTML file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,14 +16,14 @@ use crate::bedrock::resolve::Explanation;
 use crate::cli::output::printable;
 use crate::reader::ModelMap;
 
-/// What is said of a mapping beside itself.
+/// What the page says about a model map.
 #[derive(Clone, Debug, Default)]
-pub(in crate::cli) struct About {
-    /// Where it is from.
+pub(in crate::cli) struct PageInfo {
+    /// The source of the map.
     pub title: String,
-    /// When it was last confirmed.
+    /// The time at which the map was last confirmed.
     pub as_of: Option<Timestamp>,
-    /// The regions that failed, and why.
+    /// The failed regions, with the reason.
     pub failures: Vec<(String, String)>,
 }
 
@@ -35,8 +35,8 @@ struct Page<'p> {
     failures: Vec<Failure<'p>>,
     regions: Vec<Region<'p>>,
     models: Vec<Model<'p>>,
-    /// Each once: regions of a geography have the same ones.
-    answers: Vec<Value>,
+    /// Distinct cells: regions of a geography have the same ones.
+    cells: Vec<Value>,
 }
 
 #[derive(Serialize)]
@@ -59,14 +59,14 @@ struct Model<'p> {
     id: &'p str,
     name: &'p str,
     provider: &'p str,
-    /// For each region the index of the answer; null where the region does not have the model.
-    answers: Vec<Option<usize>>,
+    /// The index of each region's cell; null if the region does not have the model.
+    cells: Vec<Option<usize>>,
 }
 
 /// How a model is invoked from a region.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer<'p> {
+struct Cell<'p> {
     kind: &'static str,
     label: &'p str,
     why: String,
@@ -75,21 +75,21 @@ struct Answer<'p> {
     lifecycle: Map<String, Value>,
 }
 
-/// The data of the page: no character in it ends the element that holds it, and none of what is
-/// shown moves or turns around what stands beside it.
-pub(super) fn json(published: &ModelMap, about: &About) -> Result<String, serde_json::Error> {
-    let facts: Vec<_> = published.regions.values().map(|r| &r.facts).collect();
-    let mut answers = Answers::default();
+/// Renders the data. No character ends the element that holds it, and no shown text moves the cursor
+/// or changes the direction of other text.
+pub(super) fn json(map: &ModelMap, info: &PageInfo) -> Result<String, serde_json::Error> {
+    let facts: Vec<_> = map.regions.values().map(|r| &r.facts).collect();
+    let mut cells = Cells::default();
     let ids: BTreeSet<&String> = facts.iter().flat_map(|facts| facts.keys()).collect();
     let mut models = Vec::new();
     for id in ids {
         let mut of_regions = Vec::new();
         let mut names = ("", "");
-        for (region, facts) in published.regions.values().zip(&facts) {
-            let there = region.content.models.get(id).zip(facts.get(id));
-            let index = there.map(|(summary, facts)| {
+        for (region, facts) in map.regions.values().zip(&facts) {
+            let cell = region.content.models.get(id).zip(facts.get(id));
+            let index = cell.map(|(summary, facts)| {
                 names = (summary.name().unwrap_or_default(), summary.provider());
-                answers.index(summary, facts)
+                cells.index(summary, facts)
             });
             of_regions.push(index.transpose()?);
         }
@@ -98,18 +98,18 @@ pub(super) fn json(published: &ModelMap, about: &About) -> Result<String, serde_
             id,
             name: if name.is_empty() { id } else { name },
             provider,
-            answers: of_regions,
+            cells: of_regions,
         });
     }
     let page = Page {
-        title: &about.title,
-        as_of: about.as_of,
-        failures: about
+        title: &info.title,
+        as_of: info.as_of,
+        failures: info
             .failures
             .iter()
             .map(|(region, message)| Failure { region, message })
             .collect(),
-        regions: published
+        regions: map
             .regions
             .iter()
             .map(|(name, region)| Region {
@@ -119,28 +119,28 @@ pub(super) fn json(published: &ModelMap, about: &About) -> Result<String, serde_
             })
             .collect(),
         models,
-        answers: answers.all,
+        cells: cells.all,
     };
     let mut page = serde_json::to_value(page)?;
     make_printable(&mut page);
     Ok(embeddable(&page.to_string()))
 }
 
-/// The distinct answers.
+/// The distinct cells.
 #[derive(Default)]
-struct Answers {
+struct Cells {
     all: Vec<Value>,
     known: BTreeMap<String, usize>,
 }
 
-impl Answers {
+impl Cells {
     fn index(
         &mut self,
         summary: &ModelSummary,
         facts: &InvocationFacts,
     ) -> Result<usize, serde_json::Error> {
         let explanation = Explanation::new(facts);
-        let answer = serde_json::to_value(Answer {
+        let cell = serde_json::to_value(Cell {
             kind: kind(facts),
             label: explanation.short(),
             why: explanation.to_string(),
@@ -149,9 +149,9 @@ impl Answers {
             lifecycle: summary.lifecycle_fields().cloned().unwrap_or_default(),
         })?;
         let next = self.all.len();
-        let index = *self.known.entry(answer.to_string()).or_insert(next);
+        let index = *self.known.entry(cell.to_string()).or_insert(next);
         if index == next {
-            self.all.push(answer);
+            self.all.push(cell);
         }
         Ok(index)
     }
@@ -193,8 +193,7 @@ fn make_printable(value: &mut Value) {
     }
 }
 
-/// JSON whose strings have escapes in place of what HTML or JavaScript could take for its own. These
-/// characters stand nowhere in JSON but in strings.
+/// Escapes the characters that HTML or JavaScript could interpret. JSON has them in strings only.
 fn embeddable(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
@@ -241,8 +240,8 @@ mod tests {
         .with_policy(&InvocationPolicy::default())
     }
 
-    fn data(published: &ModelMap) -> Value {
-        let json = json(published, &About::default()).unwrap();
+    fn data(map: &ModelMap) -> Value {
+        let json = json(map, &PageInfo::default()).unwrap();
         serde_json::from_str(&json).unwrap()
     }
 
@@ -252,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_invoke_is_a_kind_of_its_own() {
+    fn each_route_has_a_kind_and_a_label() {
         let us = profile("us.m", "ACTIVE", "SYSTEM_DEFINED");
         let global = profile("global.m", "ACTIVE", "SYSTEM_DEFINED");
         let off = profile("us.m", "INACTIVE", "SYSTEM_DEFINED");
@@ -270,26 +269,26 @@ mod tests {
             let model =
                 json!({"inferenceTypesSupported": types, "referencedByInstanceProfiles": profiles});
             let data = data(&published(&[("us-east-1", json!({"m": model}))]));
-            let answer = &data["answers"][0];
+            let cell = &data["cells"][0];
             assert_eq!(
-                (&answer["kind"], &answer["label"]),
+                (&cell["kind"], &cell["label"]),
                 (&json!(kind), &json!(label))
             );
         }
     }
 
     #[test]
-    fn an_answer_has_what_the_details_show() {
+    fn cell_has_the_details_of_a_model() {
         let model = json!({"modelName": "Em", "providerName": "Pro",
             "modelLifecycle": {"status": "LEGACY", "endOfLifeTime": "2027-01-01T00:00:00Z"},
             "referencedByInstanceProfiles": [profile("us.m", "ACTIVE", "SYSTEM_DEFINED")]});
         let data = data(&published(&[("us-east-1", json!({"m": model}))]));
         assert_eq!(
             data["models"],
-            json!([{"id": "m", "name": "Em", "provider": "Pro", "answers": [0]}])
+            json!([{"id": "m", "name": "Em", "provider": "Pro", "cells": [0]}])
         );
         assert_eq!(
-            data["answers"],
+            data["cells"],
             json!([{
                 "kind": "profile",
                 "label": "us",
@@ -303,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_answer_is_there_once_and_a_missing_model_is_null() {
+    fn equal_cells_are_shared_and_a_missing_model_is_null() {
         let data = data(&published(&[
             (
                 "eu-west-1",
@@ -314,24 +313,24 @@ mod tests {
                 json!({"a": {"inferenceTypesSupported": ["PROVISIONED"]}, "b": {}}),
             ),
         ]));
-        assert_eq!(data["answers"].as_array().unwrap().len(), 2);
-        assert_eq!(data["models"][0]["answers"], json!([0, 0]));
-        assert_eq!(data["models"][1]["answers"], json!([null, 1]));
+        assert_eq!(data["cells"].as_array().unwrap().len(), 2);
+        assert_eq!(data["models"][0]["cells"], json!([0, 0]));
+        assert_eq!(data["models"][1]["cells"], json!([null, 1]));
         assert_eq!(data["models"][1]["name"], "b");
     }
 
     #[test]
-    fn what_failed_and_what_is_stale_is_told() {
-        let mut published = published(&[("us-east-1", json!({"a": {}}))]);
-        let stale = published.regions.get_mut("us-east-1").unwrap();
+    fn failures_and_stale_regions_are_listed() {
+        let mut map = published(&[("us-east-1", json!({"a": {}}))]);
+        let stale = map.regions.get_mut("us-east-1").unwrap();
         stale.state = RegionState::Stale;
         stale.stale_since = Some(Timestamp::UNIX_EPOCH);
-        let about = About {
+        let info = PageInfo {
             title: "team/claude".to_owned(),
             as_of: Some(Timestamp::UNIX_EPOCH),
             failures: vec![("eu-west-1".to_owned(), "no".to_owned())],
         };
-        let data: Value = serde_json::from_str(&json(&published, &about).unwrap()).unwrap();
+        let data: Value = serde_json::from_str(&json(&map, &info).unwrap()).unwrap();
         assert_eq!(data["title"], "team/claude");
         assert_eq!(data["asOf"], "1970-01-01T00:00:00Z");
         assert_eq!(
@@ -344,18 +343,18 @@ mod tests {
     }
 
     #[test]
-    fn hostile_names_end_no_element_and_turn_nothing_around() {
+    fn hostile_names_stay_text() {
         let evil = "</script><img src=x onerror=alert(1)>&amp;\"'\u{2028}\u{202e}\u{7}<!--";
         let published = published(&[(
             "us-east-1",
             json!({evil: {"modelName": evil, "providerName": evil, "modelLifecycle": {evil: evil}}}),
         )]);
-        let text = json(&published, &About::default()).unwrap();
+        let text = json(&published, &PageInfo::default()).unwrap();
         assert!(
             !text.contains(['<', '>', '&', '\u{2028}', '\u{202e}', '\u{7}']),
             "{text}"
         );
-        // What is harmless as text is kept.
+        // Characters that are harmless as text stay.
         let data: Value = serde_json::from_str(&text).unwrap();
         let shown = "</script><img src=x onerror=alert(1)>&amp;\"'\u{2028}\u{fffd}\u{fffd}<!--";
         assert_eq!(data["models"][0]["id"], shown);

@@ -54,7 +54,7 @@
   }
 
   for (const [kind, [label, meaning]] of Object.entries(KINDS)) {
-    if (kind !== "absent" && !page.answers.some((answer) => answer.kind === kind)) continue;
+    if (kind !== "absent" && !page.cells.some((cell) => cell.kind === kind)) continue;
     $("#legend").append(make("li", {}, make("span", { class: `answer ${kind}` }, label), ` ${meaning}`));
   }
 
@@ -69,7 +69,7 @@
   }
 
   const cell = (model, region, row) => {
-    const answer = page.answers[model.answers[region.index]];
+    const answer = page.cells[model.cells[region.index]];
     const td = make("td");
     let target = td;
     if (answer) {

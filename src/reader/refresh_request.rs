@@ -1,0 +1,90 @@
+//! A request for a refresh, and its acknowledgement.
+
+use kube::ResourceExt as _;
+
+use crate::api::{ANNOTATION_REQUESTED_AT, BedrockModelMap};
+
+/// A request for a refresh of a `BedrockModelMap`.
+pub(super) struct RefreshRequest {
+    token: String,
+    /// The token acknowledged, and the one requested, before this request: their refresh may have
+    /// begun earlier, and a GitOps tool may put the annotation back to them.
+    earlier: [Option<String>; 2],
+}
+
+impl RefreshRequest {
+    pub(super) fn new(token: String, before: &BedrockModelMap) -> Self {
+        Self {
+            token,
+            earlier: [handled(before), requested(before)].map(|t| t.map(str::to_owned)),
+        }
+    }
+
+    pub(super) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Whether a refresh that began after this request is done: this one, or a later one that
+    /// replaced it.
+    pub(super) fn is_acknowledged(&self, resource: &BedrockModelMap) -> bool {
+        let Some(handled) = handled(resource) else {
+            return false;
+        };
+        let is_earlier = self.earlier.iter().flatten().any(|token| token == handled);
+        handled == self.token || (!is_earlier && requested(resource) == Some(handled))
+    }
+}
+
+fn handled(resource: &BedrockModelMap) -> Option<&str> {
+    resource
+        .status
+        .as_ref()?
+        .last_handled_refresh_request
+        .as_deref()
+}
+
+fn requested(resource: &BedrockModelMap) -> Option<&str> {
+    resource
+        .annotations()
+        .get(ANNOTATION_REQUESTED_AT)
+        .map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::api::{BedrockModelMapSpec, BedrockModelMapStatus};
+
+    use super::*;
+
+    fn resource(requested: &str, handled: Option<&str>) -> BedrockModelMap {
+        let mut resource = BedrockModelMap::new("claude", BedrockModelMapSpec::default());
+        resource
+            .annotations_mut()
+            .insert(ANNOTATION_REQUESTED_AT.to_owned(), requested.to_owned());
+        resource.status = Some(BedrockModelMapStatus {
+            last_handled_refresh_request: handled.map(str::to_owned),
+            ..BedrockModelMapStatus::default()
+        });
+        resource
+    }
+
+    #[test]
+    fn only_a_refresh_after_the_request_acknowledges_it() {
+        let before = resource("pending", Some("handled"));
+        let request = RefreshRequest::new("ours".to_owned(), &before);
+        let cases = [
+            ("not handled yet", "ours", Some("handled"), false),
+            ("nothing ever handled", "ours", None, false),
+            ("handled", "ours", Some("ours"), true),
+            ("handled, then replaced", "later", Some("ours"), true),
+            ("replaced and not handled", "later", Some("handled"), false),
+            ("replaced and handled", "later", Some("later"), true),
+            ("put back to the handled", "handled", Some("handled"), false),
+            ("put back to the pending", "pending", Some("pending"), false),
+        ];
+        for (case, requested, handled, expected) in cases {
+            let now = resource(requested, handled);
+            assert_eq!(request.is_acknowledged(&now), expected, "{case}");
+        }
+    }
+}
