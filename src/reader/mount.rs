@@ -109,7 +109,7 @@ impl Stamp {
         Self(seen)
     }
 
-    /// Whether no file ever changes in map_folder, so that one reading has files of one version.
+    /// Whether no file ever changes in place, so that one reading has files of one version.
     fn is_of_links(&self) -> bool {
         self.0.iter().flatten().all(|seen| match seen {
             Seen::Link(_) => true,

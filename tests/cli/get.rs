@@ -41,7 +41,7 @@ async fn a_published_mapping_is_had_from_the_cluster() {
     stage
         .get(&["get", "small"])
         .await
-        .failed(1, "the cluster does not answer");
+        .failed(1, "the cluster does not respond");
 }
 
 async fn published_as_discovered(stage: &Stage) {

@@ -36,7 +36,7 @@ pub async fn reaches_the_cluster(stage: &Stage) {
         assert!(get(elsewhere).await.well() == expected, "{elsewhere}");
     }
     let direct = get("example.com,.invalid").await;
-    direct.failed(1, "the cluster does not answer");
+    direct.failed(1, "the cluster does not respond");
 }
 
 /// Connects to this address whoever wants to get to [`HOST`]. Returns its own.

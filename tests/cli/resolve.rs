@@ -79,13 +79,13 @@ async fn people_are_told_why_and_programs_get_a_list() {
       why:       on demand: the model's own id can be passed
       lifecycle: ACTIVE
 
-    (no id to pass)
+    (no ID to pass)
       model:     amazon.nova-lite-v1:0:24k (Nova Lite)
       from:      us-east-1
       why:       only with provisioned throughput: pass the ARN of what the account has bought
       lifecycle: ACTIVE
 
-    (no id to pass)
+    (no ID to pass)
       model:     amazon.nova-lite-v1:0:300k (Nova Lite)
       from:      us-east-1
       why:       only with provisioned throughput: pass the ARN of what the account has bought
@@ -111,7 +111,7 @@ async fn what_is_not_one_answer_is_none() {
         (
             "nova-lite",
             "us-east-1",
-            "3 models match, name one of them: amazon.nova-lite-v1:0, amazon.nova-lite-v1:0:24k, amazon.nova-lite-v1:0:300k\n",
+            "3 models match; name one of them: amazon.nova-lite-v1:0, amazon.nova-lite-v1:0:24k, amazon.nova-lite-v1:0:300k\n",
         ),
         (
             "amazon.nova-lite-v1:0:24k",
