@@ -75,9 +75,9 @@ lint: ## Check format, lints, generated files and documentation
 # A program that uses the library chooses the version of k8s-openapi; here it is the operator's.
 lint-features: ## Check the library with each of its features alone, and the program with all
 	$(CARGO) clippy -p bedrock-model-map --all-targets --features otlp --locked -- -D warnings
-	$(CARGO) clippy -p bedrock-model-map --lib --no-default-features --locked -- -D warnings
-	$(CARGO) clippy -p bedrock-model-map --lib --no-default-features --features aws,k8s-openapi/v1_33 --locked -- -D warnings
-	$(CARGO) clippy -p bedrock-model-map --lib --no-default-features --features cluster,k8s-openapi/v1_33 --locked -- -D warnings
+	$(CARGO) clippy -p bedrock-model-map --lib --locked -- -D warnings
+	$(CARGO) clippy -p bedrock-model-map --lib --features aws,k8s-openapi/v1_33 --locked -- -D warnings
+	$(CARGO) clippy -p bedrock-model-map --lib --features cluster,k8s-openapi/v1_33 --locked -- -D warnings
 
 # Each is written beside first, so that a failure leaves the old one. The chart can read no file outside of its folder.
 generate: build ## Write what is generated from the code

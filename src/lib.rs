@@ -1,9 +1,9 @@
 //! Discovers which Amazon Bedrock models each AWS region offers and which inference profile invokes
 //! them, and publishes the result as ConfigMaps.
 //!
-//! As a library the crate reads what the operator publishes. Without any feature that is a mounted
-//! ConfigMap ([`reader::MountedMap`]), and the decisions as functions over plain values
-//! ([`bedrock`]): nothing of Kubernetes or AWS is compiled.
+//! The library reads what the operator publishes. Without any feature it reads a mounted ConfigMap
+//! ([`reader::MountedMap`]) and offers the decisions as functions over plain values ([`bedrock`]):
+//! neither Kubernetes nor AWS is compiled.
 //!
 //! ```
 //! use bedrock_model_map::reader::MountedMap;
@@ -20,21 +20,37 @@
 //!
 //! | feature | gives |
 //! |---|---|
-//! | `cluster` | `reader::get_model_profile_mapping`: what a `BedrockModelMap` has published |
-//! | `aws` | `discovery::discover`: asks Amazon Bedrock |
-//! | `operator` (default) | the program |
+//! | `cluster` | `reader::MapReader`: reads what a `BedrockModelMap` has published |
+//! | `aws` | `discovery::discover`: queries Amazon Bedrock |
+//! | `operator` | the program: `cargo install bedrock-model-map --features operator` |
 //!
-//! With `cluster` or `aws` the program that uses the crate chooses the version of `k8s-openapi`.
+//! With `cluster` or `aws` the program that uses the library chooses the version of `k8s-openapi`.
+//! Types of [`jiff`], `kube` and `k8s-openapi` stand in signatures; the crates are re-exported, and a
+//! new major version of one of them is a new major version of this library.
+//!
+//! The library compiles with Rust 1.88 without features, and with Rust 1.89 with `cluster`. `aws` needs
+//! the Rust version of the AWS SDK. The program is built with the toolchain of `rust-toolchain.toml`.
 //!
 //! `ARCHITECTURE.md` in the repository describes the modules and the data flow.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// The Rust version in Cargo.toml is that of the library without `aws`.
+#![cfg_attr(not(feature = "aws"), warn(clippy::incompatible_msrv))]
+// With fewer features some private items have no caller; a build of the program finds dead code.
+#![cfg_attr(not(feature = "operator"), allow(dead_code))]
+
+pub use jiff;
+#[cfg(any(feature = "aws", feature = "cluster"))]
+pub use k8s_openapi;
+#[cfg(feature = "cluster")]
+pub use kube;
 
 pub mod api;
 #[cfg(feature = "aws")]
 pub mod aws;
-// With fewer features some of it has no caller.
-#[cfg_attr(not(feature = "operator"), allow(dead_code))]
 pub mod bedrock;
 #[cfg(feature = "operator")]
+#[doc(hidden)]
 pub mod cli;
 #[cfg(feature = "internals")]
 pub mod digest;

@@ -7,8 +7,6 @@ pub mod conditions;
 mod filters;
 mod invocation;
 mod region_state;
-// With fewer features some of it has no caller.
-#[cfg_attr(not(feature = "cluster"), allow(dead_code))]
 mod schema;
 #[cfg(feature = "cluster")]
 mod spec;

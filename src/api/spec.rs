@@ -12,11 +12,12 @@ use super::schema;
 use super::status::BedrockModelMapStatus;
 
 /// Refresh interval of a resource that sets none.
-pub const DEFAULT_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_hours(6);
+pub const DEFAULT_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_secs(6 * 3600);
 /// Shortest refresh interval that the rule on `spec.refreshInterval` accepts.
-pub const MIN_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_mins(1);
+pub const MIN_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
 /// Longest refresh interval that the rule on `spec.refreshInterval` accepts.
-pub const MAX_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_hours(30 * 24);
+pub const MAX_REFRESH_INTERVAL: std::time::Duration =
+    std::time::Duration::from_secs(30 * 24 * 3600);
 
 /// Desired state: the regions, models and inference profiles to map, and how to publish them.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]

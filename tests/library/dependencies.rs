@@ -9,7 +9,7 @@ fn packages(features: &str) -> BTreeSet<String> {
         .args(["tree", "--locked", "--offline", "--package"])
         .arg(env!("CARGO_PKG_NAME"))
         .args(["--edges", "normal", "--prefix", "none", "--format", "{p}"])
-        .args(["--no-default-features", "--features", features])
+        .args(["--features", features])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();

@@ -9,7 +9,7 @@ fn rustdoc_json() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = Command::new(env!("CARGO"))
         .args(["rustdoc", "--quiet", "--locked", "--lib", "--package"])
-        .args([env!("CARGO_PKG_NAME"), "--"])
+        .args([env!("CARGO_PKG_NAME"), "--features", "operator", "--"])
         .args(["-Zunstable-options", "--output-format", "json"])
         // Only rustdoc may, for dependencies would be compiled anew.
         .env("RUSTDOC", root.join("tests/library/rustdoc.sh"))
