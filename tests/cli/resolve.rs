@@ -76,7 +76,7 @@ async fn people_are_told_why_and_programs_get_a_list() {
     amazon.nova-lite-v1:0
       model:     amazon.nova-lite-v1:0 (Nova Lite)
       from:      us-east-1
-      why:       on demand: the model's own id can be passed
+      why:       on demand: the model's own ID can be passed
       lifecycle: ACTIVE
 
     (no ID to pass)
