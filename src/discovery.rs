@@ -17,7 +17,7 @@ use crate::publication::content::{ContentError, RegionContent};
 use crate::reader::{ModelMap, RegionModels};
 use crate::reconcile::status::peers::PeerEvidence;
 use crate::reconcile::status::region::{
-    QueryContext, answered, failed, is_rejected_by_all_regions,
+    QueryContext, after_response, failed, is_rejected_by_all_regions,
 };
 
 /// The result of a discovery.
@@ -178,7 +178,7 @@ fn summarize(
                     guard_shrinking: false,
                     at: now,
                 };
-                let (status, _) = answered(None, &content, taken_at, &region, context);
+                let (status, _) = after_response(None, &content, taken_at, &region, context);
                 if status.state == RegionState::Fresh {
                     let models = RegionModels {
                         facts: content.facts(&region, &InvocationPolicy::default()),

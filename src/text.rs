@@ -1,6 +1,8 @@
 //! Text for people.
 
 use std::error::Error;
+#[cfg(feature = "operator")]
+use std::fmt;
 
 /// The error and its causes, joined by colons. A cause that the text contains already is left out.
 pub fn error_chain(error: &(dyn Error + 'static)) -> String {
@@ -13,6 +15,30 @@ pub fn error_chain(error: &(dyn Error + 'static)) -> String {
                 format!("{text}: {cause}")
             }
         })
+}
+
+/// Names in one line, such as `a, b, c and 2 more`.
+#[cfg(feature = "operator")]
+pub struct Listed<'a, N> {
+    /// The names.
+    pub names: &'a [N],
+    /// How many of them to spell out.
+    pub max: usize,
+}
+
+#[cfg(feature = "operator")]
+impl<N: AsRef<str>> fmt::Display for Listed<'_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (shown, rest) = self.names.split_at(self.max.min(self.names.len()));
+        for (index, name) in shown.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{}", name.as_ref())?;
+        }
+        match rest.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
 }
 
 /// The text without control characters that a terminal or a browser obeys: names and messages come

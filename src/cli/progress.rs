@@ -5,6 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::discovery;
+use crate::text::Listed;
 
 const SPINNER: &str = "{spinner} {wide_msg} {elapsed}";
 const REGIONS: &str = "{bar:20} {pos}/{len} regions  {wide_msg}";
@@ -50,14 +51,14 @@ fn set_template(bar: &ProgressBar, template: &str) {
 }
 
 fn waiting_for(regions: &[&str]) -> String {
-    match regions {
-        [] => String::new(),
-        some if some.len() <= NAMED => format!("waiting for {}", some.join(", ")),
-        many => {
-            let (named, rest) = many.split_at(NAMED);
-            format!("waiting for {} and {} more", named.join(", "), rest.len())
-        }
+    if regions.is_empty() {
+        return String::new();
     }
+    let listed = Listed {
+        names: regions,
+        max: NAMED,
+    };
+    format!("waiting for {listed}")
 }
 
 #[cfg(test)]

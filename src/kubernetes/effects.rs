@@ -32,6 +32,7 @@ use crate::aws::{Audience, SnapshotCache};
 use crate::bedrock::catalog::Snapshot;
 use crate::ops::metrics::Metrics;
 use crate::publication::ownership::{DesiredConfigMap, Owner};
+use crate::reconcile::schedule::backoff;
 use crate::reconcile::status::events::Event;
 use crate::reconcile::validate::ValidatedSpec;
 use crate::reconcile::{Effects, Next, Outcome, Reconciler, Work};
@@ -139,7 +140,7 @@ pub(super) async fn reconcile(
         "the reconciliation of {namespace}/{}",
         resource.name_any()
     ));
-    let world = ClusterEffects {
+    let effects = ClusterEffects {
         resource: &resource,
         uid: &uid,
         slot: Mutex::new(Some(slot)),
@@ -160,11 +161,11 @@ pub(super) async fn reconcile(
     let look = Reconciler {
         resource: &resource,
         settings: permitted.as_ref(),
-        now: world.now(),
-        world: &world,
+        now: effects.now(),
+        effects: &effects,
     };
     let (began, _under_way) = (Instant::now(), context.metrics.start_reconcile());
-    let looked = look.look().await;
+    let looked = look.reconcile().await;
     let took = began.elapsed();
     context
         .metrics
@@ -202,8 +203,7 @@ pub(super) fn retry(resource: &BedrockModelMap, context: &Context) -> Action {
     let failures = context
         .own_writes
         .count_failure(&resource.uid().unwrap_or_default());
-    let doubled = MIN_BACKOFF.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
-    Action::requeue(doubled.min(MAX_BACKOFF))
+    Action::requeue(backoff(MIN_BACKOFF, failures, MAX_BACKOFF))
 }
 
 /// Validates the spec and checks that the operator permits its role.
@@ -328,18 +328,18 @@ impl Effects for ClusterEffects<'_> {
         Ok(())
     }
 
-    async fn ask(
+    async fn query(
         &self,
         region: &str,
         not_before: Timestamp,
-        urgency: Priority,
+        priority: Priority,
     ) -> Result<Arc<Snapshot>, AttemptError> {
         *self.slot.lock() = None;
         let span = tracing::info_span!("region", region);
         let snapshot = self
             .context
             .snapshots
-            .get(&self.caller, region, not_before, urgency)
+            .get(&self.caller, region, not_before, priority)
             .instrument(span);
         let snapshot = self
             .deadline

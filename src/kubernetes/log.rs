@@ -28,7 +28,7 @@ fn log_refresh(refreshed: &Refreshed, took: Duration) {
         reason,
         status,
         changes,
-        asked,
+        queried: asked,
         written,
     } = refreshed;
     if asked + written == 0 {

@@ -1,4 +1,4 @@
-//! What a look needs done: the cluster, AWS and the clock, as it sees them.
+//! The port of a reconciliation to the cluster, AWS and the clock.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -13,36 +13,36 @@ use crate::bedrock::catalog::Snapshot;
 use crate::publication::ownership::DesiredConfigMap;
 use crate::reconcile::status::events::Event;
 
-/// What is in memory while a [`Effects::RenderPermit`] is held.
+/// Content in memory while an [`Effects::RenderPermit`] is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     /// The content of one region.
     Region,
-    /// The bytes of the merged mapping, and those of its regions.
+    /// The bytes of the merged mapping and of its regions.
     Mapping,
 }
 
-/// What a look has done for it. A look is over as soon as something gives [`Effects::Error`]; the
-/// next one begins with what is there then.
+/// Effects of a reconciliation. The first [`Effects::Error`] ends it; the next reconciliation
+/// resumes from the state of the cluster.
 pub trait Effects: Sync {
-    /// Why the Kubernetes API did not do what it was asked.
+    /// Failure of a request to the Kubernetes API.
     type Error: Display + Send;
 
-    /// The ConfigMap of that name in the resource's namespace, whoever's it is.
+    /// Reads the ConfigMap of that name in the resource's namespace, also if it is foreign.
     fn read(
         &self,
         config_map: &str,
     ) -> impl Future<Output = Result<Option<ConfigMap>, Self::Error>> + Send;
 
-    /// Makes the ConfigMap what the target says, as [`crate::publication::ownership::decide`] decides; `seen` is
-    /// the ConfigMap as it was just read. Returns whether it was written.
+    /// Writes the ConfigMap as [`crate::publication::ownership::decide`] decides; `seen` is the
+    /// ConfigMap as just read. Returns whether it was written.
     fn apply(
         &self,
         target: &DesiredConfigMap,
         seen: Option<ConfigMap>,
     ) -> impl Future<Output = Result<bool, AttemptError>> + Send;
 
-    /// Deletes the ConfigMap, if it is this resource's and has not changed since it was seen.
+    /// Deletes the ConfigMap if it belongs to this resource and is unchanged since it was seen.
     /// Returns whether it was deleted.
     fn remove(&self, seen: &ObjectMeta) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
@@ -53,33 +53,32 @@ pub trait Effects: Sync {
         events: Vec<Event>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// What the region answers, asked at `not_before` or later.
-    fn ask(
+    /// Queries the region. A cached response serves if it was taken at `not_before` or later.
+    fn query(
         &self,
         region: &str,
         not_before: Timestamp,
-        urgency: Priority,
+        priority: Priority,
     ) -> impl Future<Output = Result<Arc<Snapshot>, AttemptError>> + Send;
 
-    /// The account's enabled regions, asked now.
+    /// Queries the account's enabled regions.
     fn list_account_regions(
         &self,
     ) -> impl Future<Output = Result<Vec<String>, AttemptError>> + Send;
 
-    /// What the region answered last, however long ago, as far as it is remembered.
+    /// The region's last response in memory, of any age.
     fn last_snapshot(&self, region: &str) -> Option<Arc<Snapshot>>;
 
-    /// Whether the ConfigMap is known to be as it was last written or verified.
+    /// Whether the watch shows the ConfigMap as last written or verified.
     fn is_unchanged(&self, config_map: &str) -> bool;
 
-    /// The ConfigMaps with this resource's labels, as far as they are known.
+    /// The ConfigMaps with this resource's labels, as the watch shows them.
     fn labelled_config_maps(&self) -> Vec<ObjectMeta>;
 
     /// Held while content is rendered, compared or written.
     type RenderPermit: Send;
 
-    /// Waits until so much content may be in memory; what waits is served in order. A holder must
-    /// not acquire a second permit.
+    /// Waits for memory, first come, first served. A holder must not acquire a second permit.
     fn render_permit(&self, work: Work) -> impl Future<Output = Self::RenderPermit> + Send;
 
     /// The time.

@@ -1,4 +1,4 @@
-//! Content that was published before, had back without AWS: the cluster is the durable store.
+//! Last good data, read back without AWS: the cluster is the durable store.
 
 use std::collections::BTreeMap;
 
@@ -16,35 +16,34 @@ use crate::publication::content::{
 use crate::publication::ownership::Owner;
 use crate::reconcile::validate::ValidatedSpec;
 
-/// The `models.json` of each region, as the merged mapping has it.
+/// The `models.json` of each region in the merged mapping.
 type MergedModels = BTreeMap<String, Box<RawValue>>;
 
-/// Looks for what one resource has published.
-pub(super) struct LastGood<'a, W> {
-    world: &'a W,
+pub(super) struct LastGood<'a, E> {
+    effects: &'a E,
     owner: &'a Owner,
     settings: &'a ValidatedSpec,
     status: &'a BedrockModelMapStatus,
     merged: OnceCell<MergedModels>,
 }
 
-/// What was found of a region.
+/// Result of a search for a region's content.
 pub(super) struct Found {
-    /// The content that the status says is published; None: nowhere is what has its hash.
+    /// The content with the hash in the status. None: no source has it.
     pub(super) content: Option<RegionContent>,
-    /// The ConfigMap that the status names, as it is.
+    /// The ConfigMap that the status names, as read.
     pub(super) live: Option<ConfigMap>,
 }
 
-impl<'a, W: Effects> LastGood<'a, W> {
+impl<'a, E: Effects> LastGood<'a, E> {
     pub(super) fn new(
-        world: &'a W,
+        effects: &'a E,
         owner: &'a Owner,
         settings: &'a ValidatedSpec,
         status: &'a BedrockModelMapStatus,
     ) -> Self {
         Self {
-            world,
+            effects,
             owner,
             settings,
             status,
@@ -52,20 +51,20 @@ impl<'a, W: Effects> LastGood<'a, W> {
         }
     }
 
-    /// Looks for the content that the status says is published of the region: in its own
-    /// ConfigMap, in the last answer in memory, and in the merged ConfigMap.
+    /// Finds the content with the hash in the region's status: in its ConfigMap, in the last
+    /// response in memory, or in the merged ConfigMap.
     pub(super) async fn find(
         &self,
         region: &str,
         status: &RegionStatus,
-    ) -> Result<Found, W::Error> {
+    ) -> Result<Found, E::Error> {
         let (Some(name), Some(sha256)) = (&status.config_map, &status.sha256) else {
             return Ok(Found {
                 content: None,
                 live: None,
             });
         };
-        let live = self.world.read(name).await?;
+        let live = self.effects.read(name).await?;
         let mut content = self
             .ours(live.as_ref())
             .and_then(|live| live.data.as_ref()?.get(MODELS_JSON))
@@ -82,8 +81,8 @@ impl<'a, W: Effects> LastGood<'a, W> {
         Ok(Found { content, live })
     }
 
-    /// What the ConfigMap holds of a region, and when that was first seen, if it is ours and says
-    /// itself that this is what was published.
+    /// The content and its discovery time in a ConfigMap of this resource whose annotation has the
+    /// content's hash.
     pub(super) fn recorded_content(
         &self,
         live: Option<&ConfigMap>,
@@ -107,22 +106,22 @@ impl<'a, W: Effects> LastGood<'a, W> {
     }
 
     fn remembered(&self, region: &str) -> Option<RegionContent> {
-        let snapshot = self.world.last_snapshot(region)?;
+        let snapshot = self.effects.last_snapshot(region)?;
         RegionContent::from_catalog(associate(&snapshot, &self.settings.selection)).ok()
     }
 
-    async fn read_merged(&self) -> Result<MergedModels, W::Error> {
+    async fn read_merged(&self) -> Result<MergedModels, E::Error> {
         let Some(name) = self
             .status
             .mapping
             .as_ref()
             .map(|mapping| &mapping.config_map)
-            // Never published: there is no object to ask for.
+            // Never published: the status has no name to read.
             .filter(|name| !name.is_empty())
         else {
             return Ok(BTreeMap::new());
         };
-        let live = self.world.read(name).await?;
+        let live = self.effects.read(name).await?;
         let Some(live) = self.ours(live.as_ref()) else {
             return Ok(BTreeMap::new());
         };
@@ -132,7 +131,7 @@ impl<'a, W: Effects> LastGood<'a, W> {
             .into_iter()
             .map(|(file, bytes)| (file, bytes.0))
             .collect();
-        // What cannot be read is as good as missing: it will be written anew.
+        // An unreadable mapping counts as missing: the next merge replaces it.
         let json = read_mapping_json(&data, &binary).ok().flatten();
         let mapping: Option<BTreeMap<String, MergedModels>> =
             json.and_then(|json| serde_json::from_str(&json).ok());

@@ -1,5 +1,11 @@
-//! One reconciliation of one resource: what decides, and the port through which it acts.
+//! One reconciliation of one resource: its steps and decisions, and the port for its effects.
 
+#[cfg(feature = "operator")]
+mod context;
+#[cfg(feature = "operator")]
+mod discover;
+#[cfg(feature = "operator")]
+mod drift;
 #[cfg(feature = "operator")]
 mod effects;
 #[cfg(feature = "operator")]
@@ -11,9 +17,13 @@ mod pipeline;
 #[cfg(feature = "operator")]
 pub mod plan;
 #[cfg(feature = "operator")]
-mod refresh;
+mod prune;
+#[cfg(feature = "operator")]
+mod publish;
 #[cfg(feature = "operator")]
 mod region;
+#[cfg(feature = "operator")]
+mod report;
 #[cfg(feature = "operator")]
 mod retain;
 #[cfg(feature = "operator")]

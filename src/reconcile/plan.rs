@@ -1,4 +1,4 @@
-//! What is to be done now for one resource, of its spec, its status and the time.
+//! The plan for one resource: a function of its spec, its status and the time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,39 +11,57 @@ use crate::aws::priority::Priority;
 use crate::reconcile::schedule::{BackoffState, PUBLICATION_RETRY, RefreshSchedule, after, before};
 use crate::reconcile::status::conditions::was_refused;
 
-/// Snapshots younger than this part of the refresh interval serve instead of a new fetch.
+/// A snapshot younger than this fraction of the refresh interval serves instead of a new fetch.
 const SHARED_PART_OF_INTERVAL: u32 = 10;
 
-/// What decides.
+/// Input of the plan.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanInput<'a> {
     /// `metadata.generation`.
     pub generation: Option<i64>,
-    /// The regions that the spec names; None: those of the account.
+    /// The regions in the spec. None: those of the account.
     pub named_regions: Option<&'a [String]>,
-    /// The annotation that asks for a forced refresh.
+    /// The annotation that requests a forced refresh.
     pub requested_at: Option<&'a str>,
-    /// What was last reported.
+    /// The last reported status.
     pub status: &'a BedrockModelMapStatus,
-    /// Regions whose published content is gone and could not be put back.
-    pub lost: &'a BTreeSet<String>,
-    /// Whether the merged mapping is gone and could not be put back.
-    pub mapping_lost: bool,
-    /// How often.
+    /// Regions whose published content could not be restored.
+    pub unrecoverable: &'a BTreeSet<String>,
+    /// Whether the merged mapping could not be restored.
+    pub mapping_unrecoverable: bool,
+    /// The refresh schedule.
     pub schedule: RefreshSchedule,
-    /// The time.
+    /// Current time.
     pub now: Timestamp,
 }
 
-/// What is to be done now.
+static NO_REGIONS: BTreeSet<String> = BTreeSet::new();
+
+impl<'a> PlanInput<'a> {
+    /// The input after a refresh, which restored all content.
+    pub fn after<'s>(&self, status: &'s BedrockModelMapStatus, now: Timestamp) -> PlanInput<'s>
+    where
+        'a: 's,
+    {
+        PlanInput {
+            status,
+            unrecoverable: &NO_REGIONS,
+            mapping_unrecoverable: false,
+            now,
+            ..*self
+        }
+    }
+}
+
+/// What to do now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// No region is due; look again at this time, or when something changes.
+    /// No region is due: reconcile at this time, or when something changes.
     Wait {
-        /// When a region is due next.
+        /// Time at which a region is due.
         until: Timestamp,
     },
-    /// Ask AWS.
+    /// Query AWS.
     Refresh(Refresh),
 }
 
@@ -52,15 +70,15 @@ pub enum Plan {
 pub struct Refresh {
     /// Why.
     pub reason: Reason,
-    /// Whether the account is asked for its regions first.
+    /// Whether to list the account's regions first.
     pub list_account_regions: bool,
-    /// Answers from before this time do not serve.
+    /// Earliest time of a snapshot that serves.
     pub not_before: Timestamp,
 }
 
 impl Refresh {
-    /// How urgently this region is wanted.
-    pub fn urgency(&self, region: Option<&RegionStatus>) -> Priority {
+    /// The priority of a region's query.
+    pub fn priority(&self, region: Option<&RegionStatus>) -> Priority {
         match (region, &self.reason) {
             (None, _) => Priority::First,
             (Some(_), Reason::First | Reason::NewGeneration | Reason::Requested(_)) => {
@@ -70,8 +88,8 @@ impl Refresh {
         }
     }
 
-    /// Answers of this region from before this time do not serve: none from before an attempt at
-    /// which AWS failed, and only a new one confirms an answer that is held.
+    /// Earliest time of a snapshot that serves for this region: after a failure of AWS, the time of
+    /// that attempt; for the confirmation of a held response, now.
     pub fn not_before(&self, region: Option<&RegionStatus>, now: Timestamp) -> Timestamp {
         let Some(error) = region.and_then(|region| region.error.as_ref()) else {
             return self.not_before;
@@ -94,14 +112,14 @@ pub enum Reason {
     First,
     /// The spec has changed.
     NewGeneration,
-    /// A user asked for it, with this token.
+    /// A user requested it, with this token.
     Requested(String),
-    /// A region's time has come, its content is lost, or the merged mapping is not published.
+    /// A region is due, its content is lost, or the merged mapping is not published.
     Due,
 }
 
 impl Reason {
-    /// Whether every region is asked, due or not.
+    /// Whether to query every region, due or not.
     pub fn asks_every_region(&self) -> bool {
         match self {
             Self::First | Self::NewGeneration | Self::Requested(_) => true,
@@ -119,8 +137,8 @@ impl Reason {
         }
     }
 
-    /// Whether an answer with far fewer models than before is held until it is confirmed: not on
-    /// another spec, which may ask for fewer, nor when a user asks to take what there is.
+    /// Whether a response with far fewer models waits for confirmation. A changed spec may select
+    /// fewer, and a user who forces a refresh accepts them.
     pub fn guards_against_shrinking(&self) -> bool {
         match self {
             Self::First | Self::NewGeneration | Self::Requested(_) => false,
@@ -129,7 +147,7 @@ impl Reason {
     }
 }
 
-/// Decides what is to be done now.
+/// Decides what to do now.
 pub fn plan(inputs: &PlanInput<'_>) -> Plan {
     let PlanInput {
         status,
@@ -142,10 +160,13 @@ pub fn plan(inputs: &PlanInput<'_>) -> Plan {
             .account_regions
             .as_ref()
             .is_none_or(|account| BackoffState::on_account(account).is_due(&schedule, now));
-    let wanted = wanted(inputs.generation, inputs.requested_at, status);
-    let reason = if let Some(reason) = wanted {
+    let requested = requested(inputs.generation, inputs.requested_at, status);
+    let reason = if let Some(reason) = requested {
         reason
-    } else if next_due(inputs) <= now || inputs.mapping_lost || has_unpublished_mapping(status) {
+    } else if next_due(inputs) <= now
+        || inputs.mapping_unrecoverable
+        || has_unpublished_mapping(status)
+    {
         Reason::Due
     } else {
         return Plan::Wait {
@@ -166,8 +187,8 @@ pub fn plan(inputs: &PlanInput<'_>) -> Plan {
     })
 }
 
-/// What a user wants, if the status does not speak of it yet.
-fn wanted(
+/// The refresh that a user waits for: the status does not acknowledge it yet.
+fn requested(
     generation: Option<i64>,
     requested_at: Option<&str>,
     status: &BedrockModelMapStatus,
@@ -183,7 +204,7 @@ fn wanted(
     }
 }
 
-/// Whether a refresh is still to be done, as far as the resource tells by itself.
+/// Whether a refresh is due, judged by the resource alone.
 pub fn is_due(resource: &BedrockModelMap, now: Timestamp) -> bool {
     let metadata = &resource.metadata;
     if resource.spec.suspend || metadata.deletion_timestamp.is_some() {
@@ -193,12 +214,12 @@ pub fn is_due(resource: &BedrockModelMap, now: Timestamp) -> bool {
     let status = resource.status.as_ref().unwrap_or(&nothing_yet);
     let annotations = metadata.annotations.as_ref();
     let requested_at = annotations.and_then(|a| a.get(ANNOTATION_REQUESTED_AT));
-    match wanted(
+    match requested(
         metadata.generation,
         requested_at.map(String::as_str),
         status,
     ) {
-        // Not of a spec that is refused.
+        // A refused spec handles no request.
         Some(Reason::Requested(_)) => !was_refused(status),
         Some(_) => true,
         None => status
@@ -208,8 +229,7 @@ pub fn is_due(resource: &BedrockModelMap, now: Timestamp) -> bool {
     }
 }
 
-/// When the resource is to be looked at next: when something is due, or the merged mapping can be
-/// tried again.
+/// Time of the next reconciliation: something is due, or the merged mapping can be retried.
 pub fn next_reconcile(inputs: &PlanInput<'_>) -> Timestamp {
     let due = next_due(inputs);
     if has_unpublished_mapping(inputs.status) {
@@ -219,7 +239,7 @@ pub fn next_reconcile(inputs: &PlanInput<'_>) -> Timestamp {
     }
 }
 
-/// Whether the merged mapping is still to be published; that asks no region.
+/// Whether the merged mapping waits for publication, which queries no region.
 fn has_unpublished_mapping(status: &BedrockModelMapStatus) -> bool {
     status
         .mapping
@@ -227,7 +247,7 @@ fn has_unpublished_mapping(status: &BedrockModelMapStatus) -> bool {
         .is_some_and(|mapping| mapping.error.is_some())
 }
 
-/// When something is due next: at most one interval from now, whatever the status says.
+/// Time at which something is due: at most one interval from now, whatever the status says.
 pub fn next_due(inputs: &PlanInput<'_>) -> Timestamp {
     let PlanInput {
         status,
@@ -250,15 +270,17 @@ pub fn next_due(inputs: &PlanInput<'_>) -> Timestamp {
 
 fn due_at(region: &str, inputs: &PlanInput<'_>) -> Timestamp {
     match inputs.status.regions.get(region) {
-        Some(status) if !inputs.lost.contains(region) || status.consecutive_failures > 0 => {
+        Some(status)
+            if !inputs.unrecoverable.contains(region) || status.consecutive_failures > 0 =>
+        {
             BackoffState::on_region(status).due_at(&inputs.schedule, inputs.now)
         }
         Some(_) | None => inputs.now,
     }
 }
 
-/// Which of the regions are asked in a refresh.
-pub fn regions_to_ask<'a>(
+/// The regions that a refresh queries.
+pub fn regions_to_query<'a>(
     refresh: &Refresh,
     inputs: &PlanInput<'_>,
     regions: &'a [String],
@@ -268,14 +290,14 @@ pub fn regions_to_ask<'a>(
         Some(_) if every => true,
         Some(status) => {
             BackoffState::on_region(status).is_due(&inputs.schedule, inputs.now)
-                || (inputs.lost.contains(*region) && status.consecutive_failures == 0)
+                || (inputs.unrecoverable.contains(*region) && status.consecutive_failures == 0)
         }
         None => true,
     };
     regions.iter().map(String::as_str).filter(due).collect()
 }
 
-/// The regions that are looked after: those named, or else those known of the account.
+/// The regions in scope: those of the spec, or those known of the account.
 fn targets<'a>(
     named: Option<&'a [String]>,
     known: &'a BTreeMap<String, RegionStatus>,

@@ -1,161 +1,164 @@
-//! What one region comes to: asked, its answer published.
-
-use std::collections::BTreeMap;
+//! Discovery and publication of one region.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::refresh::{RefreshContext, unwritable};
+use super::context::{RefreshContext, RefreshedRegion, unwritable};
 use super::{Effects, Work};
 use crate::api::{AttemptError, ErrorCode, RegionStatus};
 use crate::bedrock::association::associate;
+use crate::bedrock::catalog::Snapshot;
 use crate::bedrock::diff::{ChangeKind, region_changes};
 use crate::bedrock::view::{FactsSource, RegionView};
 use crate::publication::content::RegionContent;
 use crate::reconcile::plan::Refresh;
-use crate::reconcile::status::region::{PublishAction, answered, to_k8s_time};
+use crate::reconcile::status::region::{PublishAction, QueryContext, after_response, to_k8s_time};
 
-/// What one region's attempt came to, before the others are known.
+/// Outcome of a region's query, before the other regions are known.
 pub(super) enum RegionOutcome {
-    /// It answered, and the answer is published if there is anything in it.
-    Published(Published),
-    /// It answered, and the answer is held back.
+    /// The response is published, if it has any model.
+    Published(RefreshedRegion),
+    /// The response waits for confirmation.
     Held(RegionStatus),
-    /// It did not answer, or the answer could not be published.
+    /// There is no response, or it could not be published.
     Failed(AttemptError),
 }
 
-/// An answer that is published, or has nothing in it. It outlives the region's attempt until all
-/// regions have answered: so it keeps the bytes for the merged mapping, and not the parsed models,
-/// which take ten times as much memory.
-pub(super) struct Published {
-    pub(super) status: RegionStatus,
-    /// `models.json`, if there is any model.
-    pub(super) models_json: Option<String>,
-    /// What changed in what is published.
-    pub(super) changes: Vec<ChangeKind>,
-    pub(super) written: bool,
+pub(super) async fn refresh_region<E: Effects>(
+    context: &RefreshContext<'_, E>,
+    region: &str,
+    refresh: &Refresh,
+) -> RegionOutcome {
+    try_refresh(context, region, refresh)
+        .await
+        .unwrap_or_else(RegionOutcome::Failed)
 }
 
-impl<W: Effects> RefreshContext<'_, W> {
-    pub(super) async fn named_attempt(
-        &self,
-        region: &str,
-        refresh: &Refresh,
-    ) -> (String, RegionOutcome) {
-        let attempt = self.attempt(region, refresh).await;
-        (
-            region.to_owned(),
-            attempt.unwrap_or_else(RegionOutcome::Failed),
-        )
-    }
+/// Acquires the permit only when AWS has responded, so that a region that hangs holds none, and
+/// drops the parsed models with it.
+async fn try_refresh<E: Effects>(
+    context: &RefreshContext<'_, E>,
+    region: &str,
+    refresh: &Refresh,
+) -> Result<RegionOutcome, AttemptError> {
+    let before = context.status.regions.get(region);
+    let not_before = refresh.not_before(before, context.now);
+    let snapshot = context
+        .effects
+        .query(region, not_before, refresh.priority(before))
+        .await?;
+    let _permit = context.effects.render_permit(Work::Region).await;
+    let content = render(context, &snapshot)?;
+    let name = context.settings.region_config_map(region);
+    let query = query_context(context, refresh);
+    let (status, action) = after_response(before, &content, snapshot.taken_at, &name, query);
+    Ok(match action {
+        PublishAction::Keep => RegionOutcome::Held(status),
+        PublishAction::Remove => RegionOutcome::Published(RefreshedRegion {
+            changes: match before {
+                Some(before) if before.config_map.is_some() => vec![ChangeKind::RegionRemoved],
+                Some(_) | None => Vec::new(),
+            },
+            ..RefreshedRegion::unwritten(status)
+        }),
+        PublishAction::Publish => {
+            let published = publish(context, region, &name, status, content);
+            RegionOutcome::Published(published.await?)
+        }
+    })
+}
 
-    async fn attempt(
-        &self,
-        region: &str,
-        refresh: &Refresh,
-    ) -> Result<RegionOutcome, AttemptError> {
-        let before = self.status.regions.get(region);
-        let not_before = refresh.not_before(before, self.now);
-        let snapshot = self
-            .world
-            .ask(region, not_before, refresh.urgency(before))
-            .await?;
-        let _permit = self.world.render_permit(Work::Region).await;
-        let catalog = associate(&snapshot, &self.settings.selection);
-        let content = RegionContent::from_catalog(catalog)
-            .map_err(|cause| AttemptError::new(ErrorCode::PayloadTooLarge, cause.to_string()))?;
-        let name = self.settings.region_config_map(region);
-        let (mut status, publication) = answered(
-            before,
-            &content,
-            snapshot.taken_at,
-            &name,
-            self.asked(refresh),
-        );
-        Ok(match publication {
-            PublishAction::Keep => RegionOutcome::Held(status),
-            PublishAction::Remove => RegionOutcome::Published(Published {
-                status,
-                models_json: None,
-                changes: match before {
-                    Some(before) if before.config_map.is_some() => vec![ChangeKind::RegionRemoved],
-                    Some(_) | None => Vec::new(),
-                },
-                written: false,
-            }),
-            PublishAction::Publish => {
-                let (replaced, live) = self.replaced(region, &name, &content).await?;
-                let told = self.last_good.recorded_content(live.as_ref());
-                // Published already, and the status does not know of it: a refresh was cut short,
-                // or a resource of the same name is gone.
-                if before.is_none_or(|before| before.sha256 != status.sha256)
-                    && let Some((published, Some(since))) = told
-                    && published.sha256 == content.sha256
-                {
-                    status.discovered_at = Some(to_k8s_time(since));
-                }
-                let written = self.publish(&name, region, &content, &status, live);
-                let written = written.await?;
-                status.mapping = Some(content.profile_ids());
-                let changes = match replaced {
-                    Some(replaced) => {
-                        let view = |models| RegionView {
-                            models,
-                            facts: FactsSource::Policy(&self.settings.policy),
-                        };
-                        region_changes(
-                            region,
-                            Some(&view(&replaced.models)),
-                            Some(&view(&content.models)),
-                        )
-                    }
-                    // The same as before, or what was before is not to be had.
-                    None if before.is_some_and(|b| b.config_map.is_some()) => Vec::new(),
-                    None => vec![ChangeKind::RegionAdded],
-                };
-                RegionOutcome::Published(Published {
-                    status,
-                    models_json: Some(content.models_json),
-                    changes,
-                    written,
-                })
-            }
-        })
-    }
-
-    /// What is published of the region and about to be replaced by something else, as far as it is
-    /// to be had (without it, nobody is told what changed), and the ConfigMap that is to be written.
-    async fn replaced(
-        &self,
-        region: &str,
-        name: &str,
-        by: &RegionContent,
-    ) -> Result<(Option<RegionContent>, Option<ConfigMap>), AttemptError> {
-        let before = self.status.regions.get(region);
-        let Some(before) = before.filter(|b| b.sha256.as_ref() != Some(&by.sha256)) else {
-            return Ok((None, self.read_to_write(name).await?));
-        };
-        let found = self.last_good.find(region, before).await;
-        let found = found.map_err(|cause| unwritable(&cause))?;
-        let live = if before.config_map.as_deref() == Some(name) {
-            found.live
-        } else {
-            self.read_to_write(name).await?
-        };
-        Ok((found.content, live))
+pub(super) fn query_context<E: Effects>(
+    context: &RefreshContext<'_, E>,
+    refresh: &Refresh,
+) -> QueryContext {
+    QueryContext {
+        generation: context.generation(),
+        guard_shrinking: refresh.reason.guards_against_shrinking(),
+        at: context.now,
     }
 }
 
-/// What each came to, without what is in it.
-pub(super) fn error_codes(
-    attempts: &BTreeMap<String, RegionOutcome>,
-) -> BTreeMap<String, Result<(), ErrorCode>> {
-    let error_codes = |attempt: &RegionOutcome| match attempt {
-        RegionOutcome::Published(_) | RegionOutcome::Held(_) => Ok(()),
-        RegionOutcome::Failed(error) => Err(error.code),
+fn render<E: Effects>(
+    context: &RefreshContext<'_, E>,
+    snapshot: &Snapshot,
+) -> Result<RegionContent, AttemptError> {
+    let catalog = associate(snapshot, &context.settings.selection);
+    RegionContent::from_catalog(catalog)
+        .map_err(|cause| AttemptError::new(ErrorCode::PayloadTooLarge, cause.to_string()))
+}
+
+async fn publish<E: Effects>(
+    context: &RefreshContext<'_, E>,
+    region: &str,
+    name: &str,
+    mut status: RegionStatus,
+    content: RegionContent,
+) -> Result<RefreshedRegion, AttemptError> {
+    let before = context.status.regions.get(region);
+    let (replaced, live) = replaced(context, region, name, &content).await?;
+    adopt_discovery_time(context, before, &mut status, live.as_ref());
+    let applied = context.apply_region(name, region, &content, &status, live);
+    let written = applied.await?;
+    status.mapping = Some(content.profile_ids());
+    let changes = match replaced {
+        Some(replaced) => {
+            let view = |models| RegionView {
+                models,
+                facts: FactsSource::Policy(&context.settings.policy),
+            };
+            region_changes(
+                region,
+                Some(&view(&replaced.models)),
+                Some(&view(&content.models)),
+            )
+        }
+        // The content is the same, or the replaced one is lost.
+        None if before.is_some_and(|b| b.config_map.is_some()) => Vec::new(),
+        None => vec![ChangeKind::RegionAdded],
     };
-    attempts
-        .iter()
-        .map(|(region, attempt)| (region.clone(), error_codes(attempt)))
-        .collect()
+    Ok(RefreshedRegion {
+        models_json: Some(content.models_json),
+        changes,
+        written,
+        ..RefreshedRegion::unwritten(status)
+    })
+}
+
+/// Reads the published content that the new one replaces, for the changes between both, and the
+/// ConfigMap to write.
+async fn replaced<E: Effects>(
+    context: &RefreshContext<'_, E>,
+    region: &str,
+    name: &str,
+    by: &RegionContent,
+) -> Result<(Option<RegionContent>, Option<ConfigMap>), AttemptError> {
+    let before = context.status.regions.get(region);
+    let Some(before) = before.filter(|b| b.sha256.as_ref() != Some(&by.sha256)) else {
+        return Ok((None, context.read_to_write(name).await?));
+    };
+    let found = context.last_good.find(region, before).await;
+    let found = found.map_err(|cause| unwritable(&cause))?;
+    let live = if before.config_map.as_deref() == Some(name) {
+        found.live
+    } else {
+        context.read_to_write(name).await?
+    };
+    Ok((found.content, live))
+}
+
+/// Keeps the discovery time of content that the ConfigMap holds already and the status does not
+/// record: a refresh was killed before its status, or a deleted resource of the same name left it.
+fn adopt_discovery_time<E: Effects>(
+    context: &RefreshContext<'_, E>,
+    before: Option<&RegionStatus>,
+    status: &mut RegionStatus,
+    live: Option<&ConfigMap>,
+) {
+    let is_recorded = before.is_some_and(|before| before.sha256 == status.sha256);
+    if !is_recorded
+        && let Some((published, Some(since))) = context.last_good.recorded_content(live)
+        && Some(&published.sha256) == status.sha256.as_ref()
+    {
+        status.discovered_at = Some(to_k8s_time(since));
+    }
 }

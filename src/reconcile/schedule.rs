@@ -1,4 +1,4 @@
-//! When a region is asked again: a function of what the status remembers.
+//! The time of a region's next query: a function of the status.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::api::{AccountRegionsStatus, AttemptError, RegionStatus};
 use crate::digest::sha256_hex;
 
-/// The wait after a first failure; it doubles with each further one, up to the refresh interval.
+/// Backoff after the first failure; it doubles with each further one, up to the refresh interval.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
-/// The longest wait where AWS answered and the answer could not be published: trying again asks
-/// only the Kubernetes API, and someone may just have made room.
+/// Longest backoff after a failed publication: a retry calls only the Kubernetes API, and a user may
+/// have freed quota.
 pub const PUBLICATION_RETRY: Duration = Duration::from_mins(1);
-/// By how much of its length a wait is moved either way, so that many resources do not align.
+/// Jitter of a wait in either direction, as a fraction, so that resources do not align.
 const JITTER: f64 = 0.05;
 
-/// What the status remembers of the attempts on one region, or on the account's list of regions.
+/// Attempts on one region, or on the account's list of regions, as the status records them.
 #[derive(Clone, Debug)]
 pub struct BackoffState {
     last: Option<Timestamp>,
@@ -26,7 +26,7 @@ pub struct BackoffState {
 }
 
 impl BackoffState {
-    /// Those on a region.
+    /// Attempts on a region.
     pub fn on_region(status: &RegionStatus) -> Self {
         Self::new(
             status.last_attempt_time.as_ref(),
@@ -35,7 +35,7 @@ impl BackoffState {
         )
     }
 
-    /// Those on the account's list of regions.
+    /// Attempts on the account's list of regions.
     pub fn on_account(status: &AccountRegionsStatus) -> Self {
         Self::new(
             status.last_attempt_time.as_ref(),
@@ -58,19 +58,18 @@ impl BackoffState {
         if failures == 0 {
             return interval;
         }
-        let doubled = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(failures - 1));
-        let doubled = if self.concerns_publication {
-            doubled.min(PUBLICATION_RETRY)
+        let max = if self.concerns_publication {
+            PUBLICATION_RETRY
         } else {
-            doubled
+            Duration::MAX
         };
-        doubled
+        backoff(FIRST_RETRY, failures, max)
             .max(self.retry_after.unwrap_or_default())
             .min(interval)
     }
 
-    /// When the next attempt is due: now, for what was never tried, or was tried in what a clock
-    /// set back makes the future.
+    /// Time of the next attempt. It is `now` if there was none, or if the last one lies in the
+    /// future because the clock was set back.
     pub fn due_at(&self, schedule: &RefreshSchedule, now: Timestamp) -> Timestamp {
         match self.last {
             Some(last) if last <= now => {
@@ -80,8 +79,8 @@ impl BackoffState {
         }
     }
 
-    /// Whether an attempt belongs into a refresh that happens now: what is due, and what would be
-    /// within the spread, so that one refresh serves regions whose times have drifted apart.
+    /// Whether a refresh at `now` includes the attempt: it is due, or due within the jitter, so that
+    /// one refresh serves regions whose times have drifted apart.
     pub fn is_due(&self, schedule: &RefreshSchedule, now: Timestamp) -> bool {
         match self.last {
             Some(last) if last <= now => {
@@ -92,17 +91,22 @@ impl BackoffState {
     }
 }
 
+/// The wait after so many failures: it doubles with each, from `first` to `max`.
+pub fn backoff(first: Duration, failures: u32, max: Duration) -> Duration {
+    let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
+    first.saturating_mul(factor).min(max)
+}
+
 fn retry_after(error: Option<&AttemptError>) -> Option<Duration> {
     let seconds = error?.retry_after_seconds?;
     u64::try_from(seconds).ok().map(Duration::from_secs)
 }
 
-/// How often a resource is refreshed.
+/// Refresh schedule of a resource.
 #[derive(Clone, Copy, Debug)]
 pub struct RefreshSchedule {
     interval: Duration,
-    /// Between 0.95 and 1.05: a resource's own, and the same at each call, so that the schedule is
-    /// a function of the status.
+    /// Between 0.95 and 1.05, derived from the uid: the schedule stays a function of the status.
     jitter: f64,
 }
 
@@ -118,7 +122,7 @@ impl RefreshSchedule {
         }
     }
 
-    /// The longest time until the next look at a resource, whatever its status says.
+    /// Longest time until the next reconciliation, whatever the status says.
     pub fn longest(&self) -> Duration {
         self.interval.mul_f64(1.0 + JITTER)
     }
@@ -172,10 +176,10 @@ mod tests {
     }
 
     #[test]
-    fn when_a_region_is_due() {
+    fn attempts_to_due_time() {
         // (case, last attempt, failures, Retry-After, due at)
         let cases = [
-            ("never tried", None, 0, None, 0),
+            ("no attempt", None, 0, None, 0),
             ("succeeded", Some(-10), 0, None, 3590),
             ("failed once", Some(-10), 1, None, 20),
             ("failed twice", Some(-10), 2, None, 50),
@@ -188,23 +192,29 @@ mod tests {
                 3590,
             ),
             ("failed beyond counting", Some(-10), i64::MAX, None, 3590),
-            ("told to wait longer", Some(-10), 1, Some(300), 290),
             (
-                "told to wait shorter than the backoff",
+                "Retry-After longer than the backoff",
+                Some(-10),
+                1,
+                Some(300),
+                290,
+            ),
+            (
+                "Retry-After shorter than the backoff",
                 Some(-10),
                 4,
                 Some(1),
                 230,
             ),
             (
-                "told to wait for ever: at most the interval",
+                "Retry-After without bound: at most the interval",
                 Some(-10),
                 1,
                 Some(u64::MAX),
                 3590,
             ),
             (
-                "tried in the future: the clock was set back",
+                "attempt in the future: the clock was set back",
                 Some(86_400),
                 0,
                 None,
@@ -219,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_takes_along_what_is_due_within_the_spread() {
+    fn refresh_includes_regions_due_within_jitter() {
         let is_due = |last| attempts(Some(last), 0, None).is_due(&schedule(HOUR), at(0));
         assert!(is_due(-3600));
         assert!(is_due(-3420));
@@ -227,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_spread_is_a_resources_own_and_within_five_per_cent() {
+    fn jitter_is_stable_per_resource_and_within_five_per_cent() {
         let factors: Vec<f64> = (0..100)
             .map(|n| RefreshSchedule::new(HOUR, &format!("uid-{n}")).jitter)
             .collect();

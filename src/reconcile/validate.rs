@@ -1,4 +1,4 @@
-//! A spec that has been checked: what the rest works with.
+//! Validation of a spec.
 
 use std::time::Duration;
 
@@ -13,42 +13,42 @@ use crate::bedrock::policy::InvocationPolicy;
 use crate::bedrock::region::is_region;
 use crate::bedrock::selection::Selection;
 
-/// Why a spec cannot be worked with. The API server refuses such specs; this is for what reached
-/// the cluster while an older CRD was installed.
+/// An invalid spec. The API server rejects it, unless an older CRD was installed when it was
+/// written.
 #[derive(Debug, thiserror::Error)]
 pub enum SpecError {
-    /// The interval is no Go duration, or out of bounds.
+    /// The interval is not a Go duration, or out of bounds.
     #[error("spec.refreshInterval {0:?} is not a Go duration between 1m and 720h, such as 6h")]
     RefreshInterval(String),
-    /// A region has no valid name.
+    /// A region's name is invalid.
     #[error("spec.regions: {0:?} is not an AWS region name")]
     Region(String),
-    /// The role or its external id cannot be any.
+    /// The role or its external ID is malformed.
     #[error("spec.aws: {0}")]
     Identity(#[from] IdentityError),
 }
 
-/// What a spec asks for, checked.
+/// A validated spec.
 #[derive(Clone, Debug)]
 pub struct ValidatedSpec {
-    /// The regions named; None: those of the account.
+    /// The regions in the spec. None: those of the account.
     pub regions: Option<Vec<String>>,
-    /// How often each region is asked.
+    /// The refresh interval.
     pub interval: Duration,
-    /// As whom AWS is asked.
+    /// Identity of the AWS requests.
     pub identity: Identity,
     /// The regions of the account that are left out.
     pub excluded_regions: Globs,
     /// The policy that chooses the ID to pass.
     pub policy: InvocationPolicy,
-    /// Which models and profiles to keep.
+    /// Filters for models and profiles.
     pub selection: Selection,
-    /// Start of the ConfigMaps' names.
+    /// Prefix of the ConfigMaps' names.
     pub prefix: String,
 }
 
 impl ValidatedSpec {
-    /// Checks the spec of a resource.
+    /// Validates the spec of a resource.
     pub fn of(resource: &BedrockModelMap) -> Result<Self, SpecError> {
         let spec = &resource.spec;
         let name = resource.metadata.name.clone().unwrap_or_default();
@@ -80,9 +80,9 @@ impl ValidatedSpec {
     }
 }
 
-/// The length of a Go duration such as `1h30m`; None for what is none, or has a sign.
+/// Parses a Go duration such as `1h30m`, without a sign.
 pub fn go_duration(text: &str) -> Option<Duration> {
-    // The parser panics on a sign within, and on what overflows a duration, which takes a longer run of digits.
+    // The parser panics on an inner sign and on overflow, which takes a longer run of digits.
     let is_safe = text.chars().all(|c| c.is_alphanumeric() || c == '.')
         && text
             .split(|c: char| !c.is_ascii_digit())
@@ -104,7 +104,7 @@ fn identity(spec: &BedrockModelMapSpec) -> Result<Identity, IdentityError> {
     Ok(Identity::Role(role.into()))
 }
 
-/// How often a spec asks each region.
+/// The refresh interval of a spec.
 pub fn refresh_interval(spec: &BedrockModelMapSpec) -> Result<Duration, SpecError> {
     let text = &spec.refresh_interval;
     if text.is_empty() {
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn intervals_within_bounds() {
+    fn interval_is_parsed_within_bounds() {
         let interval = |text: &str| {
             let spec = BedrockModelMapSpec {
                 refresh_interval: text.into(),

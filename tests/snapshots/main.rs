@@ -26,7 +26,9 @@ use bedrock_model_map::publication::content::RegionContent;
 use bedrock_model_map::publication::render::{mapping_files, region_files};
 use bedrock_model_map::reconcile::status::conditions::{after_refresh, summary};
 use bedrock_model_map::reconcile::status::peers::PeerEvidence;
-use bedrock_model_map::reconcile::status::region::{QueryContext, answered, failed, to_k8s_time};
+use bedrock_model_map::reconcile::status::region::{
+    QueryContext, after_response, failed, to_k8s_time,
+};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -110,7 +112,7 @@ fn fresh(region: &str) -> (RegionContent, RegionStatus) {
         guard_shrinking: true,
         at: now,
     };
-    let (mut status, _) = answered(None, &content, taken_at, &name, asked);
+    let (mut status, _) = after_response(None, &content, taken_at, &name, asked);
     let models = content.models.iter();
     let ids = models.map(|(id, model)| {
         let profiles = model.fields().get("referencedByInstanceProfiles");

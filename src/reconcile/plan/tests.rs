@@ -41,8 +41,8 @@ struct Case {
     named: Option<Vec<String>>,
     requested_at: Option<&'static str>,
     status: BedrockModelMapStatus,
-    lost: BTreeSet<String>,
-    mapping_lost: bool,
+    unrecoverable: BTreeSet<String>,
+    mapping_unrecoverable: bool,
     now: Timestamp,
 }
 
@@ -58,8 +58,8 @@ impl Case {
             named: Some(names(&["a", "b"])),
             requested_at: Some("old"),
             status: serde_json::from_value(status).unwrap(),
-            lost: BTreeSet::new(),
-            mapping_lost: false,
+            unrecoverable: BTreeSet::new(),
+            mapping_unrecoverable: false,
             now: at(0),
         }
     }
@@ -88,8 +88,8 @@ impl Case {
             named_regions: self.named.as_deref(),
             requested_at: self.requested_at,
             status: &self.status,
-            lost: &self.lost,
-            mapping_lost: self.mapping_lost,
+            unrecoverable: &self.unrecoverable,
+            mapping_unrecoverable: self.mapping_unrecoverable,
             schedule: *SCHEDULE,
             now: self.now,
         }
@@ -109,7 +109,7 @@ impl Case {
             Plan::Refresh(refresh) => {
                 let known = self.named.clone();
                 let known = known.unwrap_or_else(|| self.status.regions.keys().cloned().collect());
-                let asked = regions_to_ask(&refresh, &self.inputs(), &known);
+                let asked = regions_to_query(&refresh, &self.inputs(), &known);
                 let mut short = vec![refresh.reason.as_str()];
                 short.extend(refresh.list_account_regions.then_some("account"));
                 short.extend(asked);
@@ -138,7 +138,7 @@ fn assert_waits_about(case: &str, short: &str, seconds: i64) {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table, a row for each rule")]
-fn why_a_refresh_happens_and_whom_it_asks() {
+fn refresh_reason_and_queried_regions() {
     let new = Case::with(|c| c.status = BedrockModelMapStatus::default());
     let new_of_account = Case::with(|c| {
         c.status = BedrockModelMapStatus::default();
@@ -213,7 +213,7 @@ fn why_a_refresh_happens_and_whom_it_asks() {
         ),
         (
             "the merged mapping is gone and cannot be put back: no region is asked",
-            Case::with(|c| c.mapping_lost = true),
+            Case::with(|c| c.mapping_unrecoverable = true),
             "Due",
         ),
         (
@@ -286,7 +286,7 @@ fn why_a_refresh_happens_and_whom_it_asks() {
         ),
         (
             "a region's content is lost",
-            Case::with(|c| c.lost = BTreeSet::from(["b".to_owned()])),
+            Case::with(|c| c.unrecoverable = BTreeSet::from(["b".to_owned()])),
             "Due b",
         ),
         (
@@ -349,7 +349,7 @@ fn why_a_refresh_happens_and_whom_it_asks() {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table, a row for each rule")]
-fn how_long_is_waited() {
+fn due_times() {
     let cases = vec![
         (
             "nothing is due; a restart asks nobody",
@@ -400,7 +400,7 @@ fn how_long_is_waited() {
             "lost content of a failing region waits for the region",
             Case::with(|c| {
                 c.set("b", region("Stale", -10, 1));
-                c.lost = BTreeSet::from(["b".to_owned()]);
+                c.unrecoverable = BTreeSet::from(["b".to_owned()]);
             }),
             20,
         ),
@@ -408,7 +408,7 @@ fn how_long_is_waited() {
             "lost content of a region that is no longer asked for",
             Case::with(|c| {
                 c.named = Some(names(&["a"]));
-                c.lost = BTreeSet::from(["b".to_owned()]);
+                c.unrecoverable = BTreeSet::from(["b".to_owned()]);
             }),
             3000,
         ),
@@ -454,7 +454,7 @@ fn how_long_is_waited() {
 }
 
 #[test]
-fn throttling_honours_the_time_asked_for_up_to_the_interval() {
+fn retry_after_is_honoured_up_to_interval() {
     for (retry_after, seconds) in [(5, 20), (300, 290), (1_000_000, 3590), (-1, 20)] {
         let case = Case::with(|c| {
             c.set("a", region("Fresh", 0, 0));
@@ -467,7 +467,7 @@ fn throttling_honours_the_time_asked_for_up_to_the_interval() {
 }
 
 #[test]
-fn what_could_not_be_published_is_tried_every_minute() {
+fn failed_publication_is_retried_every_minute() {
     for (code, seconds) in [
         (ErrorCode::TargetConflict, 50),
         (ErrorCode::PayloadTooLarge, 50),
@@ -485,7 +485,7 @@ fn what_could_not_be_published_is_tried_every_minute() {
 }
 
 #[test]
-fn what_is_due_leaves_the_regions_that_wait_alone() {
+fn due_refresh_skips_regions_in_backoff() {
     let case = Case::with(|c| {
         c.now = at(3002);
         c.set("b", region("Stale", 2990, 2));
@@ -494,7 +494,7 @@ fn what_is_due_leaves_the_regions_that_wait_alone() {
 }
 
 #[test]
-fn answers_from_before_do_not_serve_a_forced_refresh() {
+fn earlier_snapshots_do_not_serve_forced_refresh() {
     let not_before = |case: &Case| match case.plan() {
         Plan::Refresh(refresh) => refresh.not_before,
         other @ Plan::Wait { .. } => panic!("{other:?}"),
@@ -504,7 +504,7 @@ fn answers_from_before_do_not_serve_a_forced_refresh() {
     let tenth_of_the_interval = [
         Case::with(|c| c.status.observed_generation = None),
         Case::with(|c| c.generation = 4),
-        Case::with(|c| c.lost = BTreeSet::from(["b".to_owned()])),
+        Case::with(|c| c.unrecoverable = BTreeSet::from(["b".to_owned()])),
     ];
     for case in tenth_of_the_interval {
         assert_eq!(not_before(&case), at(-360));
@@ -512,7 +512,7 @@ fn answers_from_before_do_not_serve_a_forced_refresh() {
 }
 
 #[test]
-fn what_serves_for_a_region_depends_on_its_last_attempt() {
+fn serving_snapshot_depends_on_last_attempt() {
     let refresh = Refresh {
         reason: Reason::Due,
         list_account_regions: false,
@@ -550,7 +550,7 @@ fn what_serves_for_a_region_depends_on_its_last_attempt() {
 }
 
 #[test]
-fn an_extreme_clock_neither_fails_nor_waits_for_long() {
+fn extreme_clock_neither_fails_nor_waits_long() {
     for now in [Timestamp::MIN, Timestamp::MAX] {
         let case = Case::with(|c| c.now = now);
         assert_eq!(case.short(), "Due a b", "{now}");
@@ -566,7 +566,7 @@ fn an_extreme_clock_neither_fails_nor_waits_for_long() {
 }
 
 #[test]
-fn which_reasons_ask_everybody_and_which_guard_against_shrinking() {
+fn reasons_to_scope_and_shrink_guard() {
     // (reason, asks every region, guards)
     let cases = [
         (Reason::First, true, false),
@@ -581,7 +581,7 @@ fn which_reasons_ask_everybody_and_which_guard_against_shrinking() {
 }
 
 #[test]
-fn how_urgently_a_region_is_wanted() {
+fn reason_to_priority() {
     let known = region("Fresh", -600, 0);
     let cases = [
         (Reason::First, None, Priority::First),
@@ -601,12 +601,12 @@ fn how_urgently_a_region_is_wanted() {
             list_account_regions: false,
             not_before: at(0),
         };
-        assert_eq!(refresh.urgency(known), expected, "{:?}", refresh.reason);
+        assert_eq!(refresh.priority(known), expected, "{:?}", refresh.reason);
     }
 }
 
 #[test]
-fn what_is_due_shows_in_the_resource() {
+fn due_refresh_shows_in_resource() {
     let resource = |suspend: bool, generation: i64, token: &str, next: Option<i64>| {
         let next = next.map(|seconds| at(seconds).to_string());
         let resource = json!({

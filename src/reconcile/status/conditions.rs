@@ -1,4 +1,4 @@
-//! What the regions' states mean for the resource as a whole: totals and conditions.
+//! Totals and conditions of the resource, from the states of its regions.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,9 @@ use crate::api::{
     Summary,
 };
 use crate::reconcile::status::region::to_k8s_time;
+use crate::text::Listed;
 
-/// How many regions a message names before it only counts.
+/// Regions that a message names before it only counts.
 const NAMED_IN_MESSAGE: usize = 5;
 
 /// A condition before it has a time.
@@ -87,7 +88,7 @@ fn is_absent(state: RegionState) -> bool {
     }
 }
 
-/// The conditions after a refresh, of everything else the status says.
+/// The conditions after a refresh, derived from the rest of the status.
 pub fn after_refresh(
     status: &BedrockModelMapStatus,
     source: RegionSource,
@@ -97,14 +98,7 @@ pub fn after_refresh(
     let problems = problems(status);
     let findings = [
         Some(ready(status, &problems)),
-        stalling(&problems).map(|(subject, error)| {
-            NewCondition::new(
-                STALLED,
-                "True",
-                error.code.as_str(),
-                described(subject, error),
-            )
-        }),
+        stalling(&problems).map(|problem| problem.condition(STALLED, "True")),
         Some(degraded(&status.regions, source)),
     ];
     timed(
@@ -115,11 +109,11 @@ pub fn after_refresh(
     )
 }
 
-/// The conditions while an announced refresh is under way.
+/// The conditions during an announced refresh.
 pub fn while_refreshing(
     status: &BedrockModelMapStatus,
     reason: &'static str,
-    message: &'static str,
+    message: &str,
     spec_is_new: bool,
     generation: Option<i64>,
     now: Timestamp,
@@ -133,7 +127,7 @@ pub fn while_refreshing(
                 READY,
                 "Unknown",
                 "Refreshing",
-                "the latest spec is being tried",
+                "refreshing all regions for the latest spec",
             )
         }),
         Some(NewCondition::new(RECONCILING, "True", reason, message)),
@@ -148,7 +142,7 @@ pub fn while_refreshing(
     conditions
 }
 
-/// The conditions of a resource whose spec cannot be worked with.
+/// The conditions of a resource whose spec is refused.
 pub fn refused(
     status: &BedrockModelMapStatus,
     error: &AttemptError,
@@ -161,17 +155,17 @@ pub fn refused(
         NewCondition::new(STALLED, "True", reason, &error.message),
     ];
     let mut conditions = timed(findings.into_iter(), &status.conditions, generation, now);
-    // The regions stand as they stood.
+    // The states of the regions do not change.
     let degraded = status.conditions.iter().find(|c| c.type_ == DEGRADED);
     conditions.push(degraded.cloned().unwrap_or_else(|| {
-        let unasked = NewCondition::new(DEGRADED, "Unknown", "NotAsked", "no region was asked yet");
+        let unasked = NewCondition::new(DEGRADED, "Unknown", "NotAsked", "no region queried yet");
         unasked.since(to_k8s_time(now), generation)
     }));
     conditions
 }
 
-/// Whether the spec was refused at the last look, so that no region was asked for it. That can end without a change of
-/// the spec: the operator's configuration changes too.
+/// Whether the last reconciliation refused the spec and queried no region. A change of the operator's
+/// configuration can end that without a change of the spec.
 pub fn was_refused(status: &BedrockModelMapStatus) -> bool {
     let reasons = [ErrorCode::RoleNotAllowed, ErrorCode::InvalidSpec].map(ErrorCode::as_str);
     status
@@ -180,58 +174,80 @@ pub fn was_refused(status: &BedrockModelMapStatus) -> bool {
         .any(|c| c.type_ == STALLED && reasons.contains(&c.reason.as_str()))
 }
 
-/// What keeps the spec from being published as a whole, and what it concerns: first what is grave,
-/// and of that first what only a user can mend.
-fn problems(status: &BedrockModelMapStatus) -> Vec<(String, &AttemptError)> {
+/// An error that keeps part of the spec from being published.
+struct Problem<'a> {
+    /// The region, or what else failed.
+    subject: &'a str,
+    error: &'a AttemptError,
+}
+
+impl Problem<'_> {
+    fn is_publication(&self) -> bool {
+        self.error.code.concerns_publication()
+    }
+
+    fn needs_user(&self) -> bool {
+        self.error.code.needs_user()
+    }
+
+    fn condition(&self, kind: &'static str, status: &'static str) -> NewCondition {
+        let message = format!("{}: {}", self.subject, self.error.message);
+        NewCondition::new(kind, status, self.error.code.as_str(), message)
+    }
+}
+
+/// The problems of publication first, and those that a user can fix first within each kind.
+fn problems(status: &BedrockModelMapStatus) -> Vec<Problem<'_>> {
     let account = status
         .account_regions
         .as_ref()
-        .and_then(|a| a.error.as_ref())
-        .map(|error| ("the account's regions".to_owned(), error));
+        .and_then(|account| account.error.as_ref())
+        .map(|error| ("the account's regions", error));
     let mapping = status
         .mapping
         .as_ref()
-        .and_then(|m| m.error.as_ref())
-        .map(|error| ("the merged mapping".to_owned(), error));
-    let regions = || {
-        let errors = status.regions.iter();
-        errors.filter_map(|(region, r)| Some((region.clone(), r.error.as_ref()?)))
-    };
+        .and_then(|mapping| mapping.error.as_ref())
+        .map(|error| ("the merged mapping", error));
     let no_region_succeeds = !status
         .regions
         .values()
         .any(|r| matches!(r.state, RegionState::Fresh | RegionState::Empty));
-    let unpublished = regions().filter(|(_, error)| error.code.concerns_publication());
-    let unanswered = regions().filter(|(_, error)| {
-        no_region_succeeds && (error.code.needs_user() || nothing_answered(status))
-    });
-    let for_a_user = |(_, error): &(String, &AttemptError)| !error.code.needs_user();
-    let mut publication: Vec<_> = unpublished.chain(mapping).collect();
-    publication.sort_by_key(for_a_user);
-    let mut aws: Vec<_> = account.into_iter().chain(unanswered).collect();
-    aws.sort_by_key(for_a_user);
-    publication.extend(aws);
-    publication
+    let nothing_answered = nothing_answered(status);
+    // As long as another region succeeds, a region without a response only degrades the resource.
+    let regions = status
+        .regions
+        .iter()
+        .filter_map(|(region, r)| Some((region.as_str(), r.error.as_ref()?)))
+        .filter(|(_, error)| {
+            error.code.concerns_publication()
+                || no_region_succeeds && (error.code.needs_user() || nothing_answered)
+        });
+    let mut problems: Vec<_> = account
+        .into_iter()
+        .chain(regions)
+        .chain(mapping)
+        .map(|(subject, error)| Problem { subject, error })
+        .collect();
+    problems.sort_by_key(|problem| (!problem.is_publication(), !problem.needs_user()));
+    problems
 }
 
-/// What only a user can mend.
-fn stalling<'p, 's>(
-    problems: &'p [(String, &'s AttemptError)],
-) -> Option<&'p (String, &'s AttemptError)> {
-    problems.iter().find(|(_, error)| error.code.needs_user())
+/// The first problem that only a user can fix.
+fn stalling<'p, 's>(problems: &'p [Problem<'s>]) -> Option<&'p Problem<'s>> {
+    problems.iter().find(|problem| problem.needs_user())
 }
 
-/// The reason of the condition Stalled, also while a refresh that is under way has taken it back.
+/// The reason of the condition Stalled, also during an announced refresh, which removes it.
 pub(super) fn stalled_reason(status: &BedrockModelMapStatus) -> Option<String> {
     let condition = status.conditions.iter().find(|c| c.type_ == STALLED);
     let standing = condition.map(|condition| condition.reason.clone());
     standing.or_else(|| {
         let problems = problems(status);
-        stalling(&problems).map(|(_, error)| error.code.as_str().to_owned())
+        stalling(&problems).map(|problem| problem.error.code.as_str().to_owned())
     })
 }
 
-/// Whether no region has ever answered, as far as the status tells.
+/// Whether no region has ever responded, by the status.
 fn nothing_answered(status: &BedrockModelMapStatus) -> bool {
     !status.regions.values().any(has_answered)
 }
@@ -246,14 +262,13 @@ pub fn has_answered(region: &RegionStatus) -> bool {
     }
 }
 
-fn ready(status: &BedrockModelMapStatus, problems: &[(String, &AttemptError)]) -> NewCondition {
-    // Where AWS is not reached, what is published stays right.
-    let unready = |(_, error): &&(String, &AttemptError)| {
-        nothing_answered(status) || error.code.concerns_publication()
-    };
-    if let Some((subject, error)) = problems.iter().find(unready) {
-        let reason = error.code.as_str();
-        return NewCondition::new(READY, "False", reason, described(subject, error));
+fn ready(status: &BedrockModelMapStatus, problems: &[Problem<'_>]) -> NewCondition {
+    // Published content stays valid while AWS is not reached.
+    let unready = problems
+        .iter()
+        .find(|problem| problem.is_publication() || nothing_answered(status));
+    if let Some(problem) = unready {
+        return problem.condition(READY, "False");
     }
     let summary = status.summary.clone().unwrap_or_default();
     let message = format!(
@@ -261,10 +276,6 @@ fn ready(status: &BedrockModelMapStatus, problems: &[(String, &AttemptError)]) -
         summary.regions_fresh, summary.models, summary.profiles
     );
     NewCondition::new(READY, "True", "Published", message)
-}
-
-fn described(subject: &str, error: &AttemptError) -> String {
-    format!("{subject}: {}", error.message)
 }
 
 fn degraded(regions: &BTreeMap<String, RegionStatus>, source: RegionSource) -> NewCondition {
@@ -281,24 +292,15 @@ fn degraded(regions: &BTreeMap<String, RegionStatus>, source: RegionSource) -> N
             DEGRADED,
             "False",
             "AllRegionsAnswer",
-            "every region asked for answers",
+            "every region responds",
         );
     }
-    let named = failing
-        .iter()
-        .take(NAMED_IN_MESSAGE)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
-    let more = match failing.len().saturating_sub(NAMED_IN_MESSAGE) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
     let asked_for = summary(regions, source).regions;
-    let message = format!(
-        "{} of {asked_for} regions fail: {named}{more}",
-        failing.len()
-    );
+    let listed = Listed {
+        names: &failing,
+        max: NAMED_IN_MESSAGE,
+    };
+    let message = format!("{} of {asked_for} regions fail: {listed}", failing.len());
     NewCondition::new(DEGRADED, "True", "RegionsFailing", message)
 }
 

@@ -1,12 +1,12 @@
-//! How much of what is published the status shows.
+//! The compact mapping in the status, within its size limit.
 
 use crate::api::{BedrockModelMapStatus, MappingOmitted, StatusDetail};
 
-/// The largest status: well below what etcd takes of one object, spec and metadata included.
+/// Largest status, well below etcd's limit for one object with spec and metadata.
 const MAX_STATUS_BYTES: usize = 512 * 1024;
 
-/// The status with the compact mapping of every region, or of none: as the spec asks, and as far
-/// as it fits.
+/// Completes the status with the compact mapping of every region, or of none if the spec omits it or
+/// it exceeds the limit.
 pub fn completed(
     mut status: BedrockModelMapStatus,
     live: Option<&BedrockModelMapStatus>,
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_shown_as_the_spec_asks_and_as_far_as_they_fit() {
+    fn mapping_is_shown_as_in_spec_within_size_limit() {
         let (few, many) = (10, 5000);
         let large = completed(status(many, true), None, StatusDetail::Mapping);
         assert!(!shows_ids(&large));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_omitted_before_stay_omitted_until_every_region_gives_them_again() {
+    fn omitted_mapping_stays_omitted_until_every_region_has_one() {
         let omitted = completed(status(5000, true), None, StatusDetail::Mapping);
         let partly = completed(status(10, false), Some(&omitted), StatusDetail::Mapping);
         assert_eq!(partly.mapping_omitted, Some(MappingOmitted::TooLarge));

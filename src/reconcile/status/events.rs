@@ -1,5 +1,4 @@
-//! Which Kubernetes Events follow from a status that changed: one for each transition, none for
-//! what stays as it is.
+//! The Kubernetes Events of a changed status: one for each transition.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +6,20 @@ use crate::api::conditions::STALLED;
 use crate::api::{AttemptError, BedrockModelMapStatus, ErrorCode, RegionSource};
 use crate::bedrock::diff::{Change, ChangeKind, Changes, summary};
 use crate::reconcile::status::conditions::stalled_reason;
-use crate::text::printable;
+use crate::text::{Listed, printable};
 
-/// The longest note: the Kubernetes API takes 1,024 bytes.
+/// Longest note: the Kubernetes API accepts 1,024 bytes.
 pub const MAX_NOTE_BYTES: usize = 1000;
-/// How many regions a note names before it only counts.
+/// Regions that a note names before it only counts.
 const NAMED_IN_NOTE: usize = 5;
-/// The merged mapping, where regions are named too.
+/// Subject of a failure of the merged mapping, beside the names of regions.
 const MERGED_MAPPING: &str = "the merged mapping";
 
-/// Something was published for the first time.
+/// Reason: the first content is published.
 pub const PUBLISHED: &str = "Published";
-/// Regions have begun to fail.
+/// Reason: regions begin to fail.
 pub const REGION_DEGRADED: &str = "RegionDegraded";
-/// Regions that failed answer again.
+/// Reason: failed regions respond again.
 pub const REGION_RECOVERED: &str = "RegionRecovered";
 
 /// The `type` of an Event.
@@ -37,9 +36,9 @@ pub enum Severity {
 pub struct Event {
     /// The `type`.
     pub severity: Severity,
-    /// Why, as one word.
+    /// One-word reason.
     pub reason: String,
-    /// What happened, for people; at most [`MAX_NOTE_BYTES`].
+    /// Human-readable details, at most [`MAX_NOTE_BYTES`].
     pub note: String,
 }
 
@@ -52,7 +51,7 @@ impl Event {
         Self::new(Severity::Warning, reason, &note.into())
     }
 
-    /// Notes have ids of models, which come from AWS.
+    /// Makes the note printable: it contains model IDs from AWS.
     fn new(severity: Severity, reason: &str, note: &str) -> Self {
         let mut note = printable(note);
         if note.len() > MAX_NOTE_BYTES {
@@ -67,7 +66,7 @@ impl Event {
     }
 }
 
-/// The events of the step from one status to the next, at which the published content changed so.
+/// Events for the transition `before` → `after`, with these changes of the published content.
 pub fn events(
     before: &BedrockModelMapStatus,
     after: &BedrockModelMapStatus,
@@ -106,8 +105,7 @@ fn published(status: &BedrockModelMapStatus) -> Event {
     Event::normal(PUBLISHED, note)
 }
 
-/// What fails, by the name of the region, or of the merged mapping: the event's reason, and the
-/// error.
+/// Reason and error of each failing region, and of the merged mapping.
 fn failing(
     status: &BedrockModelMapStatus,
     source: RegionSource,
@@ -123,8 +121,7 @@ fn failing(
         .collect()
 }
 
-/// The reason of a failure's event. A region whose error turns from one word into another with the
-/// same reason is no news.
+/// The Event reason of an error code. A region whose code changes within one reason causes no Event.
 fn reason(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::RoleNotAllowed
@@ -152,7 +149,7 @@ fn reason(code: ErrorCode) -> &'static str {
 
 type Failing<'a> = BTreeMap<&'a str, (&'static str, &'a AttemptError)>;
 
-/// One event for each reason for which something has begun to fail.
+/// One Event for each reason with new failures.
 fn begun(failed: &Failing<'_>, fails: &Failing<'_>) -> Vec<Event> {
     let mut by_reason: BTreeMap<&str, Vec<(&str, &AttemptError)>> = BTreeMap::new();
     for (subject, (reason, error)) in fails {
@@ -170,20 +167,20 @@ fn begun(failed: &Failing<'_>, fails: &Failing<'_>) -> Vec<Event> {
         let first = first.unwrap_or_default();
         let note = match names.len() {
             1 => first,
-            count => format!("{count} fail ({}); {first}", named(&names)),
+            count => format!("{count} fail ({}); {first}", listed(&names)),
         };
         Event::warning(reason, note)
     });
     events.collect()
 }
 
-/// The event of regions, and of the merged mapping, that failed and do not any more.
+/// The Event of regions, and of the merged mapping, that no longer fail.
 fn ended(
     after: &BedrockModelMapStatus,
     failed: &Failing<'_>,
     fails: &Failing<'_>,
 ) -> Option<Event> {
-    // A region that is no longer asked for has not recovered.
+    // A region that leaves the scope has not recovered.
     let is_there =
         |subject: &&str| *subject == MERGED_MAPPING || after.regions.contains_key(*subject);
     let recovered: Vec<&str> = failed
@@ -195,25 +192,25 @@ fn ended(
     let note = match recovered.as_slice() {
         [] => return None,
         [one] => format!("{one} is up to date again"),
-        many => format!("{} are up to date again ({})", many.len(), named(many)),
+        many => format!("{} are up to date again ({})", many.len(), listed(many)),
     };
     Some(Event::normal(REGION_RECOVERED, note))
 }
 
-/// What has come to need a user's change.
+/// The Event of a new reason to stall.
 fn stalled(before: &BedrockModelMapStatus, after: &BedrockModelMapStatus) -> Option<Event> {
     let stalled = after.conditions.iter().find(|c| c.type_ == STALLED)?;
     let is_new = stalled_reason(before).as_ref() != Some(&stalled.reason);
     is_new.then(|| Event::warning(&stalled.reason, &stalled.message))
 }
 
-/// One event for each kind of change. What follows from a new spec was asked for.
+/// One Event for each kind of change. Changes that follow from a new spec are intended.
 fn changed(changes: &Changes, new_spec: bool) -> Vec<Event> {
     let kinds = changes
         .items
         .chunk_by(|a, b| change_reason(&a.what) == change_reason(&b.what));
     let events = kinds.filter_map(|kind: &[Change]| {
-        let severity = if !new_spec && kind.iter().any(|change| takes_away(&change.what)) {
+        let severity = if !new_spec && kind.iter().any(|change| is_breaking(&change.what)) {
             Severity::Warning
         } else {
             Severity::Normal
@@ -238,8 +235,8 @@ fn change_reason(what: &ChangeKind) -> &'static str {
     }
 }
 
-/// Whether calls fail because of it, or will.
-fn takes_away(what: &ChangeKind) -> bool {
+/// Whether invocations fail because of the change, or will.
+fn is_breaking(what: &ChangeKind) -> bool {
     match what {
         ChangeKind::RegionRemoved | ChangeKind::ModelRemoved { .. } => true,
         ChangeKind::LifecycleChanged { after, .. } => after.is_legacy(),
@@ -252,12 +249,10 @@ fn takes_away(what: &ChangeKind) -> bool {
     }
 }
 
-fn named(names: &[&str]) -> String {
-    let shown = names.iter().take(NAMED_IN_NOTE).copied();
-    let shown = shown.collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(NAMED_IN_NOTE) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
+fn listed<'a>(names: &'a [&'a str]) -> Listed<'a, &'a str> {
+    Listed {
+        names,
+        max: NAMED_IN_NOTE,
     }
 }
 

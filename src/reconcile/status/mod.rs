@@ -1,4 +1,4 @@
-//! What an outcome means: for a region, for the account, and for the resource as a whole.
+//! The status that follows from an outcome: of a region, of the account and of the resource.
 
 #[cfg(feature = "operator")]
 pub mod account;

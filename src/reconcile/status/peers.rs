@@ -1,11 +1,11 @@
-//! What the other regions tell about one that fails: a region that is not there from a network that
-//! is not there, a region that is not enabled from credentials that nobody accepts.
+//! Evidence of the other regions about one that fails: it tells a missing endpoint from a broken
+//! network, and a disabled region from invalid credentials.
 
 use std::collections::BTreeMap;
 
 use crate::api::{ErrorCode, RegionState, RegionStatus};
 
-/// What is known of the other regions.
+/// Evidence of the other regions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerEvidence {
     /// The name of another region's endpoint resolves.
@@ -15,26 +15,26 @@ pub struct PeerEvidence {
 }
 
 impl PeerEvidence {
-    /// Nothing is known of them.
+    /// No evidence.
     pub const NONE: Self = Self {
         resolve: false,
         accept_credentials: false,
     };
-    /// One of them answered.
+    /// Another region responded.
     pub const ANSWER: Self = Self {
         resolve: true,
         accept_credentials: true,
     };
 
-    /// What is known of the others of one region that failed so. `asked` is what all regions came to
-    /// that were asked together, this one too; `before` is what is known of regions from earlier.
+    /// Evidence about one region that failed with this code. `queried` has the results of all regions
+    /// queried together, this one included; `before` has the earlier status of all regions.
     pub fn of(
         region: &str,
         failed: ErrorCode,
-        asked: &BTreeMap<String, Result<(), ErrorCode>>,
+        queried: &BTreeMap<String, Result<(), ErrorCode>>,
         before: &BTreeMap<String, RegionStatus>,
     ) -> Self {
-        let told = asked
+        let evidence = queried
             .iter()
             .filter(|(other, _)| *other != region)
             .map(|(_, error_codes)| match error_codes {
@@ -43,16 +43,16 @@ impl PeerEvidence {
             })
             .fold(Self::NONE, Self::or);
         let Some(failing) = before.get(region) else {
-            return told;
+            return evidence;
         };
         before
             .iter()
-            .filter(|(other, _)| *other != region && !asked.contains_key(*other))
+            .filter(|(other, _)| *other != region && !queried.contains_key(*other))
             .map(|(_, other)| Self::earlier(failing, failed, other))
-            .fold(told, Self::or)
+            .fold(evidence, Self::or)
     }
 
-    /// What a region's error tells about the network and the credentials.
+    /// Evidence of a region's error about the network and the credentials.
     pub fn of_error(code: ErrorCode) -> Self {
         match code {
             ErrorCode::AccessDenied
@@ -81,35 +81,35 @@ impl PeerEvidence {
         }
     }
 
-    /// What a region tells that is not asked now. That it answered once is no sign that network and
-    /// credentials are well now; it is, if the failing region had failed in the same way before
-    /// that answer, or was found out then.
+    /// Evidence of a region that is not queried now. An earlier response proves nothing about the
+    /// network and the credentials now, unless the failing region had failed in the same way before
+    /// that response, or was concluded to be absent then.
     fn earlier(failing: &RegionStatus, failed: ErrorCode, other: &RegionStatus) -> Self {
         let answers = matches!(other.state, RegionState::Fresh | RegionState::Empty);
         let failed_before = failing.error.as_ref().map(|error| error.code);
-        let (failed_so, found_out) = match failed {
+        let (failed_alike, is_concluded) = match failed {
             ErrorCode::NameNotResolved => (
                 failed_before == Some(ErrorCode::NameNotResolved),
                 failing.state == RegionState::Unsupported,
             ),
-            // The service says one word for both; which it was, was concluded.
+            // The service has one error code for both; the recorded code is the conclusion.
             ErrorCode::RegionDisabled => (
                 failed_before == Some(ErrorCode::InvalidCredentials),
                 failed_before == Some(ErrorCode::RegionDisabled),
             ),
-            // Nothing depends on the others.
+            // Other codes need no evidence.
             _ => (false, false),
         };
         let answered = other.last_success_time.as_ref().map(|time| time.0);
         let since = answered > failing.last_attempt_time.as_ref().map(|time| time.0);
-        if answers && (found_out || failed_so && since) {
+        if answers && (is_concluded || failed_alike && since) {
             Self::ANSWER
         } else {
             Self::NONE
         }
     }
 
-    /// What both tell together.
+    /// Combined evidence.
     fn or(self, other: Self) -> Self {
         Self {
             resolve: self.resolve || other.resolve,

@@ -1,4 +1,4 @@
-//! What an attempt makes of a region: the contract's table of states as one function.
+//! The state of a region after an attempt: the contract's table of states.
 
 use std::collections::BTreeSet;
 
@@ -10,52 +10,52 @@ use crate::digest::sha256_hex;
 use crate::publication::content::RegionContent;
 use crate::reconcile::status::peers::PeerEvidence;
 
-/// What becomes of the region's ConfigMap.
+/// Action on the region's ConfigMap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublishAction {
-    /// It gets the answer.
+    /// Write the response.
     Publish,
-    /// It keeps its models; its metadata says how fresh they are.
+    /// Keep the models; update their freshness in the metadata.
     Keep,
-    /// It goes.
+    /// Delete it.
     Remove,
 }
 
-/// How a question came about.
+/// Circumstances of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueryContext {
-    /// The spec's `metadata.generation`.
+    /// `metadata.generation` of the spec.
     pub generation: Option<i64>,
-    /// Whether an answer with far less than before is held until it is confirmed.
+    /// Whether a response with far fewer items waits for confirmation.
     pub guard_shrinking: bool,
-    /// When.
+    /// Time of the query.
     pub at: Timestamp,
 }
 
 impl QueryContext {
-    /// Whether an answer is to be compared with what an answer to the spec of this generation gave.
+    /// Whether the shrink guard compares the response with one for the spec of this generation.
     pub(super) fn guards(self, observed_generation: Option<i64>) -> bool {
         self.guard_shrinking && observed_generation == self.generation
     }
 }
 
-/// The region after an answer.
-pub fn answered(
+/// The region after a response.
+pub fn after_response(
     previous: Option<&RegionStatus>,
     content: &RegionContent,
     taken_at: Timestamp,
     config_map: &str,
-    asked: QueryContext,
+    query: QueryContext,
 ) -> (RegionStatus, PublishAction) {
-    let now = asked.at;
+    let now = query.at;
     let ids = content.models.keys().map(String::as_str);
     let fingerprint = fingerprint(ids);
-    if let Some(previous) = previous.filter(|p| asked.guards(p.observed_generation))
+    if let Some(previous) = previous.filter(|p| query.guards(p.observed_generation))
         && is_suspicious(previous, content)
         && previous.held_answer.as_ref() != Some(&fingerprint)
     {
         let message = format!(
-            "the answer has {} models, the one before had {}: it is published once the next attempt confirms it; to take it now, force a refresh (annotation bedrock.modelmap.dev/requestedAt)",
+            "the region returned {} models, previously {}; the previous data stays published until the next attempt confirms the drop; to accept it now, force a refresh (annotation bedrock.modelmap.dev/requestedAt)",
             content.models.len(),
             previous.models,
         );
@@ -69,69 +69,29 @@ pub fn answered(
         };
         return (held, PublishAction::Keep);
     }
-    let empty = content.models.is_empty();
-    let same_content = previous.filter(|p| p.sha256.as_deref() == Some(&content.sha256));
-    let status = RegionStatus {
-        state: if empty {
-            RegionState::Empty
-        } else {
-            RegionState::Fresh
-        },
-        config_map: (!empty).then(|| config_map.to_owned()),
-        sha256: (!empty).then(|| content.sha256.clone()),
-        bytes: if empty {
-            0
-        } else {
-            count(content.models_json.len())
-        },
-        models: count(content.models.len()),
-        profiles: count(content.profiles()),
-        associations: count(content.associations()),
-        requiring_profile: requiring_profile(content),
+    let responded = RegionStatus {
         orphan_profiles: count(content.orphan_profiles.unwrap_or_default()),
-        observed_generation: asked.generation,
-        held_answer: None,
-        discovered_at: (!empty).then(|| {
-            let before = same_content.and_then(|p| p.discovered_at.clone());
-            before.unwrap_or_else(|| to_k8s_time(taken_at))
-        }),
+        observed_generation: query.generation,
         last_success_time: Some(to_k8s_time(taken_at)),
         last_attempt_time: Some(to_k8s_time(now)),
-        stale_since: None,
-        consecutive_failures: 0,
-        error: None,
-        mapping: None,
+        ..unpublished(RegionState::Empty)
     };
-    let publication = if empty {
-        PublishAction::Remove
-    } else {
-        PublishAction::Publish
+    if content.models.is_empty() {
+        return (responded, PublishAction::Remove);
+    }
+    let discovered_at = previous
+        .filter(|p| p.sha256.as_deref() == Some(&content.sha256))
+        .and_then(|p| p.discovered_at.clone());
+    let fresh = RegionStatus {
+        state: RegionState::Fresh,
+        discovered_at: discovered_at.or_else(|| Some(to_k8s_time(taken_at))),
+        ..with_content(responded, config_map, content)
     };
-    (status, publication)
+    (fresh, PublishAction::Publish)
 }
 
-/// Whether so many models went at once that the answer is believed only when it comes again.
-fn is_suspicious(previous: &RegionStatus, content: &RegionContent) -> bool {
-    let published = previous.config_map.is_some();
-    published && count(content.models.len()) * 2 < previous.models
-}
-
-/// What tells one list of ids from another: a list that shrank is believed if the next attempt
-/// gives the same one.
-pub(super) fn fingerprint<'a>(ids: impl Iterator<Item = &'a str>) -> String {
-    let sorted: BTreeSet<&str> = ids.collect();
-    let lines: Vec<&str> = sorted.into_iter().collect();
-    sha256_hex(lines.join("\n").as_bytes())
-}
-
-/// The region with the content that its ConfigMap was found to hold, of which the status (if there
-/// is one) tells nothing or something else.
-pub fn from_published(
-    status: Option<&RegionStatus>,
-    config_map: &str,
-    content: &RegionContent,
-    discovered_at: Option<Timestamp>,
-) -> RegionStatus {
+/// Records published content.
+fn with_content(status: RegionStatus, config_map: &str, content: &RegionContent) -> RegionStatus {
     RegionStatus {
         config_map: Some(config_map.to_owned()),
         sha256: Some(content.sha256.clone()),
@@ -140,13 +100,40 @@ pub fn from_published(
         profiles: count(content.profiles()),
         associations: count(content.associations()),
         requiring_profile: requiring_profile(content),
-        // It is not known which spec it was selected by.
+        ..status
+    }
+}
+
+/// Whether so many models are gone at once that the response needs confirmation.
+fn is_suspicious(previous: &RegionStatus, content: &RegionContent) -> bool {
+    let published = previous.config_map.is_some();
+    published && count(content.models.len()) * 2 < previous.models
+}
+
+/// Hash of a list of IDs: a shrunk list is confirmed if the next attempt returns the same one.
+pub(super) fn fingerprint<'a>(ids: impl Iterator<Item = &'a str>) -> String {
+    let sorted: BTreeSet<&str> = ids.collect();
+    let lines: Vec<&str> = sorted.into_iter().collect();
+    sha256_hex(lines.join("\n").as_bytes())
+}
+
+/// The region with the content found in its ConfigMap, which `status`, if there is any, does not
+/// record.
+pub fn from_published(
+    status: Option<&RegionStatus>,
+    config_map: &str,
+    content: &RegionContent,
+    discovered_at: Option<Timestamp>,
+) -> RegionStatus {
+    let status = status
+        .cloned()
+        .unwrap_or_else(|| unpublished(RegionState::Stale));
+    RegionStatus {
+        // The generation that selected the content is unknown.
         observed_generation: None,
         held_answer: None,
         discovered_at: discovered_at.map(to_k8s_time),
-        ..status
-            .cloned()
-            .unwrap_or_else(|| unpublished(RegionState::Stale))
+        ..with_content(status, config_map, content)
     }
 }
 
@@ -163,18 +150,18 @@ fn requiring_profile(content: &RegionContent) -> i64 {
 pub fn failed(
     previous: Option<&RegionStatus>,
     error: AttemptError,
-    others: PeerEvidence,
+    peers: PeerEvidence,
     now: Timestamp,
 ) -> (RegionStatus, PublishAction) {
     if let Some(previous) = previous.filter(|p| p.config_map.is_some()) {
         return (stale(previous, error, now), PublishAction::Keep);
     }
     let (state, error) = match error.code {
-        ErrorCode::NameNotResolved if others.resolve => (RegionState::Unsupported, error),
-        ErrorCode::RegionDisabled if others.accept_credentials => (RegionState::Disabled, error),
+        ErrorCode::NameNotResolved if peers.resolve => (RegionState::Unsupported, error),
+        ErrorCode::RegionDisabled if peers.accept_credentials => (RegionState::Disabled, error),
         _ => (RegionState::Failed, error),
     };
-    // A region that is not there is no failure that a retry in half a minute mends.
+    // A retry in half a minute cannot fix an absent region.
     let consecutive_failures = match state {
         RegionState::Unsupported | RegionState::Disabled => 0,
         RegionState::Fresh | RegionState::Empty | RegionState::Stale | RegionState::Failed => {
@@ -227,14 +214,14 @@ fn unpublished(state: RegionState) -> RegionStatus {
 }
 
 /// Whether no region accepts the credentials: the service has one error code for invalid credentials
-/// and for a region that is not enabled.
+/// and for a disabled region.
 pub fn is_rejected_by_all_regions(code: ErrorCode, peers: PeerEvidence) -> bool {
     code == ErrorCode::RegionDisabled && !peers.accept_credentials
 }
 
-/// The error of a region with regard to the other regions.
-pub fn disabled_or_invalid_credentials(error: AttemptError, others: PeerEvidence) -> AttemptError {
-    if is_rejected_by_all_regions(error.code, others) {
+/// Tells invalid credentials from a disabled region by the other regions.
+pub fn disabled_or_invalid_credentials(error: AttemptError, peers: PeerEvidence) -> AttemptError {
+    if is_rejected_by_all_regions(error.code, peers) {
         return AttemptError {
             code: ErrorCode::InvalidCredentials,
             message: format!(
@@ -247,7 +234,7 @@ pub fn disabled_or_invalid_credentials(error: AttemptError, others: PeerEvidence
     error
 }
 
-/// The time in whole seconds, as Kubernetes keeps it: what is rendered now must equal what is
+/// The time in whole seconds, as Kubernetes stores it: content rendered now must equal content
 /// rendered from the status after a restart.
 pub fn to_k8s_time(time: Timestamp) -> Time {
     Time(

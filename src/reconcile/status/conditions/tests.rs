@@ -77,7 +77,7 @@ const SOME_FAIL: &str = "Degraded=True RegionsFailing";
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table, a row for each rule")]
-fn what_the_regions_say_of_the_whole() {
+fn region_states_to_conditions() {
     let two_fresh_and = |other: Value| status([fresh(), other, fresh()]);
     let all = |region: fn(&str) -> Value, code: &str| status([region(code), region(code)]);
     let failed: fn(&str) -> Value = |code| absent("Failed", code);
@@ -293,7 +293,7 @@ fn what_the_regions_say_of_the_whole() {
 }
 
 #[test]
-fn ready_says_how_much_is_published() {
+fn ready_counts_published_models() {
     let conditions = after(&status([fresh(), stale("Timeout")]), Spec);
     assert_eq!(
         message(&conditions, READY),
@@ -302,7 +302,7 @@ fn ready_says_how_much_is_published() {
 }
 
 #[test]
-fn a_problem_says_what_it_concerns() {
+fn problem_names_its_subject() {
     let region = status([fresh(), stale("TargetConflict")]);
     let mapping = with_mapping_error(status([fresh()]), "PayloadTooLarge");
     let account = with_account_error(status([]), "AccessDenied");
@@ -318,7 +318,7 @@ fn a_problem_says_what_it_concerns() {
 }
 
 #[test]
-fn degraded_names_up_to_five_regions_and_counts_the_rest() {
+fn degraded_names_five_regions_and_counts_the_rest() {
     let failing = |n: usize| {
         let failing = (0..n).map(|_| stale("Timeout"));
         status(failing.chain([absent("Unsupported", "NameNotResolved"), fresh()]))
@@ -326,7 +326,7 @@ fn degraded_names_up_to_five_regions_and_counts_the_rest() {
     let five = "a (Stale, Timeout), b (Stale, Timeout), c (Stale, Timeout), d (Stale, Timeout), e (Stale, Timeout)";
     // (failing, message, while one more region is not there and was not asked for)
     let cases = [
-        (0, "every region asked for answers".to_owned()),
+        (0, "every region responds".to_owned()),
         (1, "1 of 2 regions fail: a (Stale, Timeout)".to_owned()),
         (5, format!("5 of 6 regions fail: {five}")),
         (6, format!("6 of 7 regions fail: {five} and 1 more")),
@@ -342,7 +342,7 @@ fn degraded_names_up_to_five_regions_and_counts_the_rest() {
 }
 
 #[test]
-fn totals() {
+fn summary_totals() {
     let regions = [
         fresh(),
         empty(),
@@ -382,7 +382,7 @@ fn times(conditions: &[Condition]) -> Vec<(&str, Time)> {
 }
 
 #[test]
-fn the_time_of_a_condition_moves_with_its_status_only() {
+fn transition_time_changes_with_status_only() {
     let mut state = status([fresh(), fresh()]);
     state.conditions = after_refresh(&state, Spec, Some(3), at(0));
     let time = |seconds| Time(at(seconds));
@@ -424,7 +424,7 @@ fn the_time_of_a_condition_moves_with_its_status_only() {
 }
 
 #[test]
-fn an_announced_refresh_keeps_what_still_holds() {
+fn announced_refresh_keeps_valid_conditions() {
     let mut state = status([fresh(), stale("TargetConflict")]);
     state.conditions = after(&state, Spec);
     assert_eq!(
@@ -466,7 +466,7 @@ fn an_announced_refresh_keeps_what_still_holds() {
 }
 
 #[test]
-fn the_first_refresh_is_announced_on_an_empty_status() {
+fn first_refresh_is_announced_on_empty_status() {
     let state = BedrockModelMapStatus::default();
     let conditions = while_refreshing(&state, "FirstRefresh", "m", true, Some(1), at(0));
     assert_eq!(
@@ -476,7 +476,7 @@ fn the_first_refresh_is_announced_on_an_empty_status() {
 }
 
 #[test]
-fn a_spec_that_cannot_be_worked_with_stalls() {
+fn refused_spec_stalls() {
     let mut state = status([fresh()]);
     state.conditions = after(&state, Spec);
     let error = AttemptError::new(ErrorCode::RoleNotAllowed, "not yours");
@@ -506,7 +506,7 @@ fn unknown_state_has_answered_only_with_config_map() {
 }
 
 #[test]
-fn a_refusal_is_told_from_other_reasons_to_stall() {
+fn refusal_differs_from_other_stall_reasons() {
     let mut state = status([fresh()]);
     assert!(!was_refused(&state));
     for (code, expected) in [

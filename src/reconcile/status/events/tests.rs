@@ -47,21 +47,21 @@ fn mapping_error(code: &str) -> Value {
 }
 
 /// Such as `Warning RegionDegraded: a: why Timeout`.
-fn told(events: &[Event]) -> Vec<String> {
+fn lines(events: &[Event]) -> Vec<String> {
     let line = |event: &Event| format!("{:?} {}: {}", event.severity, event.reason, event.note);
     events.iter().map(line).collect()
 }
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table, a row for each transition")]
-fn each_transition_is_told_once() {
+fn each_transition_causes_one_event() {
     let good = || status(&[fresh(), fresh()]);
     let one = |region: Value| status(&[fresh(), region]);
     let none = BedrockModelMapStatus::default;
     let refused = || with(&good(), &stalled_for("RoleNotAllowed"));
     let published =
         "Normal Published: 10 models and 4 inference profiles published, 1/2 regions fresh";
-    // (case, before, after, what is told)
+    // (case, before, after, what is lines)
     let cases: Vec<(
         &str,
         BedrockModelMapStatus,
@@ -163,7 +163,7 @@ fn each_transition_is_told_once() {
         ),
         ("it still is not", refused(), refused(), vec![]),
         (
-            "stalled is told beside what it does not say",
+            "stalled is lines beside what it does not say",
             good(),
             with(&one(stale("AccessDenied")), &stalled_for("AccessDenied")),
             vec![
@@ -192,12 +192,12 @@ fn each_transition_is_told_once() {
     ];
     for (case, before, after, expected) in cases {
         let events = events(&before, &after, &Changes::default(), Spec);
-        assert_eq!(told(&events), expected, "{case}");
+        assert_eq!(lines(&events), expected, "{case}");
     }
 }
 
 #[test]
-fn region_that_is_not_there_matters_only_to_who_names_it() {
+fn absent_region_warns_only_if_named_in_spec() {
     let (before, after) = (
         status(&[fresh(), fresh()]),
         status(&[
@@ -205,25 +205,25 @@ fn region_that_is_not_there_matters_only_to_who_names_it() {
             absent("Unsupported", "NameNotResolved"),
         ]),
     );
-    let told = |source| told(&events(&before, &after, &Changes::default(), source));
+    let lines = |source| lines(&events(&before, &after, &Changes::default(), source));
     assert_eq!(
-        told(Spec),
+        lines(Spec),
         ["Warning RegionDegraded: 2 fail (a, b); a: why RegionDisabled"]
     );
-    assert!(told(Account).is_empty());
+    assert!(lines(Account).is_empty());
 }
 
 #[test]
-fn many_regions_are_one_event_each_way() {
+fn many_regions_cause_one_event_each_way() {
     let all = |region: fn() -> Value| status(&vec![region(); 26]);
     let (good, bad) = (all(fresh), all(|| stale("Timeout")));
     let none = Changes::default();
     assert_eq!(
-        told(&events(&good, &bad, &none, Spec)),
+        lines(&events(&good, &bad, &none, Spec)),
         ["Warning RegionDegraded: 26 fail (a, b, c, d, e and 21 more); a: why Timeout"]
     );
     assert_eq!(
-        told(&events(&bad, &good, &none, Spec)),
+        lines(&events(&bad, &good, &none, Spec)),
         ["Normal RegionRecovered: 26 are up to date again (a, b, c, d, e and 21 more)"]
     );
 }
@@ -233,7 +233,7 @@ fn changes(items: Value) -> Changes {
 }
 
 #[test]
-fn each_kind_of_change_is_an_event() {
+fn each_kind_of_change_causes_one_event() {
     let r = json!(["us-east-1"]);
     let (active, legacy) = (json!({"status": "ACTIVE"}), json!({"status": "LEGACY"}));
     let changes = changes(json!([
@@ -258,7 +258,7 @@ fn each_kind_of_change_is_an_event() {
         "Normal ModelAdded: q added in us-east-1",
         "Normal InferenceProfileAdded: inference profile us.o added in us-east-1",
     ];
-    assert_eq!(told(&events(&good, &good, &changes, Spec)), expected);
+    assert_eq!(lines(&events(&good, &good, &changes, Spec)), expected);
     // What a user's change of the spec brings is no warning.
     let new_spec = with(&status(&[fresh()]), &json!({"observedGeneration": 2}));
     let events_of_new_spec = events(&good, &new_spec, &changes, Spec);
@@ -273,7 +273,7 @@ fn each_kind_of_change_is_an_event() {
 }
 
 #[test]
-fn changes_for_better_are_no_warning() {
+fn improvements_are_normal_events() {
     let r = json!(["us-east-1"]);
     let (active, legacy) = (json!({"status": "ACTIVE"}), json!({"status": "LEGACY"}));
     let warns = |change: Value| {
@@ -289,7 +289,7 @@ fn changes_for_better_are_no_warning() {
 }
 
 #[test]
-fn note_keeps_its_bound() {
+fn note_is_truncated() {
     let mut bad = status(&[stale("Timeout")]);
     let error = bad.regions.get_mut("a").unwrap().error.as_mut().unwrap();
     error.message = "ä".repeat(5000);

@@ -12,7 +12,7 @@ const OTHER: &str = "eu-west-1";
 const NO_BEFORE: BTreeMap<String, RegionStatus> = BTreeMap::new();
 
 #[test]
-fn what_an_error_tells_of_network_and_credentials() {
+fn error_code_to_evidence() {
     // (error, the name resolves, the credentials are accepted)
     let cases = [
         (ErrorCode::AccessDenied, true, true),
@@ -52,14 +52,14 @@ fn what_an_error_tells_of_network_and_credentials() {
 }
 
 #[test]
-fn a_region_tells_nothing_of_itself() {
+fn region_is_no_evidence_about_itself() {
     let asked = BTreeMap::from([(FAILING.to_owned(), Err(ErrorCode::AccessDenied))]);
     let others = PeerEvidence::of(FAILING, ErrorCode::AccessDenied, &asked, &NO_BEFORE);
     assert_eq!(others, PeerEvidence::NONE);
 }
 
 #[test]
-fn one_that_answers_is_enough() {
+fn one_responding_region_suffices() {
     let asked = BTreeMap::from([
         (FAILING.to_owned(), Err(NameNotResolved)),
         (OTHER.to_owned(), Err(NameNotResolved)),
@@ -84,7 +84,7 @@ fn region(state: RegionState, error_code: Option<ErrorCode>, second: i64) -> Reg
 }
 
 #[test]
-fn an_answer_from_before_the_network_went_proves_nothing() {
+fn response_before_network_failure_proves_nothing() {
     // The failing region after its attempt at second 10: (state, error); the error now; the other,
     // which is not asked now: (state, when it answered); whether that proves something.
     let cases = [
@@ -183,7 +183,7 @@ fn an_answer_from_before_the_network_went_proves_nothing() {
 }
 
 #[test]
-fn what_a_region_told_before_counts_for_nothing_when_it_is_asked_now() {
+fn current_query_overrides_earlier_status() {
     let before = BTreeMap::from([
         (
             FAILING.to_owned(),
@@ -200,7 +200,7 @@ fn what_a_region_told_before_counts_for_nothing_when_it_is_asked_now() {
 }
 
 #[test]
-fn of_a_region_that_is_new_nothing_is_known_from_before() {
+fn new_region_has_no_earlier_evidence() {
     let before = BTreeMap::from([(OTHER.to_owned(), region(Fresh, None, 10))]);
     let asked = BTreeMap::from([(FAILING.to_owned(), Err(NameNotResolved))]);
     assert_eq!(

@@ -26,13 +26,13 @@ fn time(seconds: i64) -> Option<Time> {
 /// The content of a response and its time.
 type Answer = (RegionContent, Timestamp);
 
-fn answered(
+fn after_response(
     previous: Option<&RegionStatus>,
     (content, taken_at): &Answer,
     config_map: &str,
     context: QueryContext,
 ) -> (RegionStatus, PublishAction) {
-    super::answered(previous, content, *taken_at, config_map, context)
+    super::after_response(previous, content, *taken_at, config_map, context)
 }
 
 /// A response with so many models, taken at this time.
@@ -74,7 +74,7 @@ fn asked(guard_shrinking: bool, at: Timestamp) -> QueryContext {
 
 /// Fresh since `seconds`, with so many models.
 fn fresh(models: usize, seconds: i64) -> RegionStatus {
-    let (status, publication) = answered(
+    let (status, publication) = after_response(
         None,
         &answer(models, seconds),
         NAME,
@@ -96,7 +96,7 @@ fn in_state(state: RegionState) -> RegionStatus {
             )
             .0
         }
-        Empty => answered(None, &answer(0, -3600), NAME, asked(false, at(-3600))).0,
+        Empty => after_response(None, &answer(0, -3600), NAME, asked(false, at(-3600))).0,
         Failed => {
             failed(
                 None,
@@ -128,14 +128,14 @@ fn in_state(state: RegionState) -> RegionStatus {
 }
 
 #[test]
-fn the_states_that_the_other_tests_start_from() {
+fn fixtures_have_their_states() {
     for state in [Fresh, Stale, Empty, Failed, Unsupported, Disabled] {
         assert_eq!(in_state(state).state, state);
     }
 }
 
 #[test]
-fn an_answer_makes_fresh_or_empty_whatever_was_before() {
+fn response_makes_any_region_fresh_or_empty() {
     // (before, models now, state, ConfigMap)
     let cases = [
         (None, 3, Fresh, Publish),
@@ -157,7 +157,7 @@ fn an_answer_makes_fresh_or_empty_whatever_was_before() {
             "{:?} then {models} models",
             before.as_ref().map(|b| b.state)
         );
-        let (status, done) = answered(
+        let (status, done) = after_response(
             before.as_ref(),
             &answer(models, -5),
             NAME,
@@ -179,7 +179,7 @@ fn an_answer_makes_fresh_or_empty_whatever_was_before() {
 }
 
 #[test]
-fn a_fresh_region_says_all_of_what_is_published() {
+fn fresh_region_records_all_published_content() {
     let profile = |id: &str, arn: &str| {
         let item = json!({"inferenceProfileId": id, "type": "SYSTEM_DEFINED", "status": "ACTIVE",
                           "models": [{"modelArn": arn}]});
@@ -202,7 +202,7 @@ fn a_fresh_region_says_all_of_what_is_published() {
     };
     let answer = answer_of(&snapshot);
     let now = "2026-11-23T10:11:14.5Z".parse().unwrap();
-    let (status, _) = answered(None, &answer, NAME, asked(true, now));
+    let (status, _) = after_response(None, &answer, NAME, asked(true, now));
     assert_eq!(
         serde_json::to_value(&status).unwrap(),
         json!({
@@ -225,7 +225,7 @@ fn a_fresh_region_says_all_of_what_is_published() {
 }
 
 #[test]
-fn a_failure_makes_what_the_contract_says() {
+fn failure_follows_state_table() {
     const NO_OTHER: PeerEvidence = PeerEvidence::NONE;
     const RESOLVE: PeerEvidence = PeerEvidence {
         resolve: true,
@@ -367,7 +367,7 @@ fn a_failure_makes_what_the_contract_says() {
 }
 
 #[test]
-fn a_stale_region_keeps_all_of_its_last_good_data_and_the_time_of_its_first_failure() {
+fn stale_region_keeps_content_and_time_of_first_failure() {
     let mut before = fresh(10, -3600);
     before.mapping = Some(BTreeMapOfIds::from([("m".into(), vec!["p".into()])]));
     let fail = |before: &RegionStatus, seconds| {
@@ -391,7 +391,7 @@ fn a_stale_region_keeps_all_of_its_last_good_data_and_the_time_of_its_first_fail
 type BTreeMapOfIds = std::collections::BTreeMap<String, Vec<String>>;
 
 #[test]
-fn a_region_that_never_published_says_nothing_of_content() {
+fn unpublished_region_records_no_content() {
     let failure = AttemptError {
         retry_after_seconds: Some(7),
         ..AttemptError::new(ErrorCode::Throttled, "slow down")
@@ -417,7 +417,8 @@ fn a_region_that_never_published_says_nothing_of_content() {
 fn recovery_clears_the_failure() {
     let stale = in_state(Stale);
     assert!(stale.stale_since.is_some());
-    let (status, publication) = answered(Some(&stale), &answer(10, 0), NAME, asked(true, at(0)));
+    let (status, publication) =
+        after_response(Some(&stale), &answer(10, 0), NAME, asked(true, at(0)));
     assert_eq!(publication, Publish);
     let never_failed = RegionStatus {
         discovered_at: time(-3600),
@@ -427,7 +428,7 @@ fn recovery_clears_the_failure() {
 }
 
 #[test]
-fn failures_are_counted_without_overflow() {
+fn failure_count_saturates() {
     // (failures before, failures now)
     for (before, now) in [(0, 1), (41, 42), (i64::MAX, i64::MAX), (-5, 1)] {
         for state in [Stale, Failed] {
@@ -443,7 +444,7 @@ fn failures_are_counted_without_overflow() {
 }
 
 #[test]
-fn a_sudden_loss_of_models_is_held() {
+fn sudden_loss_of_models_is_held() {
     // (case, models before, models now, held)
     let cases = [
         ("to none", 10, 0, true),
@@ -459,7 +460,7 @@ fn a_sudden_loss_of_models_is_held() {
     for (case, before, now, held) in cases {
         let previous = fresh(before, -3600);
         let (status, publication) =
-            answered(Some(&previous), &answer(now, 0), NAME, asked(true, at(0)));
+            after_response(Some(&previous), &answer(now, 0), NAME, asked(true, at(0)));
         if !held {
             assert_ne!(publication, Keep, "{case}");
             assert_eq!(status.error, None, "{case}");
@@ -472,7 +473,7 @@ fn a_sudden_loss_of_models_is_held() {
         assert_eq!(status.stale_since, time(0), "{case}");
         let error = status.error.unwrap();
         assert_eq!(error.code, ErrorCode::ShrinkHeld, "{case}");
-        let counts = format!("the answer has {now} models, the one before had {before}:");
+        let counts = format!("the region returned {now} models, previously {before};");
         assert!(
             error.message.starts_with(&counts),
             "{case}: {}",
@@ -482,17 +483,17 @@ fn a_sudden_loss_of_models_is_held() {
 }
 
 #[test]
-fn what_was_held_is_taken_when_the_next_attempt_confirms_it() {
+fn held_response_is_published_after_confirmation() {
     let previous = fresh(10, -3600);
     for models in [0, 3] {
-        let (held, _) = answered(
+        let (held, _) = after_response(
             Some(&previous),
             &answer(models, 0),
             NAME,
             asked(true, at(0)),
         );
         let (taken, publication) =
-            answered(Some(&held), &answer(models, 30), NAME, asked(true, at(30)));
+            after_response(Some(&held), &answer(models, 30), NAME, asked(true, at(30)));
         let expected = if models == 0 {
             (Empty, Remove)
         } else {
@@ -505,33 +506,35 @@ fn what_was_held_is_taken_when_the_next_attempt_confirms_it() {
 }
 
 #[test]
-fn what_was_held_is_dropped_when_the_next_attempt_has_everything_again() {
+fn held_response_is_dropped_if_models_return() {
     let previous = fresh(10, -3600);
-    let (held, _) = answered(Some(&previous), &answer(3, 0), NAME, asked(true, at(0)));
-    let (whole, publication) = answered(Some(&held), &answer(10, 30), NAME, asked(true, at(30)));
+    let (held, _) = after_response(Some(&previous), &answer(3, 0), NAME, asked(true, at(0)));
+    let (whole, publication) =
+        after_response(Some(&held), &answer(10, 30), NAME, asked(true, at(30)));
     assert_eq!((whole.state, publication), (Fresh, Publish));
     assert_eq!(whole.sha256, previous.sha256);
     assert_eq!(whole.discovered_at, time(-3600));
 }
 
 #[test]
-fn what_is_held_is_not_confirmed_by_another_answer_that_shrank() {
+fn other_shrunk_response_does_not_confirm() {
     let previous = fresh(10, -3600);
-    let (held, _) = answered(Some(&previous), &answer(3, 0), NAME, asked(true, at(0)));
-    let other = |models| answered(Some(&held), &models, NAME, asked(true, at(30)));
+    let (held, _) = after_response(Some(&previous), &answer(3, 0), NAME, asked(true, at(0)));
+    let other = |models| after_response(Some(&held), &models, NAME, asked(true, at(30)));
     let (again, publication) = other(answer(2, 30));
     assert_eq!((again.state, publication), (Stale, Keep));
     assert_eq!(again.consecutive_failures, 2);
     // As many as were held, but not the same.
     assert_eq!(other(answer_named("other", 3, 30)).1, Keep);
-    let (taken, publication) = answered(Some(&again), &answer(2, 90), NAME, asked(true, at(90)));
+    let (taken, publication) =
+        after_response(Some(&again), &answer(2, 90), NAME, asked(true, at(90)));
     assert_eq!((taken.state, publication), (Fresh, Publish));
     assert_eq!(taken.held_answer, None);
 }
 
 #[test]
-fn a_failure_between_is_no_confirmation_and_forgets_nothing() {
-    let (held, _) = answered(
+fn failure_neither_confirms_nor_drops_held_response() {
+    let (held, _) = after_response(
         Some(&fresh(10, -3600)),
         &answer(3, 0),
         NAME,
@@ -541,12 +544,13 @@ fn a_failure_between_is_no_confirmation_and_forgets_nothing() {
     let (failing, publication) = failed(Some(&held), failure, PeerEvidence::ANSWER, at(30));
     assert_eq!((failing.state, publication), (Stale, Keep));
     assert_eq!(failing.stale_since, time(0));
-    let (taken, publication) = answered(Some(&failing), &answer(3, 90), NAME, asked(true, at(90)));
+    let (taken, publication) =
+        after_response(Some(&failing), &answer(3, 90), NAME, asked(true, at(90)));
     assert_eq!((taken.state, publication), (Fresh, Publish));
 }
 
 #[test]
-fn nothing_is_held_that_another_spec_selected() {
+fn response_to_changed_spec_is_not_held() {
     let previous = fresh(10, -3600);
     let failure = AttemptError::new(ErrorCode::Timeout, "t");
     let (failing, _) = failed(Some(&previous), failure, PeerEvidence::ANSWER, at(0));
@@ -554,13 +558,14 @@ fn nothing_is_held_that_another_spec_selected() {
         generation: Some(2),
         ..asked(true, at(30))
     };
-    let (narrowed, publication) = answered(Some(&failing), &answer(3, 30), NAME, second_generation);
+    let (narrowed, publication) =
+        after_response(Some(&failing), &answer(3, 30), NAME, second_generation);
     assert_eq!((narrowed.state, publication), (Fresh, Publish));
     assert_eq!(narrowed.observed_generation, Some(2));
 }
 
 #[test]
-fn what_is_found_published_is_described_as_an_answer_is() {
+fn found_content_is_recorded_like_a_response() {
     let answer = answer(10, -3600);
     let described = fresh(10, -3600);
     let since = described.discovered_at.as_ref().map(|time| time.0);
@@ -577,9 +582,9 @@ fn what_is_found_published_is_described_as_an_answer_is() {
 }
 
 #[test]
-fn a_stale_region_is_guarded_as_well_and_an_unpublished_one_needs_no_guard() {
+fn guard_covers_stale_and_skips_unpublished_regions() {
     let shrunk = |before| {
-        answered(
+        after_response(
             Some(&in_state(before)),
             &answer(1, 0),
             NAME,
@@ -594,10 +599,10 @@ fn a_stale_region_is_guarded_as_well_and_an_unpublished_one_needs_no_guard() {
 }
 
 #[test]
-fn nothing_is_held_without_the_guard() {
+fn nothing_is_held_without_guard() {
     let previous = fresh(10, -3600);
     for (models, expected) in [(0, (Empty, Remove)), (1, (Fresh, Publish))] {
-        let (status, publication) = answered(
+        let (status, publication) = after_response(
             Some(&previous),
             &answer(models, 0),
             NAME,
@@ -608,10 +613,10 @@ fn nothing_is_held_without_the_guard() {
 }
 
 #[test]
-fn discovery_is_dated_by_the_content() {
+fn discovery_time_follows_content() {
     let before = fresh(10, -3600);
     let discovered = |previous: &RegionStatus, answer: &Answer| {
-        let (status, _) = answered(Some(previous), answer, NAME, asked(false, at(60)));
+        let (status, _) = after_response(Some(previous), answer, NAME, asked(false, at(60)));
         status.discovered_at
     };
     assert_eq!(discovered(&before, &answer(10, 50)), time(-3600), "same");
@@ -628,7 +633,7 @@ fn discovery_is_dated_by_the_content() {
         time(-3600),
         "same after a failure"
     );
-    let (empty, _) = answered(Some(&before), &answer(0, 0), NAME, asked(false, at(0)));
+    let (empty, _) = after_response(Some(&before), &answer(0, 0), NAME, asked(false, at(0)));
     assert_eq!(
         discovered(&empty, &answer(10, 50)),
         time(50),
@@ -646,15 +651,15 @@ fn discovery_is_dated_by_the_content() {
 }
 
 #[test]
-fn an_older_answer_shared_by_another_resource_is_dated_by_itself() {
-    let (status, _) = answered(None, &answer(3, -100), NAME, asked(false, at(0)));
+fn shared_snapshot_keeps_its_own_time() {
+    let (status, _) = after_response(None, &answer(3, -100), NAME, asked(false, at(0)));
     assert_eq!(status.last_success_time, time(-100));
     assert_eq!(status.discovered_at, time(-100));
     assert_eq!(status.last_attempt_time, time(0));
 }
 
 #[test]
-fn a_disabled_region_is_told_from_credentials_that_nobody_accepts() {
+fn disabled_region_differs_from_invalid_credentials() {
     let disabled = AttemptError {
         retry_after_seconds: Some(3),
         ..AttemptError::new(ErrorCode::RegionDisabled, "not enabled")
@@ -684,7 +689,7 @@ fn a_disabled_region_is_told_from_credentials_that_nobody_accepts() {
 }
 
 #[test]
-fn times_are_cut_to_whole_seconds() {
+fn times_are_truncated_to_seconds() {
     for (time, expected) in [
         ("2026-11-23T10:00:00Z", "2026-11-23T10:00:00Z"),
         ("2026-11-23T10:00:00.000000001Z", "2026-11-23T10:00:00Z"),
