@@ -1,7 +1,7 @@
-//! A cluster and an AWS in memory, and the operator's look at one resource in them.
+//! Effects in memory: a cluster and an AWS, in which the operator reconciles one resource.
 //!
-//! Every effect takes its turn in an order that follows from a seed, and the operator can be killed
-//! before any of them.
+//! A seed determines the order of concurrent effects, and the operator can be killed before any
+//! effect.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
@@ -25,37 +25,37 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::outside::{Api, Outside};
+use super::environment::{Api, Environment};
 use crate::answers::Lists;
 
 pub const NAME: &str = "claude";
 pub const NAMESPACE: &str = "team";
 pub const UID: &str = "00000000-0000-4000-8000-000000000001";
 
-/// More than any look takes to end.
+/// More polls than any reconciliation needs.
 const MAX_POLLS: u32 = 1_000_000;
 
-/// What one look did.
+/// Record of one reconciliation.
 #[derive(Clone, Debug, Default)]
-pub struct Traces {
-    /// Regions whose answer was wanted, and from when on.
-    pub asked: BTreeMap<String, Timestamp>,
-    /// Regions that AWS was asked for.
+pub struct Trace {
+    /// Regions queried, with the earliest time of a snapshot that serves.
+    pub queried: BTreeMap<String, Timestamp>,
+    /// Regions fetched from AWS.
     pub fetched: BTreeSet<String>,
-    /// What came, asked now or before.
+    /// Responses, fetched now or cached.
     pub got: BTreeMap<String, Result<Lists, ErrorCode>>,
-    pub account_asked: bool,
-    /// ConfigMaps written, and the status.
+    pub account_queried: bool,
+    /// Written ConfigMaps, and `status`.
     pub written: Vec<String>,
     pub removed: Vec<String>,
-    /// Names of which a foreign ConfigMap came between read and write.
+    /// Names for which a foreign ConfigMap appeared between read and write.
     pub raced: BTreeSet<String>,
 }
 
-impl Traces {
+impl Trace {
     pub fn is_quiet(&self) -> bool {
         self.fetched.is_empty()
-            && !self.account_asked
+            && !self.account_queried
             && self.written.is_empty()
             && self.removed.is_empty()
     }
@@ -66,12 +66,12 @@ struct State {
     resource: BedrockModelMapStatus,
     config_maps: BTreeMap<String, ConfigMap>,
     version: u64,
-    /// What the operator forgets when it ends.
+    /// State that the operator loses when it ends.
     verified: BTreeMap<String, String>,
     remembered: BTreeMap<String, (Lists, Arc<Snapshot>)>,
     /// Foreign ConfigMaps that appear right before ours would be created.
-    ambush: BTreeSet<String>,
-    traces: Traces,
+    races: BTreeSet<String>,
+    trace: Trace,
     effects_left: Option<u8>,
     killed: bool,
     random: u64,
@@ -81,30 +81,30 @@ struct State {
 #[derive(Debug)]
 pub struct Cluster {
     state: Mutex<State>,
-    outside: Outside,
+    environment: Environment,
     rendering: Arc<Semaphore>,
 }
 
-/// How a look ended.
+/// End of a reconciliation.
 #[derive(Debug)]
 pub enum Ended {
-    Whole(Box<Outcome>),
-    /// The Kubernetes API did not answer.
-    Broken,
+    Completed(Box<Outcome>),
+    /// The Kubernetes API failed.
+    ApiDown,
     Killed,
 }
 
 impl Cluster {
-    pub fn new(outside: Outside) -> Self {
+    pub fn new(environment: Environment) -> Self {
         Self {
             state: Mutex::default(),
-            outside,
+            environment,
             rendering: Arc::new(Semaphore::new(1)),
         }
     }
 
-    pub fn outside(&mut self) -> &mut Outside {
-        &mut self.outside
+    pub fn environment(&mut self) -> &mut Environment {
+        &mut self.environment
     }
 
     pub fn status(&self) -> BedrockModelMapStatus {
@@ -116,10 +116,10 @@ impl Cluster {
     }
 
     pub fn owner(&self) -> Owner {
-        Owner::from_resource(&self.outside.resource())
+        Owner::from_resource(&self.environment.resource())
     }
 
-    /// Another's hand: changes the ConfigMap, or puts one there, or takes it away.
+    /// Changes, creates or deletes a ConfigMap behind the operator's back.
     pub fn touch(&self, name: &str, change: impl FnOnce(Option<ConfigMap>) -> Option<ConfigMap>) {
         let mut state = self.state();
         let before = state.config_maps.remove(name);
@@ -128,29 +128,29 @@ impl Cluster {
         }
     }
 
-    /// A foreign ConfigMap appears as soon as the operator has seen that there is none.
-    pub fn lie_in_ambush(&self, name: &str) {
-        self.state().ambush.insert(name.to_owned());
+    /// Creates a foreign ConfigMap as soon as the operator has seen that there is none.
+    pub fn arm_race(&self, name: &str) {
+        self.state().races.insert(name.to_owned());
     }
 
-    /// Nobody lies in ambush any more.
-    pub fn stand_down(&self) {
-        self.state().ambush.clear();
+    /// Cancels the races that have not happened.
+    pub fn disarm_races(&self) {
+        self.state().races.clear();
     }
 
-    /// The operator starts anew.
+    /// Restarts the operator.
     pub fn forget(&self) {
         let mut state = self.state();
         state.verified.clear();
         state.remembered.clear();
     }
 
-    /// Has the operator look at the resource, and kills it before so many effects.
-    pub fn look(&self, kill_before: Option<u8>, order: u64) -> (Ended, Traces) {
-        let mut resource = self.outside.resource();
+    /// Reconciles the resource, and kills the operator before its effect number `kill_before`.
+    pub fn reconcile(&self, kill_before: Option<u8>, order: u64) -> (Ended, Trace) {
+        let mut resource = self.environment.resource();
         {
             let mut state = self.state();
-            state.traces = Traces::default();
+            state.trace = Trace::default();
             state.effects_left = kill_before;
             state.random = order | 1;
             resource.status = Some(state.resource.clone());
@@ -163,21 +163,21 @@ impl Cluster {
         regions.for_each(|region| region.mapping = None);
         let settings = self.settings(&resource);
         let ended = {
-            let look = Reconciler {
+            let reconciler = Reconciler {
                 resource: &resource,
                 settings: settings.as_ref(),
-                now: self.outside.now,
-                world: self,
+                now: self.environment.now,
+                effects: self,
             };
-            let mut future = pin!(look.look());
+            let mut future = pin!(reconciler.reconcile());
             let mut context = Context::from_waker(Waker::noop());
             let mut polls = 0;
             loop {
                 polls += 1;
-                assert!(polls < MAX_POLLS, "the look makes no progress");
+                assert!(polls < MAX_POLLS, "the reconciliation makes no progress");
                 match future.as_mut().poll(&mut context) {
-                    Poll::Ready(Ok(looked)) => break Ended::Whole(Box::new(looked)),
-                    Poll::Ready(Err(_)) => break Ended::Broken,
+                    Poll::Ready(Ok(outcome)) => break Ended::Completed(Box::new(outcome)),
+                    Poll::Ready(Err(_)) => break Ended::ApiDown,
                     Poll::Pending if self.state().killed => break Ended::Killed,
                     Poll::Pending => {}
                 }
@@ -188,11 +188,11 @@ impl Cluster {
             state.verified.clear();
             state.remembered.clear();
         }
-        (ended, std::mem::take(&mut state.traces))
+        (ended, std::mem::take(&mut state.trace))
     }
 
     fn settings(&self, resource: &BedrockModelMap) -> Result<ValidatedSpec, AttemptError> {
-        if self.outside.spec.refused {
+        if self.environment.spec.refused {
             return Err(AttemptError::new(ErrorCode::RoleNotAllowed, "no"));
         }
         Ok(ValidatedSpec::of(resource).unwrap())
@@ -202,8 +202,8 @@ impl Cluster {
         self.state.lock().unwrap()
     }
 
-    /// Lets others go first now and then; never comes back if the operator is killed meanwhile.
-    async fn turn(&self) {
+    /// Yields to other effects at random; never returns if the operator is killed.
+    async fn yield_to_others(&self) {
         let mut rounds = {
             let mut state = self.state();
             match &mut state.effects_left {
@@ -246,18 +246,18 @@ impl Cluster {
                     *wanted
                 }
             };
-            if self.outside.api == Api::RefusesWrites {
+            if self.environment.api == Api::RefusesWrites {
                 return Err(AttemptError::new(ErrorCode::WriteFailed, "quota"));
             }
-            if seen.is_none() && state.ambush.remove(name) {
-                state.put(name, super::outside::foreign(name));
-                state.traces.raced.insert(name.clone());
+            if seen.is_none() && state.races.remove(name) {
+                state.put(name, super::environment::foreign(name));
+                state.trace.raced.insert(name.clone());
             }
             let live = state.config_maps.get(name);
             if version(live) == version(seen.as_ref()) {
                 state.put(name, wanted);
                 state.verify(name);
-                state.traces.written.push(name.clone());
+                state.trace.written.push(name.clone());
                 return Ok(true);
             }
             seen = live.cloned();
@@ -300,15 +300,15 @@ impl Effects for Cluster {
     type Error = String;
     type RenderPermit = OwnedSemaphorePermit;
 
-    /// One at a time: who holds one and acquires another waits for ever.
+    /// One permit in all: a holder that acquires a second one deadlocks.
     async fn render_permit(&self, _: Work) -> OwnedSemaphorePermit {
         Arc::clone(&self.rendering).acquire_owned().await.unwrap()
     }
 
     async fn read(&self, config_map: &str) -> Result<Option<ConfigMap>, String> {
-        self.turn().await;
+        self.yield_to_others().await;
         assert!(!config_map.is_empty(), "a ConfigMap without a name is read");
-        if self.outside.api == Api::Down {
+        if self.environment.api == Api::Down {
             return Err("down".to_owned());
         }
         Ok(self.state().config_maps.get(config_map).cloned())
@@ -319,12 +319,12 @@ impl Effects for Cluster {
         target: &DesiredConfigMap,
         seen: Option<ConfigMap>,
     ) -> Result<bool, AttemptError> {
-        self.turn().await;
+        self.yield_to_others().await;
         self.write(target, seen)
     }
 
     async fn remove(&self, seen: &ObjectMeta) -> Result<bool, String> {
-        self.turn().await;
+        self.yield_to_others().await;
         let name = seen.name.clone().unwrap();
         let mut state = self.state();
         let live = version(state.config_maps.get(&name));
@@ -332,65 +332,63 @@ impl Effects for Cluster {
             return Ok(false);
         }
         state.config_maps.remove(&name);
-        state.traces.removed.push(name);
+        state.trace.removed.push(name);
         Ok(true)
     }
 
     async fn report(&self, status: &BedrockModelMapStatus, _: Vec<Event>) -> Result<(), String> {
-        self.turn().await;
-        if self.outside.api == Api::Down {
+        self.yield_to_others().await;
+        if self.environment.api == Api::Down {
             return Err("down".to_owned());
         }
         let mut state = self.state();
         let live = state.resource.clone();
-        let detail = self.outside.spec.detail();
+        let detail = self.environment.spec.detail();
         let wanted = completed(status.clone(), Some(&live), detail);
         if wanted != live {
             state.resource = wanted;
-            state.traces.written.push("status".to_owned());
+            state.trace.written.push("status".to_owned());
         }
         Ok(())
     }
 
-    async fn ask(
+    async fn query(
         &self,
         region: &str,
         not_before: Timestamp,
         _: Priority,
     ) -> Result<Arc<Snapshot>, AttemptError> {
-        self.turn().await;
+        self.yield_to_others().await;
         let mut state = self.state();
-        state.traces.asked.insert(region.to_owned(), not_before);
+        state.trace.queried.insert(region.to_owned(), not_before);
         let known = state.remembered.get(region).cloned();
-        let known = known.filter(|(_, k)| (not_before..=self.outside.now).contains(&k.taken_at));
+        let known =
+            known.filter(|(_, k)| (not_before..=self.environment.now).contains(&k.taken_at));
         let (lists, snapshot) = if let Some(known) = known {
             known
         } else {
-            state.traces.fetched.insert(region.to_owned());
-            let answer = self.outside.answer(region);
+            state.trace.fetched.insert(region.to_owned());
+            let answer = self.environment.answer(region);
             let got = answer.clone().map_err(|e| e.code);
-            state.traces.got.insert(region.to_owned(), got);
+            state.trace.got.insert(region.to_owned(), got);
             let lists = answer?;
-            let taken_at = self.outside.now;
+            let taken_at = self.environment.now;
             let snapshot = Snapshot {
                 taken_at,
                 ..lists.snapshot()
             };
             (lists, Arc::new(snapshot))
         };
-        state
-            .traces
-            .got
-            .insert(region.to_owned(), Ok(lists.clone()));
+        state.trace.got.insert(region.to_owned(), Ok(lists.clone()));
         let kept = (lists, Arc::clone(&snapshot));
         state.remembered.insert(region.to_owned(), kept);
         Ok(snapshot)
     }
 
     async fn list_account_regions(&self) -> Result<Vec<String>, AttemptError> {
-        self.turn().await;
-        self.state().traces.account_asked = true;
-        self.outside.account_answer()
+        self.yield_to_others().await;
+        self.state().trace.account_queried = true;
+        self.environment.account_answer()
     }
 
     fn last_snapshot(&self, region: &str) -> Option<Arc<Snapshot>> {
@@ -419,6 +417,6 @@ impl Effects for Cluster {
     }
 
     fn now(&self) -> Timestamp {
-        self.outside.now
+        self.environment.now
     }
 }

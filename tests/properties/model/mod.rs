@@ -1,11 +1,11 @@
-//! Random histories of one resource: whatever happens to it, to AWS, to the cluster and to the
-//! operator, what must always hold does, after every step.
+//! Random histories of one resource: events of the resource, AWS, the cluster and the operator. The
+//! invariants hold after every step.
 //!
-//! `core::look` is what runs, as in the operator; only what it reads, writes and asks is in memory.
+//! The operator's own `Reconciler` runs; only its effects are in memory.
 
 mod cases;
 mod cluster;
-mod outside;
+mod environment;
 mod rules;
 
 use bedrock_model_map::api::{ErrorCode, LABEL_MANAGED_BY};
@@ -20,8 +20,8 @@ use proptest::test_runner::Config;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 
 use cluster::{Cluster, Ended};
-use outside::{Api, MODELS, Outside, REGIONS, Region, Spec, foreign};
-use rules::{Before, Book};
+use environment::{Api, Environment, MODELS, REGIONS, Region, Spec, foreign};
+use rules::{Before, Invariants};
 
 /// Every code with which AWS, or the way to it, fails.
 const CODES: [ErrorCode; 12] = [
@@ -39,43 +39,43 @@ const CODES: [ErrorCode; 12] = [
     ErrorCode::AnswerTooLarge,
 ];
 
-/// What happens, and the look that follows.
+/// An event, and the reconciliation that follows.
 #[derive(Clone, Debug)]
 struct Step {
-    happens: Happening,
-    /// The operator is killed before so many effects of its look.
+    event: HistoryEvent,
+    /// The operator is killed before this effect.
     kill_before: Option<u8>,
-    /// In which order effects that are under way at once come to their end.
+    /// Seed of the order of concurrent effects.
     order: u64,
 }
 
 #[derive(Clone, Debug)]
-enum Happening {
+enum HistoryEvent {
     Nothing,
     /// Time passes, in parts of a thousand of the interval.
-    Passes(u16),
-    /// Time passes exactly as long as the operator means to wait.
-    PassesUntilDue,
+    TimePasses(u16),
+    /// Time passes until the operator requeues.
+    TimeUntilDue,
     /// The clock is set back, in parts of a thousand of the interval.
-    SetBack(u16),
-    Edits(Edit),
-    Requests,
-    Answers(usize, u16, u8),
-    Fails(usize, ErrorCode, Option<i64>),
+    ClockSetBack(u16),
+    SpecEdited(Edit),
+    RefreshRequested,
+    RegionResponds(usize, u16, u8),
+    RegionFails(usize, ErrorCode, Option<i64>),
     AllFail(ErrorCode),
-    Recovers(usize),
+    RegionRecovers(usize),
     AllRecover,
-    AccountHas([bool; 4]),
+    AccountRegions([bool; 4]),
     AccountFails(ErrorCode),
     Api(Api),
-    OperatorStartsAnew,
+    OperatorRestarts,
     /// Someone changes one of the ConfigMaps.
-    Touched(usize, Touch),
+    ConfigMapTouched(usize, Touch),
     /// A ConfigMap of someone else, at the place of a region's or of the merged one.
     Foreign(usize),
     /// The same, between the operator's read and its write.
-    Ambush(usize),
-    ForeignGoes(usize),
+    RaceForeign(usize),
+    ForeignDeleted(usize),
 }
 
 #[derive(Clone, Debug)]
@@ -116,7 +116,7 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+fn event() -> impl Strategy<Value = HistoryEvent> {
     let region = || 0..REGIONS.len();
     // Now and then most models are gone at once, or all.
     let models = prop_oneof![
@@ -140,25 +140,25 @@ fn happening() -> impl Strategy<Value = Happening> {
     );
     let api = select(&[Api::Up, Api::Up, Api::RefusesWrites, Api::Down][..]);
     prop_oneof![
-        1 => Just(Happening::Nothing),
-        3 => (0_u16..2_500).prop_map(Happening::Passes),
-        6 => Just(Happening::PassesUntilDue),
-        1 => (0_u16..2_500).prop_map(Happening::SetBack),
-        3 => edit().prop_map(Happening::Edits),
-        2 => Just(Happening::Requests),
-        5 => (region(), models, 0_u8..8).prop_map(|(r, m, p)| Happening::Answers(r, m, p)),
-        4 => (region(), select(&CODES[..]), wait).prop_map(|(r, c, w)| Happening::Fails(r, c, w)),
-        1 => select(&CODES[..]).prop_map(Happening::AllFail),
-        2 => region().prop_map(Happening::Recovers),
-        1 => Just(Happening::AllRecover),
-        1 => uniform4(any::<bool>()).prop_map(Happening::AccountHas),
-        1 => select(&CODES[..]).prop_map(Happening::AccountFails),
-        2 => api.prop_map(Happening::Api),
-        2 => Just(Happening::OperatorStartsAnew),
-        3 => (0_usize..5, touch).prop_map(|(n, touch)| Happening::Touched(n, touch)),
-        1 => (0_usize..5).prop_map(Happening::Foreign),
-        1 => (0_usize..5).prop_map(Happening::Ambush),
-        2 => (0_usize..5).prop_map(Happening::ForeignGoes),
+        1 => Just(HistoryEvent::Nothing),
+        3 => (0_u16..2_500).prop_map(HistoryEvent::TimePasses),
+        6 => Just(HistoryEvent::TimeUntilDue),
+        1 => (0_u16..2_500).prop_map(HistoryEvent::ClockSetBack),
+        3 => edit().prop_map(HistoryEvent::SpecEdited),
+        2 => Just(HistoryEvent::RefreshRequested),
+        5 => (region(), models, 0_u8..8).prop_map(|(r, m, p)| HistoryEvent::RegionResponds(r, m, p)),
+        4 => (region(), select(&CODES[..]), wait).prop_map(|(r, c, w)| HistoryEvent::RegionFails(r, c, w)),
+        1 => select(&CODES[..]).prop_map(HistoryEvent::AllFail),
+        2 => region().prop_map(HistoryEvent::RegionRecovers),
+        1 => Just(HistoryEvent::AllRecover),
+        1 => uniform4(any::<bool>()).prop_map(HistoryEvent::AccountRegions),
+        1 => select(&CODES[..]).prop_map(HistoryEvent::AccountFails),
+        2 => api.prop_map(HistoryEvent::Api),
+        2 => Just(HistoryEvent::OperatorRestarts),
+        3 => (0_usize..5, touch).prop_map(|(n, touch)| HistoryEvent::ConfigMapTouched(n, touch)),
+        1 => (0_usize..5).prop_map(HistoryEvent::Foreign),
+        1 => (0_usize..5).prop_map(HistoryEvent::RaceForeign),
+        2 => (0_usize..5).prop_map(HistoryEvent::ForeignDeleted),
     ]
 }
 
@@ -166,17 +166,17 @@ fn happening() -> impl Strategy<Value = Happening> {
 struct Reference;
 
 impl ReferenceStateMachine for Reference {
-    type State = Outside;
+    type State = Environment;
     type Transition = Step;
 
-    fn init_state() -> BoxedStrategy<Outside> {
+    fn init_state() -> BoxedStrategy<Environment> {
         let region = (1_u16..(1 << MODELS), 0_u8..8).prop_map(|(models, profiles)| Region {
             models,
             profiles,
             fails: None,
         });
         (uniform4(region), any::<bool>(), 1_u16..300)
-            .prop_map(|(regions, named, minutes)| Outside {
+            .prop_map(|(regions, named, minutes)| Environment {
                 spec: Spec {
                     regions: named.then_some([true; 4]),
                     minutes,
@@ -198,61 +198,61 @@ impl ReferenceStateMachine for Reference {
             .boxed()
     }
 
-    fn transitions(_: &Outside) -> BoxedStrategy<Step> {
+    fn transitions(_: &Environment) -> BoxedStrategy<Step> {
         let kill = option::weighted(0.15, 0_u8..40);
-        (happening(), kill, any::<u64>())
-            .prop_map(|(happens, kill_before, order)| Step {
-                happens,
+        (event(), kill, any::<u64>())
+            .prop_map(|(event, kill_before, order)| Step {
+                event,
                 kill_before,
                 order,
             })
             .boxed()
     }
 
-    fn apply(mut outside: Outside, step: &Step) -> Outside {
-        match &step.happens {
-            Happening::Edits(edit) => outside.edit(edit),
-            Happening::Requests => {
-                outside.token = Some(outside.token.map_or(1, |token| token + 1));
+    fn apply(mut environment: Environment, step: &Step) -> Environment {
+        match &step.event {
+            HistoryEvent::SpecEdited(edit) => environment.edit(edit),
+            HistoryEvent::RefreshRequested => {
+                environment.token = Some(environment.token.map_or(1, |token| token + 1));
             }
-            Happening::Answers(region, models, profiles) => {
-                outside.regions[*region] = Region {
+            HistoryEvent::RegionResponds(region, models, profiles) => {
+                environment.regions[*region] = Region {
                     models: *models,
                     profiles: *profiles,
                     fails: None,
                 };
             }
-            Happening::Fails(region, code, wait) => {
-                outside.regions[*region].fails = Some((*code, *wait));
+            HistoryEvent::RegionFails(region, code, wait) => {
+                environment.regions[*region].fails = Some((*code, *wait));
             }
-            Happening::AllFail(code) => {
-                let regions = outside.regions.iter_mut();
+            HistoryEvent::AllFail(code) => {
+                let regions = environment.regions.iter_mut();
                 regions.for_each(|region| region.fails = Some((*code, None)));
-                outside.account_fails = Some(*code);
+                environment.account_fails = Some(*code);
             }
-            Happening::Recovers(region) => outside.regions[*region].fails = None,
-            Happening::AllRecover => outside.recover(),
-            Happening::AccountHas(account) => {
-                outside.account = *account;
-                outside.account_fails = None;
+            HistoryEvent::RegionRecovers(region) => environment.regions[*region].fails = None,
+            HistoryEvent::AllRecover => environment.recover(),
+            HistoryEvent::AccountRegions(account) => {
+                environment.account = *account;
+                environment.account_fails = None;
             }
-            Happening::AccountFails(code) => outside.account_fails = Some(*code),
-            Happening::Api(api) => outside.api = *api,
-            Happening::Nothing
-            | Happening::Passes(_)
-            | Happening::PassesUntilDue
-            | Happening::SetBack(_)
-            | Happening::OperatorStartsAnew
-            | Happening::Touched(..)
-            | Happening::Foreign(_)
-            | Happening::Ambush(_)
-            | Happening::ForeignGoes(_) => {}
+            HistoryEvent::AccountFails(code) => environment.account_fails = Some(*code),
+            HistoryEvent::Api(api) => environment.api = *api,
+            HistoryEvent::Nothing
+            | HistoryEvent::TimePasses(_)
+            | HistoryEvent::TimeUntilDue
+            | HistoryEvent::ClockSetBack(_)
+            | HistoryEvent::OperatorRestarts
+            | HistoryEvent::ConfigMapTouched(..)
+            | HistoryEvent::Foreign(_)
+            | HistoryEvent::RaceForeign(_)
+            | HistoryEvent::ForeignDeleted(_) => {}
         }
-        outside
+        environment
     }
 }
 
-impl Outside {
+impl Environment {
     fn edit(&mut self, edit: &Edit) {
         let before = self.spec.clone();
         let spec = &mut self.spec;
@@ -290,84 +290,87 @@ impl Outside {
 struct Operated {
     cluster: Cluster,
     next: Option<Next>,
-    book: Book,
+    invariants: Invariants,
 }
 
 impl Operated {
-    fn happens(&mut self, happening: &Happening) {
-        let interval = self.cluster.outside().interval();
+    fn event(&mut self, event: &HistoryEvent) {
+        let interval = self.cluster.environment().interval();
         let parts = |thousandths: u16| {
             let thousandths = f64::from(thousandths);
             SignedDuration::from_secs_f64(interval.as_secs_f64() * thousandths / 1000.0)
         };
-        let now = &mut self.cluster.outside().now;
-        match happening {
-            Happening::Passes(thousandths) => *now += parts(*thousandths),
-            Happening::SetBack(thousandths) => *now -= parts(*thousandths),
-            Happening::PassesUntilDue => {
+        let now = &mut self.cluster.environment().now;
+        match event {
+            HistoryEvent::TimePasses(thousandths) => *now += parts(*thousandths),
+            HistoryEvent::ClockSetBack(thousandths) => *now -= parts(*thousandths),
+            HistoryEvent::TimeUntilDue => {
                 if let Some(Next::After(wait)) = self.next {
                     *now += SignedDuration::try_from(wait).unwrap();
                 }
             }
-            Happening::OperatorStartsAnew => self.cluster.forget(),
-            Happening::Touched(index, touch) => self.is_touched(*index, *touch),
-            Happening::Foreign(index) => {
-                let name = self.cluster.outside().target(*index);
+            HistoryEvent::OperatorRestarts => self.cluster.forget(),
+            HistoryEvent::ConfigMapTouched(index, touch) => self.touch(*index, *touch),
+            HistoryEvent::Foreign(index) => {
+                let name = self.cluster.environment().target(*index);
                 if !self.cluster.config_maps().contains_key(&name) {
                     self.cluster.touch(&name, |_| Some(foreign(&name)));
-                    self.book.foreign.insert(name);
+                    self.invariants.foreign.insert(name);
                 }
             }
-            Happening::Ambush(index) => {
-                let name = self.cluster.outside().target(*index);
-                self.cluster.lie_in_ambush(&name);
+            HistoryEvent::RaceForeign(index) => {
+                let name = self.cluster.environment().target(*index);
+                self.cluster.arm_race(&name);
             }
-            Happening::ForeignGoes(index) => {
-                let name = self.cluster.outside().target(*index);
-                if self.book.foreign.remove(&name) {
+            HistoryEvent::ForeignDeleted(index) => {
+                let name = self.cluster.environment().target(*index);
+                if self.invariants.foreign.remove(&name) {
                     self.cluster.touch(&name, |_| None);
                 }
             }
-            Happening::Nothing
-            | Happening::Edits(_)
-            | Happening::Requests
-            | Happening::Answers(..)
-            | Happening::Fails(..)
-            | Happening::AllFail(_)
-            | Happening::Recovers(_)
-            | Happening::AllRecover
-            | Happening::AccountHas(_)
-            | Happening::AccountFails(_)
-            | Happening::Api(_) => {}
+            HistoryEvent::Nothing
+            | HistoryEvent::SpecEdited(_)
+            | HistoryEvent::RefreshRequested
+            | HistoryEvent::RegionResponds(..)
+            | HistoryEvent::RegionFails(..)
+            | HistoryEvent::AllFail(_)
+            | HistoryEvent::RegionRecovers(_)
+            | HistoryEvent::AllRecover
+            | HistoryEvent::AccountRegions(_)
+            | HistoryEvent::AccountFails(_)
+            | HistoryEvent::Api(_) => {}
         }
     }
 
-    fn is_touched(&mut self, index: usize, touch: Touch) {
+    fn touch(&mut self, index: usize, touch: Touch) {
         let there = self.cluster.config_maps();
-        let ours = there.keys().filter(|n| !self.book.foreign.contains(*n));
+        let ours = there
+            .keys()
+            .filter(|n| !self.invariants.foreign.contains(*n));
         let names: Vec<&String> = ours.collect();
         if names.is_empty() {
             return;
         }
         let name = names[index % names.len()];
         self.cluster.touch(name, |before| changed(before?, touch));
-        self.book.touched.insert(name.clone());
+        self.invariants.touched.insert(name.clone());
         let owner = self.cluster.owner();
         let now = self.cluster.config_maps();
         // Without labels and owner nothing tells that it is ours.
         if now.get(name).is_some_and(|c| !owner.owns(&c.metadata)) {
-            self.book.foreign.insert(name.clone());
+            self.invariants.foreign.insert(name.clone());
         }
     }
 
-    /// Has the operator look, and checks all that is to hold then.
-    fn looks(&mut self, kill_before: Option<u8>, order: u64) -> Ended {
-        let before = Before::of(&self.cluster);
-        let (ended, traces) = self.cluster.look(kill_before, order);
-        if let Ended::Whole(looked) = &ended {
-            self.next = Some(looked.next);
+    /// Reconciles, and checks the invariants.
+    fn reconcile(&mut self, kill_before: Option<u8>, order: u64) -> Ended {
+        let before = Before::new(&self.cluster);
+        let (ended, trace) = self.cluster.reconcile(kill_before, order);
+        if let Ended::Completed(outcome) = &ended {
+            self.next = Some(outcome.next);
         }
-        self.book.check(&mut self.cluster, &before, &ended, &traces);
+        self.invariants
+            .check(&mut self.cluster, &before, &ended, &trace);
         ended
     }
 }
@@ -414,71 +417,71 @@ impl StateMachineTest for Histories {
     type SystemUnderTest = Operated;
     type Reference = Reference;
 
-    fn init_test(outside: &Outside) -> Operated {
+    fn init_test(environment: &Environment) -> Operated {
         let mut operated = Operated {
-            cluster: Cluster::new(outside.clone()),
+            cluster: Cluster::new(environment.clone()),
             next: None,
-            book: Book::default(),
+            invariants: Invariants::default(),
         };
-        operated.looks(None, 1);
+        operated.reconcile(None, 1);
         operated
     }
 
-    fn apply(mut operated: Operated, outside: &Outside, step: Step) -> Operated {
-        let now = operated.cluster.outside().now;
-        *operated.cluster.outside() = Outside {
+    fn apply(mut operated: Operated, environment: &Environment, step: Step) -> Operated {
+        let now = operated.cluster.environment().now;
+        *operated.cluster.environment() = Environment {
             now,
-            ..outside.clone()
+            ..environment.clone()
         };
-        operated.happens(&step.happens);
-        let mut ended = operated.looks(step.kill_before, step.order);
-        // Its own write of the status has it look again: a request may wait behind a changed spec.
+        operated.event(&step.event);
+        let mut ended = operated.reconcile(step.kill_before, step.order);
+        // Its own write of the status triggers a reconciliation: a request may wait behind a changed spec.
         for _ in 0..2 {
-            if matches!(&ended, Ended::Whole(looked) if looked.refreshed.is_some()) {
-                ended = operated.looks(None, step.order);
+            if matches!(&ended, Ended::Completed(outcome) if outcome.refreshed.is_some()) {
+                ended = operated.reconcile(None, step.order);
             }
         }
-        if matches!(ended, Ended::Whole(_)) {
-            // Nothing is due any more: nobody is asked, nothing is written.
-            let (ended, traces) = operated.cluster.look(None, step.order);
-            let over = matches!(ended, Ended::Whole(_));
-            assert!(over && traces.is_quiet(), "no rest: {ended:?} {traces:#?}");
+        if matches!(ended, Ended::Completed(_)) {
+            // Nothing is due any more: nobody is queried, nothing is written.
+            let (ended, trace) = operated.cluster.reconcile(None, step.order);
+            let over = matches!(ended, Ended::Completed(_));
+            assert!(over && trace.is_quiet(), "no rest: {ended:?} {trace:#?}");
         }
         operated
     }
 
     /// Once nothing fails, the published content equals that of the reference model.
-    fn teardown(mut operated: Operated, _: Outside) {
-        let outside = operated.cluster.outside();
-        outside.recover();
-        outside.api = Api::Up;
-        if outside.spec.suspend || outside.spec.refused {
-            outside.spec.suspend = false;
-            outside.spec.refused = false;
-            outside.generation += 1;
+    fn teardown(mut operated: Operated, _: Environment) {
+        let environment = operated.cluster.environment();
+        environment.recover();
+        environment.api = Api::Up;
+        if environment.spec.suspend || environment.spec.refused {
+            environment.spec.suspend = false;
+            environment.spec.refused = false;
+            environment.generation += 1;
         }
-        for name in std::mem::take(&mut operated.book.foreign) {
+        for name in std::mem::take(&mut operated.invariants.foreign) {
             operated.cluster.touch(&name, |_| None);
         }
-        operated.cluster.stand_down();
-        let outside = operated.cluster.outside();
-        let enough = outside.now + outside.interval().mul_f64(2.2);
+        operated.cluster.disarm_races();
+        let environment = operated.cluster.environment();
+        let enough = environment.now + environment.interval().mul_f64(2.2);
         // A merged mapping that waits for a region's answer is tried again every minute.
         for _ in 0..1_000 {
-            let ended = operated.looks(None, 1);
-            let outside = operated.cluster.outside();
-            if outside.now > enough {
+            let ended = operated.reconcile(None, 1);
+            let environment = operated.cluster.environment();
+            if environment.now > enough {
                 break;
             }
             match ended {
-                Ended::Whole(looked) => match looked.next {
-                    Next::After(wait) => outside.now += SignedDuration::try_from(wait).unwrap(),
+                Ended::Completed(outcome) => match outcome.next {
+                    Next::After(wait) => environment.now += SignedDuration::try_from(wait).unwrap(),
                     Next::Change => panic!("it waits for a change"),
                 },
-                other @ (Ended::Broken | Ended::Killed) => panic!("{other:?}"),
+                other @ (Ended::ApiDown | Ended::Killed) => panic!("{other:?}"),
             }
         }
-        operated.book.check_converged(&mut operated.cluster);
+        operated.invariants.check_converged(&mut operated.cluster);
     }
 }
 
@@ -496,5 +499,5 @@ prop_state_machine! {
     #![proptest_config(config())]
 
     #[test]
-    fn whatever_happens_what_must_always_hold_does(sequential 1..60 => Histories);
+    fn invariants_hold_after_every_event(sequential 1..60 => Histories);
 }

@@ -1,4 +1,4 @@
-//! What must hold after every look, told naively: nothing of the product decides here.
+//! The invariants after every reconciliation, stated without code of the product.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,22 +14,22 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
-use super::cluster::{Cluster, Ended, Traces};
-use super::outside::{Api, Outside, foreign};
+use super::cluster::{Cluster, Ended, Trace};
+use super::environment::{Api, Environment, foreign};
 use crate::answers::Lists;
 use crate::reference;
 
 /// Times are kept in whole seconds.
 const SLACK: SignedDuration = SignedDuration::from_secs(2);
 
-/// What was there before a look.
+/// The state before a reconciliation.
 pub struct Before {
     status: BedrockModelMapStatus,
     config_maps: BTreeMap<String, ConfigMap>,
 }
 
 impl Before {
-    pub fn of(cluster: &Cluster) -> Self {
+    pub fn new(cluster: &Cluster) -> Self {
         Self {
             status: cluster.status(),
             config_maps: cluster.config_maps(),
@@ -37,9 +37,9 @@ impl Before {
     }
 }
 
-/// What the rules remember from look to look.
+/// State of the invariants across reconciliations.
 #[derive(Debug, Default)]
-pub struct Book {
+pub struct Invariants {
     /// ConfigMaps of others.
     pub foreign: BTreeSet<String>,
     /// Ours that others changed, until they are seen to be right again.
@@ -86,33 +86,27 @@ fn ids(lists: &Lists) -> BTreeSet<String> {
     ids.map(str::to_owned).collect()
 }
 
-impl Book {
-    /// Checks everything that is to hold after a look.
-    pub fn check(
-        &mut self,
-        cluster: &mut Cluster,
-        before: &Before,
-        ended: &Ended,
-        traces: &Traces,
-    ) {
-        self.foreign.extend(traces.raced.iter().cloned());
-        let outside = cluster.outside().clone();
-        let after = Before::of(cluster);
-        let look = Checked {
-            book: self,
+impl Invariants {
+    /// Checks the invariants after a reconciliation.
+    pub fn check(&mut self, cluster: &mut Cluster, before: &Before, ended: &Ended, trace: &Trace) {
+        self.foreign.extend(trace.raced.iter().cloned());
+        let environment = cluster.environment().clone();
+        let after = Before::new(cluster);
+        let check = Check {
+            invariants: self,
             cluster,
-            outside: &outside,
+            environment: &environment,
             before,
             after: &after,
-            traces,
+            trace,
         };
-        look.foreign_is_untouched();
-        look.last_good_data_is_there();
-        look.other_regions_are_untouched();
-        if let Ended::Whole(looked) = ended {
-            look.whole(looked);
-            let held = look.held();
-            let right = look.right_again();
+        check.foreign_is_untouched();
+        check.last_good_data_survives();
+        check.other_regions_are_untouched();
+        if let Ended::Completed(outcome) = ended {
+            check.completed(outcome);
+            let held = check.held();
+            let right = check.repaired();
             self.held = held;
             self.touched.retain(|name| !right.contains(name));
         }
@@ -120,11 +114,11 @@ impl Book {
 
     /// Checks that what is published is what AWS answers now.
     pub fn check_converged(&self, cluster: &mut Cluster) {
-        let outside = cluster.outside().clone();
+        let environment = cluster.environment().clone();
         let (status, there) = (cluster.status(), cluster.config_maps());
         let mut expected: BTreeMap<String, String> = BTreeMap::new();
-        for region in outside.wanted() {
-            let lists = outside.selected(outside.of(region).lists());
+        for region in environment.wanted() {
+            let lists = environment.selected(environment.region(region).lists());
             if lists.models.is_empty() {
                 assert_eq!(status.regions[region].state, RegionState::Empty);
                 continue;
@@ -133,18 +127,19 @@ impl Book {
             expected.insert(region.to_owned(), reference::models_json(&lists));
         }
         for (region, models) in &expected {
-            let published = &there[&outside.config_map(region)];
+            let published = &there[&environment.config_map(region)];
             assert_eq!(models_json(published), Some(models), "{region}");
             assert_eq!(metadata(published).unwrap()["state"], "Fresh");
         }
-        let mut names: BTreeSet<String> = expected.keys().map(|r| outside.config_map(r)).collect();
-        if !outside.wanted().is_empty() {
-            names.insert(outside.mapping());
+        let mut names: BTreeSet<String> =
+            expected.keys().map(|r| environment.config_map(r)).collect();
+        if !environment.wanted().is_empty() {
+            names.insert(environment.mapping());
             let regions = expected
                 .iter()
                 .map(|(r, models)| format!("{}:{models}", json!(r)));
             let regions = regions.collect::<Vec<_>>().join(",");
-            let merged = mapping_json(&there[&outside.mapping()]);
+            let merged = mapping_json(&there[&environment.mapping()]);
             assert_eq!(merged, Some(format!(r#"{{"models":{{{regions}}}}}"#)));
         }
         assert_eq!(there.into_keys().collect::<BTreeSet<_>>(), names);
@@ -159,17 +154,17 @@ impl Book {
     }
 }
 
-/// One look, with all that is known of it.
-struct Checked<'a> {
-    book: &'a Book,
+/// One reconciliation, with all that is known of it.
+struct Check<'a> {
+    invariants: &'a Invariants,
     cluster: &'a Cluster,
-    outside: &'a Outside,
+    environment: &'a Environment,
     before: &'a Before,
     after: &'a Before,
-    traces: &'a Traces,
+    trace: &'a Trace,
 }
 
-impl Checked<'_> {
+impl Check<'_> {
     fn is_ours(&self, config_map: &ConfigMap) -> bool {
         self.cluster.owner().owns(&config_map.metadata)
     }
@@ -196,19 +191,19 @@ impl Checked<'_> {
         good
     }
 
-    fn answered(&self, region: &str) -> Option<Lists> {
-        let lists = self.traces.got.get(region)?.as_ref().ok()?;
-        Some(self.outside.selected(lists.clone()))
+    fn response(&self, region: &str) -> Option<Lists> {
+        let lists = self.trace.got.get(region)?.as_ref().ok()?;
+        Some(self.environment.selected(lists.clone()))
     }
 
     fn is_wanted(&self, region: &str) -> bool {
-        if self.outside.spec.regions.is_some() {
-            return self.outside.wanted().contains(&region);
+        if self.environment.spec.regions.is_some() {
+            return self.environment.wanted().contains(&region);
         }
         // As long as the account does not tell otherwise.
-        let told = self.traces.account_asked && self.outside.account_fails.is_none();
+        let told = self.trace.account_queried && self.environment.account_fails.is_none();
         if told {
-            return self.outside.wanted().contains(&region);
+            return self.environment.wanted().contains(&region);
         }
         let status = &self.before.status;
         let told_before = status.account_regions.as_ref();
@@ -217,9 +212,9 @@ impl Checked<'_> {
     }
 
     fn foreign_is_untouched(&self) {
-        for name in &self.book.foreign {
+        for name in &self.invariants.foreign {
             let after = self.after.config_maps.get(name);
-            if self.traces.raced.contains(name) {
+            if self.trace.raced.contains(name) {
                 let data = after.and_then(|c| c.data.clone());
                 assert_eq!(data, foreign(name).data, "{name} is foreign");
             } else {
@@ -232,15 +227,15 @@ impl Checked<'_> {
         }
     }
 
-    /// Of a region that is asked for and was published something is, at any time: what it was, or
-    /// what it answered.
-    fn last_good_data_is_there(&self) {
+    /// Of a region that is queried for and was published something is, at any time: what it was, or
+    /// what it response.
+    fn last_good_data_survives(&self) {
         let after = self.good(&self.after.config_maps);
         for (region, before) in self.good(&self.before.config_maps) {
             let status = self.before.status.regions.get(&region);
             let was_empty = status.is_some_and(|s| s.state == RegionState::Empty);
-            let answered = self.answered(&region);
-            let is_empty = answered
+            let response = self.response(&region);
+            let is_empty = response
                 .as_ref()
                 .is_some_and(|lists| lists.models.is_empty());
             if !self.is_wanted(&region) || was_empty || is_empty {
@@ -248,19 +243,19 @@ impl Checked<'_> {
             }
             let now = after.get(&region);
             let now = now.unwrap_or_else(|| panic!("the last good data of {region} is lost"));
-            let answered = answered.map(|lists| reference::models_json(&lists));
+            let response = response.map(|lists| reference::models_json(&lists));
             for models in now {
                 let known = before.contains(models)
-                    || answered.as_ref() == Some(models)
+                    || response.as_ref() == Some(models)
                     || status.and_then(|s| s.sha256.clone()) == Some(sha256_hex(models.as_bytes()));
                 assert!(known, "{region}: {models} comes from nowhere");
             }
         }
     }
 
-    /// What was right and not asked for stays as it is, whatever becomes of the others.
+    /// What was right and not queried for stays as it is, whatever becomes of the others.
     fn other_regions_are_untouched(&self) {
-        if self.before.status.observed_generation != Some(self.outside.generation) {
+        if self.before.status.observed_generation != Some(self.environment.generation) {
             return;
         }
         for (region, status) in &self.before.status.regions {
@@ -271,9 +266,13 @@ impl Checked<'_> {
                 .before
                 .config_maps
                 .get(name)
-                .is_some_and(|c| is_as_told(c, status));
-            let asked = self.traces.asked.contains_key(region);
-            if asked || !was_right || self.book.touched.contains(name) || !self.is_wanted(region) {
+                .is_some_and(|c| matches_status(c, status));
+            let queried = self.trace.queried.contains_key(region);
+            if queried
+                || !was_right
+                || self.invariants.touched.contains(name)
+                || !self.is_wanted(region)
+            {
                 continue;
             }
             let version = |config_maps: &BTreeMap<String, ConfigMap>| {
@@ -283,41 +282,41 @@ impl Checked<'_> {
                 version(&self.before.config_maps),
                 version(&self.after.config_maps),
             );
-            assert_eq!(before, after, "{region} was not asked and has changed");
+            assert_eq!(before, after, "{region} was not queried and has changed");
         }
     }
 
-    fn whole(&self, looked: &Outcome) {
+    fn completed(&self, outcome: &Outcome) {
         let status = &self.after.status;
-        if self.outside.spec.suspend {
-            assert!(self.traces.is_quiet(), "{:#?}", self.traces);
-            assert_eq!(looked.next, Next::Change);
+        if self.environment.spec.suspend {
+            assert!(self.trace.is_quiet(), "{:#?}", self.trace);
+            assert_eq!(outcome.next, Next::Change);
             return;
         }
-        if self.outside.spec.refused {
+        if self.environment.spec.refused {
             assert_eq!(
                 without_mappings(&status.regions),
                 without_mappings(&self.before.status.regions)
             );
             assert_eq!(self.after.config_maps, self.before.config_maps);
-            assert!(self.traces.asked.is_empty() && !self.traces.account_asked);
+            assert!(self.trace.queried.is_empty() && !self.trace.account_queried);
             assert!(status.conditions.iter().any(|c| c.type_ == "Stalled"));
             return;
         }
-        self.tells_only_what_is_published();
-        self.merged_mapping_is_that_of_the_regions();
-        self.comes_back_in_time(looked);
-        self.asks_only_what_is_due(looked);
-        self.acknowledges_the_request(looked);
-        for region in self.traces.asked.keys() {
-            self.state_is_that_of_the_contract(region, looked);
+        self.status_names_only_published_content();
+        self.merged_mapping_matches_regions();
+        self.requeues_in_time(outcome);
+        self.queries_only_due_regions(outcome);
+        self.acknowledges_request(outcome);
+        for region in self.trace.queried.keys() {
+            self.state_follows_contract(region, outcome);
         }
     }
 
-    fn tells_only_what_is_published(&self) {
+    fn status_names_only_published_content(&self) {
         let mut told = BTreeSet::new();
         for (region, status) in &self.after.status.regions {
-            let detail = self.outside.spec.detail() == StatusDetail::Mapping;
+            let detail = self.environment.spec.detail() == StatusDetail::Mapping;
             assert_eq!(
                 status.mapping.is_some(),
                 detail && status.config_map.is_some(),
@@ -327,15 +326,15 @@ impl Checked<'_> {
                 continue;
             };
             told.insert(name.clone());
-            if self.book.touched.contains(name) || self.book.foreign.contains(name) {
+            if self.invariants.touched.contains(name) || self.invariants.foreign.contains(name) {
                 // It may be lost for good until the region answers.
                 continue;
             }
             let published = self.after.config_maps.get(name);
             let published = published.unwrap_or_else(|| panic!("{name} is not there"));
-            let refused = self.outside.api == Api::RefusesWrites;
+            let refused = self.environment.api == Api::RefusesWrites;
             assert!(
-                refused || is_as_told(published, status),
+                refused || matches_status(published, status),
                 "{region}: {status:#?}\n{published:#?}"
             );
         }
@@ -349,7 +348,7 @@ impl Checked<'_> {
         for (name, config_map) in &self.after.config_maps {
             let find_unrecorded = self.is_ours(config_map) && !told.contains(name);
             // Without the label no watch shows it.
-            let hidden = self.book.touched.contains(name);
+            let hidden = self.invariants.touched.contains(name);
             assert!(
                 !find_unrecorded || hidden,
                 "{name} is there and not in the status"
@@ -357,7 +356,7 @@ impl Checked<'_> {
         }
     }
 
-    fn merged_mapping_is_that_of_the_regions(&self) {
+    fn merged_mapping_matches_regions(&self) {
         let status = &self.after.status;
         let Some(mapping) = status.mapping.as_ref().filter(|m| m.error.is_none()) else {
             return;
@@ -367,9 +366,10 @@ impl Checked<'_> {
             .values()
             .filter_map(|r| r.config_map.as_ref());
         let mut names = names.chain([&mapping.config_map]);
-        let damaged =
-            |name: &&String| self.book.touched.contains(*name) || self.book.foreign.contains(*name);
-        if names.any(|name| damaged(&name)) || self.outside.api == Api::RefusesWrites {
+        let damaged = |name: &&String| {
+            self.invariants.touched.contains(*name) || self.invariants.foreign.contains(*name)
+        };
+        if names.any(|name| damaged(&name)) || self.environment.api == Api::RefusesWrites {
             return;
         }
         let regions = status.regions.iter().filter_map(|(region, status)| {
@@ -387,7 +387,7 @@ impl Checked<'_> {
         let published = &self.after.config_maps[&mapping.config_map];
         assert_eq!(mapping_json(published).as_ref(), Some(&expected));
         assert_eq!(mapping.sha256, sha256_hex(expected.as_bytes()));
-        assert_eq!(mapping.compressed, self.outside.spec.compressed);
+        assert_eq!(mapping.compressed, self.environment.spec.compressed);
         let told = metadata(published).unwrap();
         for (region, status) in &status.regions {
             if status.config_map.is_some() {
@@ -400,29 +400,29 @@ impl Checked<'_> {
         }
     }
 
-    fn comes_back_in_time(&self, looked: &Outcome) {
-        let Next::After(wait) = looked.next else {
-            panic!("it never comes back: {looked:#?}");
+    fn requeues_in_time(&self, outcome: &Outcome) {
+        let Next::After(wait) = outcome.next else {
+            panic!("it never comes back: {outcome:#?}");
         };
         let wait = SignedDuration::try_from(wait).unwrap();
-        let longest = self.outside.interval().mul_f64(1.05) + SLACK;
+        let longest = self.environment.interval().mul_f64(1.05) + SLACK;
         assert!(wait.is_positive() && wait <= longest, "{wait:?}");
         for (region, status) in &self.after.status.regions {
             let last = status.last_attempt_time.as_ref().unwrap().0;
-            let age = self.outside.now.duration_since(last);
-            assert!(!age.is_negative(), "{region} was asked in the future");
+            let age = self.environment.now.duration_since(last);
+            assert!(!age.is_negative(), "{region} was queried in the future");
             let due = self.wait(status).mul_f64(1.05) + SLACK;
             assert!(age <= due, "{region} is overdue: {age:?}, {due:?}");
             assert!(
                 wait <= due - age + SLACK,
-                "{region} is due before the next look"
+                "{region} is due before the next reconciliation"
             );
         }
     }
 
     /// How long a region is left alone, the spread aside.
     fn wait(&self, status: &RegionStatus) -> SignedDuration {
-        let interval = self.outside.interval();
+        let interval = self.environment.interval();
         if status.consecutive_failures == 0 {
             return interval;
         }
@@ -435,22 +435,23 @@ impl Checked<'_> {
         if publication.contains(&error.code) {
             wait = wait.min(SignedDuration::from_mins(1));
         }
-        let asked = error.retry_after_seconds.filter(|s| *s > 0).unwrap_or(0);
-        wait.max(SignedDuration::from_secs(asked)).min(interval)
+        let retry_after = error.retry_after_seconds.filter(|s| *s > 0).unwrap_or(0);
+        wait.max(SignedDuration::from_secs(retry_after))
+            .min(interval)
     }
 
-    fn asks_only_what_is_due(&self, looked: &Outcome) {
-        let reason = looked.refreshed.as_ref().map(|r| &r.reason);
+    fn queries_only_due_regions(&self, outcome: &Outcome) {
+        let reason = outcome.refreshed.as_ref().map(|r| &r.reason);
         let Some(Reason::Due) = reason else {
-            assert!(reason.is_some() || self.traces.asked.is_empty());
+            assert!(reason.is_some() || self.trace.queried.is_empty());
             return;
         };
-        for region in self.traces.asked.keys() {
+        for region in self.trace.queried.keys() {
             let Some(status) = self.before.status.regions.get(region) else {
                 continue;
             };
             let last = status.last_attempt_time.as_ref().unwrap().0;
-            let age = self.outside.now.duration_since(last);
+            let age = self.environment.now.duration_since(last);
             let due = self.wait(status).mul_f64(0.95) - SLACK;
             let name = status.config_map.as_ref();
             if age.is_negative() || age >= due {
@@ -459,66 +460,69 @@ impl Checked<'_> {
             let is_lost = status.consecutive_failures == 0
                 && name.is_some_and(|name| {
                     let there = self.before.config_maps.get(name);
-                    self.book.touched.contains(name)
-                        || !there.is_some_and(|c| is_as_told(c, status))
+                    self.invariants.touched.contains(name)
+                        || !there.is_some_and(|c| matches_status(c, status))
                 });
-            assert!(is_lost, "{region} is asked after {age:?}");
+            assert!(is_lost, "{region} is queried after {age:?}");
         }
     }
 
-    fn acknowledges_the_request(&self, looked: &Outcome) {
-        let reason = looked.refreshed.as_ref().map(|r| &r.reason);
+    fn acknowledges_request(&self, outcome: &Outcome) {
+        let reason = outcome.refreshed.as_ref().map(|r| &r.reason);
         if let Some(Reason::First | Reason::NewGeneration) = reason {
-            // Its turn comes with the next look.
+            // The next reconciliation handles the request.
             return;
         }
-        let token = self.outside.token.map(|token| token.to_string());
+        let token = self.environment.token.map(|token| token.to_string());
         assert_eq!(self.after.status.last_handled_refresh_request, token);
         assert_eq!(
             self.after.status.observed_generation,
-            Some(self.outside.generation)
+            Some(self.environment.generation)
         );
-        let Some(Reason::Requested(_)) = looked.refreshed.as_ref().map(|r| &r.reason) else {
+        let Some(Reason::Requested(_)) = outcome.refreshed.as_ref().map(|r| &r.reason) else {
             return;
         };
         assert_ne!(self.before.status.last_handled_refresh_request, token);
         for region in self.after.status.regions.keys() {
             let live = self
-                .traces
-                .asked
+                .trace
+                .queried
                 .get(region)
-                .is_some_and(|from| *from >= self.outside.now);
-            assert!(live, "{region} is not asked live");
+                .is_some_and(|from| *from >= self.environment.now);
+            assert!(live, "{region} is not queried live");
         }
     }
 
-    fn state_is_that_of_the_contract(&self, region: &str, looked: &Outcome) {
+    fn state_follows_contract(&self, region: &str, outcome: &Outcome) {
         let after = &self.after.status.regions[region];
         let previous = self.before.status.regions.get(region);
         let published = previous.filter(|p| p.config_map.is_some());
         let code = after.error.as_ref().map(|e| e.code);
         let could_not_write = [ErrorCode::TargetConflict, ErrorCode::WriteFailed];
-        match &self.traces.got[region] {
+        match &self.trace.got[region] {
             Ok(_) if code.is_some_and(|c| could_not_write.contains(&c)) => {
-                let name = self.outside.config_map(region);
-                let foreign = self.book.foreign.contains(&name);
-                assert!(foreign || self.outside.api != Api::Up, "{region}: {code:?}");
+                let name = self.environment.config_map(region);
+                let foreign = self.invariants.foreign.contains(&name);
+                assert!(
+                    foreign || self.environment.api != Api::Up,
+                    "{region}: {code:?}"
+                );
                 assert!(matches!(
                     after.state,
                     RegionState::Stale | RegionState::Failed
                 ));
             }
             Ok(lists) => {
-                let lists = self.outside.selected(lists.clone());
+                let lists = self.environment.selected(lists.clone());
                 let ids = ids(&lists);
-                let guarded = looked.refreshed.as_ref().unwrap().reason == Reason::Due;
+                let guarded = outcome.refreshed.as_ref().unwrap().reason == Reason::Due;
                 let same_spec =
-                    |p: &&RegionStatus| p.observed_generation == Some(self.outside.generation);
+                    |p: &&RegionStatus| p.observed_generation == Some(self.environment.generation);
                 let shrank = published
                     .filter(same_spec)
                     .filter(|_| guarded)
                     .is_some_and(|p| i64::try_from(ids.len()).unwrap() * 2 < p.models);
-                if shrank && self.book.held.get(region) != Some(&ids) {
+                if shrank && self.invariants.held.get(region) != Some(&ids) {
                     assert_eq!(
                         (after.state, code),
                         (RegionState::Stale, Some(ErrorCode::ShrinkHeld)),
@@ -560,7 +564,7 @@ impl Checked<'_> {
         let regions = [&self.before.status.regions, &self.after.status.regions];
         let regions: BTreeSet<&String> = regions.into_iter().flat_map(BTreeMap::keys).collect();
         for other in regions.into_iter().filter(|o| *o != region) {
-            match self.traces.got.get(other) {
+            match self.trace.got.get(other) {
                 Some(Ok(_)) => {
                     others = PeerEvidence {
                         resolve: true,
@@ -612,13 +616,13 @@ impl Checked<'_> {
             _ => code == Some(ErrorCode::InvalidCredentials),
         };
         let time = |time: &Option<Time>| time.as_ref().map(|t| t.0);
-        let answered = time(&other.last_success_time) > time(&before.last_attempt_time);
+        let responded_since = time(&other.last_success_time) > time(&before.last_attempt_time);
         matches!(other.state, RegionState::Fresh | RegionState::Empty)
-            && (told || failed_so && answered)
+            && (told || failed_so && responded_since)
     }
 
     fn held(&self) -> BTreeMap<String, BTreeSet<String>> {
-        let mut held = self.book.held.clone();
+        let mut held = self.invariants.held.clone();
         let regions = &self.after.status.regions;
         held.retain(|region, _| regions.get(region).is_some_and(|r| r.held_answer.is_some()));
         for (region, status) in regions {
@@ -626,7 +630,7 @@ impl Checked<'_> {
                 .error
                 .as_ref()
                 .is_some_and(|e| e.code == ErrorCode::ShrinkHeld);
-            if let Some(lists) = self.answered(region).filter(|_| is_held) {
+            if let Some(lists) = self.response(region).filter(|_| is_held) {
                 held.insert(region.clone(), ids(&lists));
             }
         }
@@ -634,11 +638,11 @@ impl Checked<'_> {
     }
 
     /// ConfigMaps that are as the status says, and marked as ours.
-    fn right_again(&self) -> BTreeSet<String> {
+    fn repaired(&self) -> BTreeSet<String> {
         let regions = self.after.status.regions.values();
         let regions = regions.filter_map(|status| {
             let name = status.config_map.as_ref()?;
-            let right = is_as_told(self.after.config_maps.get(name)?, status);
+            let right = matches_status(self.after.config_maps.get(name)?, status);
             right.then(|| name.clone())
         });
         let mapping = self.after.status.mapping.iter().filter_map(|mapping| {
@@ -674,7 +678,7 @@ fn is_marked(config_map: &ConfigMap) -> bool {
 }
 
 /// Whether a region's ConfigMap is what the status says.
-fn is_as_told(config_map: &ConfigMap, status: &RegionStatus) -> bool {
+fn matches_status(config_map: &ConfigMap, status: &RegionStatus) -> bool {
     let models = models_json(config_map);
     let Some(models) = models.filter(|m| Some(sha256_hex(m.as_bytes())) == status.sha256) else {
         return false;

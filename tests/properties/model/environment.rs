@@ -1,4 +1,4 @@
-//! What the operator has no part in: the user's wishes, AWS, the clock, the Kubernetes API.
+//! The operator's environment: the spec, AWS, the clock, the Kubernetes API.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub const REGIONS: [&str; 4] = ["ap-south-1", "eu-west-1", "us-east-1", "us-west
 /// Models of a region, at most.
 pub const MODELS: usize = 9;
 
-/// What the user wishes.
+/// The user's spec.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -67,7 +67,7 @@ fn named(chosen: [bool; 4]) -> Vec<&'static str> {
     regions.filter(|(_, yes)| *yes).map(|(r, _)| *r).collect()
 }
 
-/// What a region would answer.
+/// State of a region in AWS.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Region {
     /// Which models, bit by bit.
@@ -86,9 +86,9 @@ pub enum Api {
     Down,
 }
 
-/// All of it.
+/// The whole environment.
 #[derive(Clone, Debug)]
-pub struct Outside {
+pub struct Environment {
     pub spec: Spec,
     pub generation: i64,
     pub token: Option<u32>,
@@ -100,7 +100,7 @@ pub struct Outside {
     pub now: Timestamp,
 }
 
-impl Outside {
+impl Environment {
     pub fn resource(&self) -> BedrockModelMap {
         let mut resource = BedrockModelMap::new(NAME, self.spec.to_api());
         let metadata = &mut resource.metadata;
@@ -118,13 +118,13 @@ impl Outside {
         SignedDuration::from_mins(i64::from(self.spec.minutes))
     }
 
-    pub fn of(&self, region: &str) -> &Region {
+    pub fn region(&self, region: &str) -> &Region {
         let index = REGIONS.iter().position(|r| *r == region);
-        &self.regions[index.unwrap_or_else(|| panic!("{region} is asked"))]
+        &self.regions[index.unwrap_or_else(|| panic!("{region} is queried"))]
     }
 
     pub fn answer(&self, region: &str) -> Result<Lists, AttemptError> {
-        let region = self.of(region);
+        let region = self.region(region);
         match region.fails {
             None => Ok(region.lists()),
             Some((code, wait)) => Err(AttemptError {
