@@ -8,7 +8,7 @@ use crate::api::{ANNOTATION_REQUESTED_AT, BedrockModelMap};
 pub(super) struct RefreshRequest {
     token: String,
     /// The token acknowledged, and the one requested, before this request: their refresh may have
-    /// begun earlier, and a GitOps tool may put the annotation back to them.
+    /// begun earlier, and a tool such as Argo CD may put the annotation back to them.
     earlier: [Option<String>; 2],
 }
 

@@ -7,7 +7,7 @@ use crate::oracle::mapping_of;
 use crate::support::{ask, assert_same, aws, bedrock, path, program, run};
 
 #[tokio::test]
-async fn json_is_what_mapping_json_would_hold_to_the_byte() {
+async fn json_output_has_the_bytes_of_mapping_json() {
     let simulator = bedrock().await;
     let catalog = simulator.catalog();
     let all: Vec<&str> = catalog.regions().collect();
@@ -31,7 +31,7 @@ async fn json_is_what_mapping_json_would_hold_to_the_byte() {
 }
 
 #[tokio::test]
-async fn a_table_shows_how_each_model_is_invoked() {
+async fn table_shows_how_each_model_is_invoked() {
     let arguments = [
         "discover",
         "--region",
@@ -64,7 +64,7 @@ async fn a_table_shows_how_each_model_is_invoked() {
 
 /// What a browser makes of it is tested in `tests/browser`.
 #[tokio::test]
-async fn a_page_is_one_file_and_tells_what_failed() {
+async fn page_is_one_file_with_the_failures() {
     let simulator = bedrock().await;
     let fault = FaultRule::new(Fault::AccessDenied).region("us-east-1");
     simulator.faults().add(fault);
@@ -87,7 +87,7 @@ async fn a_page_is_one_file_and_tells_what_failed() {
 
 /// What is left of a region with each filter, by the catalogue.
 #[tokio::test]
-async fn the_filters_of_the_spec_are_options() {
+async fn filter_options_select_as_the_spec_does() {
     let simulator = bedrock().await;
     let catalog = simulator.catalog();
     let all = catalog.models("us-east-1");
@@ -132,7 +132,7 @@ async fn the_filters_of_the_spec_are_options() {
 }
 
 #[tokio::test]
-async fn what_succeeded_is_printed_and_what_failed_is_told() {
+async fn partial_failure_prints_the_rest_and_exits_3() {
     let simulator = bedrock().await;
     let fault = |region: &str| FaultRule::new(Fault::AccessDenied).region(region);
     simulator.faults().add(fault("us-east-1"));
@@ -168,7 +168,7 @@ async fn what_succeeded_is_printed_and_what_failed_is_told() {
 }
 
 #[tokio::test]
-async fn a_region_that_hangs_costs_its_time_and_no_more() {
+async fn hanging_region_ends_at_its_timeout() {
     let simulator = bedrock().await;
     simulator
         .faults()
@@ -193,7 +193,7 @@ async fn a_region_that_hangs_costs_its_time_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_folder_gets_what_a_mount_would_show() {
+async fn output_dir_has_the_files_of_a_mount() {
     let simulator = bedrock().await;
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("maps");
@@ -232,7 +232,7 @@ async fn a_folder_gets_what_a_mount_would_show() {
 }
 
 #[tokio::test]
-async fn an_account_that_does_not_tell_its_regions() {
+async fn account_without_list_regions_needs_named_regions() {
     let simulator = bedrock().await;
     let url = simulator.url();
     let mut variables = aws(&url).to_vec();
@@ -243,7 +243,7 @@ async fn an_account_that_does_not_tell_its_regions() {
 }
 
 #[tokio::test]
-async fn without_credentials_or_bedrock_it_says_so() {
+async fn missing_credentials_and_unreachable_bedrock_are_reported() {
     let simulator = bedrock().await;
     let url = simulator.url();
     let no_keys = [("AWS_ENDPOINT_URL", url.as_str())];
@@ -263,7 +263,7 @@ async fn without_credentials_or_bedrock_it_says_so() {
 }
 
 #[tokio::test]
-async fn wrong_usage_is_exit_2() {
+async fn wrong_usage_exits_2() {
     let cases: [&[&str]; 16] = [
         &["discover", "--region", "mars"],
         &["discover", "-o", "html2"],
@@ -295,7 +295,7 @@ async fn wrong_usage_is_exit_2() {
 }
 
 #[tokio::test]
-async fn a_reader_that_goes_away_is_no_panic() {
+async fn closed_stdout_does_not_panic() {
     let simulator = bedrock().await;
     let url = simulator.url();
     let mut child = program(&aws(&url), &["discover", "-o", "json"])
@@ -311,7 +311,7 @@ async fn a_reader_that_goes_away_is_no_panic() {
 }
 
 #[tokio::test]
-async fn hostile_names_move_no_cursor() {
+async fn hostile_names_are_printed_without_control_characters() {
     let mut catalog = Catalog::new();
     let model = json!({"modelId": "evil.\u{1b}[2J-model", "modelName": "\u{1b}]0;x\u{7}", "inferenceTypesSupported": ["ON_DEMAND"]});
     catalog.set_models("us-east-1", vec![model]);
@@ -329,7 +329,7 @@ async fn hostile_names_move_no_cursor() {
 
 /// As in an image without them.
 #[tokio::test]
-async fn without_certificate_authorities_it_is_said_what_is_missing() {
+async fn missing_certificate_authorities_are_reported() {
     let simulator = bedrock().await;
     let url = simulator.url();
     let [endpoint, id, secret] = aws(&url);

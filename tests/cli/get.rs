@@ -16,7 +16,7 @@ const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
 
 /// One cluster for all: starting it costs more than what is done with it.
 #[tokio::test]
-async fn a_published_mapping_is_had_from_the_cluster() {
+async fn get_reads_what_the_cluster_publishes() {
     let stage = Stage::start().await;
     stage
         .get(&["get", "all"])

@@ -53,7 +53,7 @@ async fn resolve(dir: &Path) -> crate::support::Done {
 }
 
 #[tokio::test]
-async fn every_shape_of_a_mount_is_read() {
+async fn every_layout_of_a_mount_is_read() {
     let (mapping, gz) = (mapping(), gzip(mapping().as_bytes()));
     let (models, region, merged) = (MODELS.as_bytes(), REGION.as_bytes(), MERGED.as_bytes());
     let cases: [ConfigMapFiles; 5] = [
@@ -83,7 +83,7 @@ async fn every_shape_of_a_mount_is_read() {
 }
 
 #[tokio::test]
-async fn as_a_kubelet_mounts_it() {
+async fn kubelet_layout_is_read() {
     let folder = folder(&[
         ("..2026_11_01/models.json", MODELS.as_bytes()),
         ("..2026_11_01/metadata.json", REGION.as_bytes()),
@@ -96,7 +96,7 @@ async fn as_a_kubelet_mounts_it() {
 }
 
 #[tokio::test]
-async fn bad_mounts_are_told_and_answer_nothing() {
+async fn invalid_mounts_are_reported() {
     let (models, region, merged) = (MODELS.as_bytes(), REGION.as_bytes(), MERGED.as_bytes());
     let future = REGION.replace(r#""schemaVersion":1"#, r#""schemaVersion":2"#);
     let two = REGION.replace(r#""models":1"#, r#""models":2"#);
@@ -187,7 +187,7 @@ async fn bad_mounts_are_told_and_answer_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_no_file_is_told_and_not_waited_for() {
+async fn special_files_are_refused_without_blocking() {
     let loops = |name: &'static str| move |folder: &Path| symlink(name, folder.join(name)).unwrap();
     let cases: [(Make, &str); 6] = [
         (

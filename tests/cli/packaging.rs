@@ -11,7 +11,7 @@ const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
 const COMMANDS: [&str; 6] = ["completions", "crd", "discover", "get", "resolve", "run"];
 
 #[tokio::test]
-async fn every_shell_can_complete_every_command() {
+async fn completions_of_every_shell_have_every_command() {
     for shell in SHELLS {
         let script = run(&[], &["completions", shell]).await.well();
         for command in COMMANDS {
@@ -23,7 +23,7 @@ async fn every_shell_can_complete_every_command() {
 }
 
 #[tokio::test]
-async fn bash_completes() {
+async fn bash_completes_commands_and_options() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("completions");
     std::fs::write(&script, run(&[], &["completions", "bash"]).await.well()).unwrap();
@@ -41,7 +41,7 @@ async fn bash_completes() {
 }
 
 #[tokio::test]
-async fn there_is_a_manual_page_for_each_command() {
+async fn each_command_has_a_manual_page() {
     let folder = tempfile::tempdir().unwrap();
     let pages = folder.path().join("man1");
     assert_eq!(run(&[], &["man", path(&pages)]).await.well(), "");
@@ -60,7 +60,7 @@ async fn there_is_a_manual_page_for_each_command() {
 }
 
 #[tokio::test]
-async fn as_kubectl_calls_it_it_calls_itself_kubectl() {
+async fn plugin_names_itself_kubectl_bmm() {
     let folder = tempfile::tempdir().unwrap();
     let plugin = folder.path().join("kubectl-bmm");
     symlink(env!("CARGO_BIN_EXE_bedrock-model-map"), &plugin).unwrap();

@@ -35,7 +35,7 @@ impl Sources {
 }
 
 #[tokio::test]
-async fn a_script_gets_the_id_alone() {
+async fn id_output_is_the_id_alone() {
     let sources = Sources::new().await;
     let ids = [
         ("claude-sonnet-4-5", "us-east-1", format!("us.{SONNET}")),
@@ -63,7 +63,7 @@ async fn a_script_gets_the_id_alone() {
 }
 
 #[tokio::test]
-async fn people_are_told_why_and_programs_get_a_list() {
+async fn text_output_has_the_reason_and_json_a_list() {
     let sources = Sources::new().await;
     insta::assert_snapshot!(sources.resolve("claude-sonnet-4-5", "us-east-1", "text").await.well(), @r#"
     us.anthropic.claude-sonnet-4-5-20250929-v1:0
@@ -91,7 +91,7 @@ async fn people_are_told_why_and_programs_get_a_list() {
       why:       only with provisioned throughput: pass the ARN of what the account has bought
       lifecycle: ACTIVE
     "#);
-    insta::assert_snapshot!(sources.resolve("claude-sonnet-4-5", "us-east-1", "json").await.well(), @r#"[{"region":"us-east-1","modelId":"anthropic.claude-sonnet-4-5-20250929-v1:0","modelName":"Claude Sonnet 4.5","invokeWith":"us.anthropic.claude-sonnet-4-5-20250929-v1:0","onDemand":false,"requiresInferenceProfile":true,"profile":{"id":"us.anthropic.claude-sonnet-4-5-20250929-v1:0","type":"SYSTEM_DEFINED","status":"ACTIVE","geography":"us","destinationRegions":["us-east-1","us-east-2","us-west-2"]},"lifecycle":{"endOfLifeTime":"2027-04-08T08:00:00Z","legacyTime":"2026-07-01T08:00:00Z","publicExtendedAccessTime":"2026-10-01T08:00:00Z","startOfLifeTime":"2025-09-30T00:00:00Z","status":"LEGACY"}}]"#);
+    insta::assert_snapshot!(sources.resolve("claude-sonnet-4-5", "us-east-1", "json").await.well(), @r#"[{"region":"us-east-1","modelId":"anthropic.claude-sonnet-4-5-20250929-v1:0","modelName":"Claude Sonnet 4.5","invokeWith":"us.anthropic.claude-sonnet-4-5-20250929-v1:0","route":"Geographic","onDemand":false,"requiresInferenceProfile":true,"profile":{"id":"us.anthropic.claude-sonnet-4-5-20250929-v1:0","arn":"arn:aws:bedrock:us-east-1:111122223333:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0","name":"US Anthropic Claude Sonnet 4.5","type":"SYSTEM_DEFINED","status":"ACTIVE","geography":"us","destinationRegions":["us-east-1","us-east-2","us-west-2"]},"lifecycle":{"endOfLifeTime":"2027-04-08T08:00:00Z","legacyTime":"2026-07-01T08:00:00Z","publicExtendedAccessTime":"2026-10-01T08:00:00Z","startOfLifeTime":"2025-09-30T00:00:00Z","status":"LEGACY"}}]"#);
     let yaml = sources
         .resolve("claude-sonnet-4-5", "us-east-1", "yaml")
         .await
@@ -105,7 +105,7 @@ async fn people_are_told_why_and_programs_get_a_list() {
 }
 
 #[tokio::test]
-async fn what_is_not_one_answer_is_none() {
+async fn id_output_needs_exactly_one_match_with_an_id() {
     let sources = Sources::new().await;
     let failures = [
         (
@@ -140,7 +140,7 @@ async fn what_is_not_one_answer_is_none() {
 }
 
 #[tokio::test]
-async fn bedrock_itself_has_no_such_region_or_nothing_there() {
+async fn live_resolution_reports_unknown_regions_and_models() {
     let simulator = bedrock().await;
     simulator.edit_catalog(|catalog| {
         catalog.set_models("eu-west-2", Vec::new());
@@ -159,7 +159,7 @@ async fn bedrock_itself_has_no_such_region_or_nothing_there() {
 }
 
 #[tokio::test]
-async fn a_region_may_come_from_the_environment() {
+async fn region_comes_from_the_environment() {
     let simulator = bedrock().await;
     let url = simulator.url();
     let mut variables = aws(&url).to_vec();

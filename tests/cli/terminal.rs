@@ -33,7 +33,7 @@ async fn on_a_terminal(url: &str, arguments: &str) -> String {
 }
 
 #[tokio::test]
-async fn progress_names_who_is_waited_for_and_the_table_fits() {
+async fn progress_names_pending_regions_and_the_table_fits() {
     let simulator = bedrock().await;
     let second = Duration::from_secs(1);
     simulator

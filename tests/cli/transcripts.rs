@@ -132,7 +132,7 @@ impl<'a> Shell<'a> {
 }
 
 #[tokio::test]
-async fn the_transcripts_in_the_documentation_are_true() {
+async fn transcripts_match_the_commands() {
     let document = std::fs::read_to_string(DOCUMENT).unwrap();
     let mut parts = parts(&document);
     assert_eq!(written(&parts), document);
@@ -169,7 +169,7 @@ async fn the_transcripts_in_the_documentation_are_true() {
 }
 
 #[test]
-fn any_lines_fit_where_dots_stand() {
+fn dots_match_any_lines() {
     let lines = |text: &str| -> Vec<String> { text.lines().map(str::to_owned).collect() };
     let cases = [
         ("a\nb", "a\nb", true),

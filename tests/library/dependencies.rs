@@ -30,7 +30,7 @@ fn of_aws(package: &str) -> bool {
 }
 
 #[test]
-fn a_reader_of_mounted_maps_compiles_neither_kubernetes_nor_aws_nor_a_runtime() {
+fn no_feature_compiles_neither_kubernetes_nor_aws_nor_a_runtime() {
     let packages = packages("");
     assert!(packages.contains("serde_json"), "{packages:?}");
     let unfit = |p: &&String| {
@@ -43,7 +43,7 @@ fn a_reader_of_mounted_maps_compiles_neither_kubernetes_nor_aws_nor_a_runtime() 
 }
 
 #[test]
-fn a_reader_of_clusters_compiles_no_aws_and_discovery_no_kubernetes_client() {
+fn cluster_compiles_no_aws_and_aws_no_kubernetes_client() {
     let cluster = packages("cluster");
     assert!(cluster.contains("kube"), "{cluster:?}");
     assert!(!cluster.iter().any(|p| of_aws(p)), "{cluster:?}");

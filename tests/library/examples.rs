@@ -148,7 +148,7 @@ async fn converse(simulator: &Simulator, folder: &Path, model: &str) -> Output {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn python_calls_a_model_by_the_id_of_its_profile() {
+async fn python_calls_a_model_by_its_profile() {
     let simulator = bedrock().await;
     let published = ModelMap::by(&simulator).await;
     let merged = published.merged_folder();
@@ -221,7 +221,7 @@ async fn node_prints_the_id_to_pass() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_shell_runs_a_command_with_the_id() {
+async fn shell_runs_a_command_with_the_id() {
     let simulator = bedrock().await;
     let published = ModelMap::by(&simulator).await;
     let mount = published.mount();
@@ -253,7 +253,7 @@ fn invocation(id: &str) -> ConfigMapFiles {
 }
 
 #[test]
-fn the_deployment_goes_on_with_the_new_id() {
+fn deployment_restarts_with_the_new_id() {
     let yaml = fs::read_to_string(example("kubernetes/deployment.yaml")).unwrap();
     let deployment: serde_json::Value = serde_saphyr::from_str(&yaml).unwrap();
     let container = &deployment["spec"]["template"]["spec"]["containers"][0];

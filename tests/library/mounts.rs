@@ -61,9 +61,10 @@ fn generation(published: &ModelMap) -> u32 {
 
 /// The error and its causes.
 fn with_causes(error: &(dyn Error + 'static)) -> String {
-    std::iter::successors(Some(error), |error| (*error).source())
-        .map(|error| format!("{error}: "))
-        .collect()
+    let chain: Vec<String> = std::iter::successors(Some(error), |error| (*error).source())
+        .map(ToString::to_string)
+        .collect();
+    chain.join(": ")
 }
 
 /// Turned to true also if the test fails, so that no reader goes on for ever.
@@ -113,17 +114,17 @@ fn read_while_it_is_swapped(files: impl Fn(u32) -> ConfigMapFiles) {
 }
 
 #[test]
-fn a_region_is_never_read_half_old_half_new() {
+fn region_is_read_in_one_version() {
     read_while_it_is_swapped(|generation| region("us-east-1", generation));
 }
 
 #[test]
-fn regions_in_one_mount_are_of_the_same_writing() {
+fn regions_of_one_mount_are_read_in_one_version() {
     read_while_it_is_swapped(two_regions);
 }
 
 #[test]
-fn what_was_good_stays_while_something_unreadable_is_there() {
+fn last_good_map_stays_current_while_the_mount_is_invalid() {
     let good = region("us-east-1", 1);
     let mount = Mount::of(&good);
     let map = MountedMap::open(mount.path()).unwrap();
@@ -155,7 +156,7 @@ fn what_was_good_stays_while_something_unreadable_is_there() {
 }
 
 #[test]
-fn a_plain_folder_is_followed_too() {
+fn plain_folder_is_followed() {
     let folder = tempfile::tempdir().unwrap();
     let write = |generation: u32| {
         for (name, content) in two_regions(generation) {
@@ -179,7 +180,7 @@ fn a_plain_folder_is_followed_too() {
 }
 
 #[test]
-fn what_a_caller_asks_of_a_map() {
+fn map_is_queried_by_region_and_model() {
     let mount = Mount::of(&region("us-east-1", 7));
     let map = MountedMap::open(mount.path()).unwrap().current();
     assert_eq!(map.invoke_with("us-east-1", "g.0007").unwrap(), "g.0007");

@@ -25,7 +25,7 @@ fn rustdoc_json() -> PathBuf {
 
 /// A difference is a decision: `INSTA_UPDATE=always cargo test --test library public_api` takes it over.
 #[test]
-fn the_public_items_are_those_of_the_snapshot() {
+fn public_items_match_the_snapshot() {
     let api = public_api::Builder::from_rustdoc_json(rustdoc_json())
         .omit_blanket_impls(true)
         .omit_auto_trait_impls(true)
