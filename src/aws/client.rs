@@ -202,8 +202,7 @@ fn check_certificates() -> Result<(), NoCertificatesError> {
         found
             .errors
             .iter()
-            .map(|error| format!(" ({error})"))
-            .collect(),
+            .fold(String::new(), |text, error| format!("{text} ({error})")),
     ))
 }
 

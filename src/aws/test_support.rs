@@ -35,7 +35,7 @@ pub(super) async fn server_of(body: String) -> String {
     );
     tokio::spawn(async move {
         while let Ok((mut connection, _)) = listener.accept().await {
-            let mut request = [0; 65536];
+            let mut request = vec![0; 65536];
             if connection.read(&mut request).await.is_ok() {
                 // The client stops to read at its limit.
                 let _ = connection.write_all(response.as_bytes()).await;

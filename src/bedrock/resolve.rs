@@ -212,7 +212,7 @@ impl Resolution {
 
     /// The ID to pass, or why there is none.
     pub fn id(self) -> Result<String, ResolveError> {
-        self.invoke_with.ok_or_else(|| ResolveError::NoId {
+        self.invoke_with.ok_or(ResolveError::NoId {
             region: self.region,
             model: self.model_id,
             why: self.explanation,

@@ -165,7 +165,7 @@ pub(super) async fn reconcile(
         effects: &effects,
     };
     let (began, _under_way) = (Instant::now(), context.metrics.start_reconcile());
-    let looked = look.reconcile().await;
+    let looked = Box::pin(look.reconcile()).await;
     let took = began.elapsed();
     context
         .metrics

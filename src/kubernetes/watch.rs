@@ -246,6 +246,10 @@ impl Unreadable {
     }
 
     /// The resource, or a stub of an unreadable one.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the stub takes the place of the resource in the same event"
+    )]
     fn read(
         &mut self,
         guard: DeserializeGuard<BedrockModelMap>,

@@ -28,7 +28,7 @@ impl<'f> Explanation<'f> {
     pub fn short(&self) -> &'f str {
         match self.choice {
             Ok((RouteKind::InRegion, _)) => "on demand",
-            Ok((RouteKind::Application, _)) => "application",
+            Ok((RouteKind::Application, _)) | Err(NoRouteReason::ApplicationOnly) => "application",
             Ok((RouteKind::Geographic | RouteKind::Global, profile)) => profile
                 .and_then(|profile| profile.geography.as_deref())
                 .unwrap_or("profile"),
@@ -36,7 +36,6 @@ impl<'f> Explanation<'f> {
             Err(NoRouteReason::DestinationNotAllowed | NoRouteReason::KindNotAllowed) => {
                 "forbidden"
             }
-            Err(NoRouteReason::ApplicationOnly) => "application",
             Err(NoRouteReason::ProvisionedOnly) => "provisioned",
             Err(NoRouteReason::ProfileNotActive) => "inactive",
             Err(NoRouteReason::NoRoute | NoRouteReason::Unknown) => "none",

@@ -30,9 +30,9 @@ fn after_response(
     previous: Option<&RegionStatus>,
     (content, taken_at): &Answer,
     config_map: &str,
-    context: QueryContext,
+    query: QueryContext,
 ) -> (RegionStatus, PublishAction) {
-    super::after_response(previous, content, *taken_at, config_map, context)
+    super::after_response(previous, content, *taken_at, config_map, query)
 }
 
 /// A response with so many models, taken at this time.
@@ -225,6 +225,7 @@ fn fresh_region_records_all_published_content() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn failure_follows_state_table() {
     const NO_OTHER: PeerEvidence = PeerEvidence::NONE;
     const RESOLVE: PeerEvidence = PeerEvidence {
