@@ -65,7 +65,12 @@ async fn list_regions<E: Effects>(
     }
     let before = context.status.account_regions.clone();
     let is_included = |region: &String| !context.settings.excluded_regions.is_match(region);
-    let known = context.status.regions.keys().cloned().filter(is_included);
+    let known = context
+        .status
+        .regions
+        .keys()
+        .filter(|region| is_included(region))
+        .cloned();
     if !refresh.list_account_regions {
         return (known.collect(), before);
     }

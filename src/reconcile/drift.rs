@@ -1,5 +1,7 @@
 //! The step that repairs drift: restores published ConfigMaps that were changed or deleted.
 
+use std::collections::BTreeMap;
+
 use std::collections::BTreeSet;
 
 use super::context::RefreshContext;
@@ -93,7 +95,7 @@ async fn restore_region<E: Effects>(
 async fn restore_mapping<E: Effects>(
     context: &RefreshContext<'_, E>,
 ) -> Result<Restored, E::Error> {
-    let (mapping, written) = merge(context, &context.status.regions, Default::default()).await?;
+    let (mapping, written) = merge(context, &context.status.regions, BTreeMap::default()).await?;
     Ok(match mapping.and_then(|mapping| mapping.error) {
         Some(error) => Restored::Failed(error),
         None => Restored::from(Ok(written)),

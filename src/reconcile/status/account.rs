@@ -71,6 +71,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
     fn account_response_to_regions_and_status() {
         let denied = || Err(AttemptError::new(ErrorCode::AccessDenied, "denied"));
         let held = |n| known(2, Some(&regions(n)));
