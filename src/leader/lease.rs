@@ -25,9 +25,9 @@ const RELEASE_ATTEMPTS: usize = 3;
 /// Name of a Lease.
 #[derive(Clone, Debug)]
 pub struct LeaseRef {
-    #[expect(missing_docs, reason = "the name says it")]
+    /// Namespace of the Lease.
     pub namespace: String,
-    #[expect(missing_docs, reason = "the name says it")]
+    /// Name of the Lease.
     pub name: String,
 }
 
