@@ -28,7 +28,7 @@ pub(super) struct Discover {
     output: Option<Format>,
 
     /// Write the files of a mounted ConfigMap for each region:
-    /// <DIR>/<region>/{models,invocation,metadata}.json. The folder of a failed region stays
+    /// DIR/REGION/{models,invocation,metadata}.json. The folder of a failed region stays
     /// unchanged.
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
