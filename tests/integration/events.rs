@@ -71,7 +71,7 @@ async fn transitions_emit_one_event_each() {
         note.starts_with("3 fail (ap-east-2, eu-central-2, us-west-1); ap-east-2: bedrock:"),
         "{note}"
     );
-    assert!(note.contains("AWS answered 500"), "{note}");
+    assert!(note.contains("AWS responded with status 500"), "{note}");
 
     // A second attempt that fails, and one after a restart, tell nothing.
     fixture.refresh("claude", "2").await;
