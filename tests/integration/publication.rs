@@ -55,12 +55,13 @@ async fn published_catalog_matches_oracle() {
     let shown = [
         "all",
         "True",
+        "Published",
         "31/31",
         "1840",
         &summary.profiles.to_string(),
     ]
     .map(str::to_owned);
-    assert_eq!(columns[..5], shown);
+    assert_eq!(columns[..6], shown);
 }
 
 /// How many models that need a profile are invoked with an active one of this very region.
