@@ -115,7 +115,7 @@ impl<'a> Shell<'a> {
         program.start().unwrap();
         let leads = async || {
             let log = fs::read_to_string(program.log()).unwrap_or_default();
-            log.contains("\"leads\"") || program.check().is_err()
+            log.contains("leader election won") || program.check().is_err()
         };
         let awaited = eventually("leader", leads).await;
         awaited.map_err(|late| format!("{late}:\n{}", program.log_tail()))?;
