@@ -27,6 +27,7 @@ pub struct RegionCatalog {
 /// use bedrock_model_map::bedrock::catalog::Snapshot;
 /// use bedrock_model_map::bedrock::invocation::facts;
 /// use bedrock_model_map::bedrock::model::ModelSummary;
+/// use bedrock_model_map::bedrock::policy::InvocationPolicy;
 /// use bedrock_model_map::bedrock::profile::ProfileSummary;
 /// use bedrock_model_map::bedrock::selection::Selection;
 /// use serde_json::json;
@@ -52,8 +53,9 @@ pub struct RegionCatalog {
 /// let everything = Selection::new(&Default::default(), &Default::default());
 /// let catalog = associate(&snapshot, &everything);
 /// assert_eq!(catalog.models["a.model-v1:0"].profile_ids().count(), 1);
-/// let invoke_with = &facts(&catalog.models)["a.model-v1:0"].invoke_with;
-/// assert_eq!(invoke_with.as_deref(), Some("us.a.model-v1:0"));
+/// let facts = facts("us-east-1", &catalog.models, &InvocationPolicy::default());
+/// let invoke_with = facts["a.model-v1:0"].invoke_with.as_deref();
+/// assert_eq!(invoke_with, Some("us.a.model-v1:0"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn associate(snapshot: &Snapshot, selection: &Selection) -> RegionCatalog {
