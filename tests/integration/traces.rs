@@ -121,6 +121,6 @@ async fn collector_url_with_tls_is_rejected() {
     assert!(
         operator
             .log()
-            .contains("https://collector:4318: the collector is reached over http")
+            .contains("https://collector:4318: only http:// endpoints are supported")
     );
 }
