@@ -50,16 +50,17 @@ async fn operator_writes_only_labelled_config_maps() {
         Err(error) => format!("{error:?}").contains(expected),
         Ok(_) => false,
     };
-    // The API server takes a moment to load a policy.
+    // The API server takes a moment to load a policy; until then, a dry run leaves nothing behind.
     eventually("refused write", async || {
-        said(
-            label("default", "foreign", MANAGED, &[OPERATOR]).await,
-            "only ConfigMaps with the label",
-        )
-        .await
+        let created = cluster
+            .try_kubectl(&["create", "configmap", "new", "--dry-run=server", OPERATOR])
+            .await;
+        said(created, "only ConfigMaps with the label").await
     })
     .await
     .unwrap();
+    let adopted = label("default", "foreign", MANAGED, &[OPERATOR]).await;
+    assert!(said(adopted, "only ConfigMaps with the label").await);
     let created = cluster
         .try_kubectl(&["create", "configmap", "new", OPERATOR])
         .await;
