@@ -57,7 +57,7 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
-/// A control of the Unicode bidirectional algorithm makes one name look like another.
+/// A control of the Unicode bidirectional algorithm makes one name resemble another.
 #[cfg(feature = "aws")]
 fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

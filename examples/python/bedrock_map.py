@@ -4,7 +4,7 @@
     model_id = bedrock_map.invoke_with(regions, "eu-central-1", "anthropic.claude-sonnet-4-5-20250929-v1:0")
 
 The folder is a mounted ConfigMap: a region's, or the merged one. All files are read from one
-writing of the kubelet, and `version` tells cheaply whether there is another one.
+writing of the kubelet, and `version` is a cheap check for a newer one.
 """
 
 import gzip

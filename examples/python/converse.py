@@ -1,4 +1,4 @@
-"""Asks a model: looks up in the mounted map which id to pass, and calls Converse.
+"""Invokes a model: finds the ID to pass in the mounted map, and calls Converse.
 
     python converse.py --dir /etc/bedrock anthropic.claude-sonnet-4-5-20250929-v1:0 'Hello'
 

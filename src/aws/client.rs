@@ -68,7 +68,7 @@ pub struct NoCertificatesError(String);
 
 impl Aws {
     /// Reads the SDK's standard configuration (environment, profile, web identity, container
-    /// credentials). The first call looks for credentials.
+    /// credentials). The first call loads credentials.
     pub async fn load(limits: Limits) -> Result<Self, NoCertificatesError> {
         check_certificates()?;
         let timeouts = TimeoutConfig::builder()

@@ -175,7 +175,7 @@ fn session_credentials(
     ))
 }
 
-/// A caller's credentials, looked up for each request: they may expire between two pages of a list.
+/// A caller's credentials, loaded for each request: they may expire between two pages of a list.
 struct Provider {
     store: Arc<CredentialStore>,
     caller: Caller,

@@ -18,7 +18,7 @@ use crate::text::error_chain;
 
 pub(super) const ASSUME_ROLE: &str = "sts:AssumeRole";
 
-/// The error of the provider chain that looks for our own credentials.
+/// Error of the provider chain of the operator's own credentials.
 pub(super) fn own_credentials_error(cause: &CredentialsError, home_region: &str) -> AwsError {
     type WebIdentityError = SdkError<AssumeRoleWithWebIdentityError, HttpResponse>;
     if let Some(cause) = find_source::<WebIdentityError>(cause) {

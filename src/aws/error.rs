@@ -103,7 +103,7 @@ impl AwsError {
         self.code
     }
 
-    /// How many seconds AWS asked to wait.
+    /// Seconds of the response's `Retry-After`.
     pub fn retry_after_seconds(&self) -> Option<i64> {
         self.retry_after_seconds
     }

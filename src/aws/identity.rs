@@ -123,7 +123,7 @@ impl FromStr for RoleArn {
     type Err = IdentityError;
 
     /// Parses `arn:<partition>:iam::<account>:role/<path and name>`. Empty parts of the path, `.` and
-    /// `..` are refused because they look like another path.
+    /// `..` are refused because they resemble another path.
     fn from_str(text: &str) -> Result<Self, IdentityError> {
         let invalid = || IdentityError::RoleArn(text.chars().take(100).collect());
         let parts: Vec<&str> = text.split(':').collect();

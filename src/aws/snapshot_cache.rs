@@ -60,7 +60,7 @@ struct State {
     throttled: HashMap<CacheKey, Throttled>,
 }
 
-/// A region that AWS asked not to call before a time.
+/// A region that must not be called before a time: its response had a `Retry-After`.
 struct Throttled {
     until: Instant,
     error: AwsError,
@@ -237,7 +237,7 @@ impl State {
 }
 
 impl Inner {
-    /// A snapshot from before the clock was set back looks young for as long as that was: such a
+    /// A snapshot from before the clock was set back seems young for as long as that was: such a
     /// snapshot, from the future, does not count.
     fn cached(&self, key: &CacheKey, not_before: Timestamp) -> Option<Arc<Snapshot>> {
         self.snapshots

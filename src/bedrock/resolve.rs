@@ -34,7 +34,7 @@ pub struct Resolution {
     pub model_id: String,
     /// The model's name, if AWS gives one.
     pub model_name: Option<String>,
-    /// The ID to pass; None: there is none.
+    /// The ID to pass, if there is one.
     pub invoke_with: Option<String>,
     /// The kind of the route that `invoke_with` takes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -210,7 +210,7 @@ impl Resolution {
         }
     }
 
-    /// The ID to pass, or why there is none.
+    /// The ID to pass, or why it is missing.
     pub fn id(self) -> Result<String, ResolveError> {
         self.invoke_with.ok_or(ResolveError::NoId {
             region: self.region,

@@ -158,42 +158,45 @@ pub(super) async fn reconcile(
             context.metrics.clone(),
         ),
     };
-    let look = Reconciler {
+    let reconciler = Reconciler {
         resource: &resource,
         settings: permitted.as_ref(),
         now: effects.now(),
         effects: &effects,
     };
     let (began, _under_way) = (Instant::now(), context.metrics.start_reconcile());
-    let looked = Box::pin(look.reconcile()).await;
+    let reconciled = Box::pin(reconciler.reconcile()).await;
     let took = began.elapsed();
     context
         .metrics
-        .observe_reconcile(outcome(&look, &looked), took);
-    let looked = looked.map_err(|source| ReconcileError {
+        .observe_reconcile(outcome_label(&reconciler, &reconciled), took);
+    let outcome = reconciled.map_err(|source| ReconcileError {
         namespace: namespace.clone(),
         name: resource.name_any(),
         source: Cause::Call(source),
     })?;
     context.own_writes.reset_failures(&uid);
-    if let Some(refreshed) = &looked.refreshed {
+    if let Some(refreshed) = &outcome.refreshed {
         let reason = refreshed.reason.as_str();
         context.metrics.observe_refresh(reason, took);
     }
-    log(&looked, took);
-    Ok(match looked.next {
+    log(&outcome, took);
+    Ok(match outcome.next {
         Next::Change => Action::await_change(),
         Next::After(wait) => Action::requeue(wait),
     })
 }
 
 /// Outcome of a reconciliation, as a metric label.
-fn outcome<W, E>(look: &Reconciler<'_, W>, looked: &Result<Outcome, E>) -> &'static str {
-    match looked {
+fn outcome_label<W, E>(
+    reconciler: &Reconciler<'_, W>,
+    reconciled: &Result<Outcome, E>,
+) -> &'static str {
+    match reconciled {
         Err(_) => "Failed",
-        Ok(_) if look.resource.spec.suspend => "Suspended",
-        Ok(_) if look.settings.is_err() => "Refused",
-        Ok(looked) if looked.refreshed.is_some() => "Refreshed",
+        Ok(_) if reconciler.resource.spec.suspend => "Suspended",
+        Ok(_) if reconciler.settings.is_err() => "Refused",
+        Ok(outcome) if outcome.refreshed.is_some() => "Refreshed",
         Ok(_) => "NothingDue",
     }
 }

@@ -10,14 +10,14 @@ use crate::reconcile::{Outcome, Refreshed};
 const MAX_CHANGES_BYTES: usize = 500;
 
 /// Logs what the reconciliation did, and errors that need a user.
-pub(super) fn log(looked: &Outcome, took: Duration) {
-    if looked.restored > 0 {
-        tracing::info!(config_maps = looked.restored, "repaired drift");
+pub(super) fn log(outcome: &Outcome, took: Duration) {
+    if outcome.restored > 0 {
+        tracing::info!(config_maps = outcome.restored, "repaired drift");
     }
-    for (region, error) in &looked.write_errors {
+    for (region, error) in &outcome.write_errors {
         tracing::warn!(region, "{}", error.message);
     }
-    if let Some(refreshed) = &looked.refreshed {
+    if let Some(refreshed) = &outcome.refreshed {
         log_refresh(refreshed, took);
     }
 }
@@ -28,10 +28,10 @@ fn log_refresh(refreshed: &Refreshed, took: Duration) {
         reason,
         status,
         changes,
-        queried: asked,
+        queried,
         written,
     } = refreshed;
-    if asked + written == 0 {
+    if queried + written == 0 {
         return;
     }
     let summary = status.summary.clone().unwrap_or_default();
@@ -45,7 +45,7 @@ fn log_refresh(refreshed: &Refreshed, took: Duration) {
     }
     tracing::info!(
         reason = reason.as_str(),
-        asked,
+        queried,
         fresh = summary.regions_fresh,
         models = summary.models,
         profiles = summary.profiles,

@@ -151,7 +151,7 @@ const OF_RESOURCES: &[OfResource] = &[
         name: "legacy_models",
         help: "Published (region, model) pairs that are LEGACY",
         series: |resource| {
-            // After a restart, what was published is known once it has been looked at.
+            // After a restart, published content is known once its resource has been reconciled.
             let known = |region: &RegionStatus| {
                 region.config_map.is_none() || resource.published_of(region).is_some()
             };
@@ -253,7 +253,7 @@ impl Resource {
             .filter_map(|r| r.config_map.as_ref());
         let mapping = status.mapping.iter().map(|mapping| &mapping.config_map);
         let named: Vec<&String> = regions.chain(mapping).collect();
-        // What was published under another prefix, or of a region no longer asked for.
+        // Content of an earlier prefix, or of a region that the spec no longer names.
         published.retain(|name, _| named.contains(&name));
         let interval = refresh_interval(&resource.spec).ok();
         Self {

@@ -133,13 +133,13 @@ impl RefreshSchedule {
     }
 }
 
-/// The time `duration` after `time`; the end of time where there is none.
+/// The time `duration` after `time`; the end of time at most.
 pub fn after(time: Timestamp, duration: Duration) -> Timestamp {
     let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
     time.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
 
-/// The time `duration` before `time`; the beginning of time where there is none.
+/// The time `duration` before `time`; the beginning of time at least.
 pub fn before(time: Timestamp, duration: Duration) -> Timestamp {
     let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
     time.checked_sub(duration).unwrap_or(Timestamp::MIN)

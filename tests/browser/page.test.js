@@ -89,7 +89,7 @@ test("click shows invocation id, profiles, destinations and end of life", async 
   assert.equal(await dialog.count(), 0);
 
   await page.getByRole("button", { name: "Nova Lite, us-east-1: provisioned throughput only" }).first().click();
-  assert.match(await page.getByRole("dialog").innerText(), /There is none\.\s+only with provisioned throughput/);
+  assert.match(await page.getByRole("dialog").innerText(), /No ID\.\s+only with provisioned throughput/);
   assert.deepEqual(errors, []);
 });
 

@@ -78,7 +78,7 @@ impl Form {
         disturb: impl AsyncFn(&mut History) -> usize,
     ) {
         let mut times = Vec::new();
-        let (mut versions, mut regions, mut asked, mut due) = (0, 0, 0, 0);
+        let (mut versions, mut regions, mut queried, mut due) = (0, 0, 0, 0);
         for number in 0..self.histories {
             println!("{}: history {number}, CHAOS_SEED={}", self.what, self.seed);
             let mut history = start(&self).await;
@@ -89,13 +89,13 @@ impl Form {
             times.push(history.converges(refreshes).await);
             versions += history.observer.versions();
             regions = history.regions.len() + 1;
-            asked += history.asked.0;
-            due += history.asked.1;
+            queried += history.queried.0;
+            due += history.queried.1;
             self.seed = self.seed.wrapping_add(1);
         }
         times.sort();
         println!(
-            "| {} | {} | {} | {regions} | {versions} | {asked}/{due} | {:.1} s | {:.1} s |",
+            "| {} | {} | {} | {regions} | {versions} | {queried}/{due} | {:.1} s | {:.1} s |",
             self.what,
             self.histories,
             self.histories * self.disturbances,
@@ -114,7 +114,7 @@ pub struct History {
     /// Bedrock itself fails, so that the SDK asks again.
     pub faulty: bool,
     /// Calls of AWS, and those that the refreshes needed.
-    asked: (usize, usize),
+    queried: (usize, usize),
     /// Those that can be published.
     regions: Vec<String>,
     /// The region whose `ConfigMap`'s name a foreign one has.
@@ -181,7 +181,7 @@ impl History {
             taken,
             edition: 0,
             faulty: false,
-            asked: (0, 0),
+            queried: (0, 0),
             foreign,
         };
         history.allow_all();
@@ -275,13 +275,13 @@ impl History {
             never = self.as_a_kubelet() => match never {},
         };
         let took = began.elapsed();
-        let (asked, due) = self.calls(refreshes);
+        let (queried, due) = self.calls(refreshes);
         // Who is cut short asks again: once for each disturbance, at most.
         assert!(
-            self.faulty || asked <= 2 * due,
-            "{asked} calls, {due} were due"
+            self.faulty || queried <= 2 * due,
+            "{queried} calls, {due} were due"
         );
-        self.asked = (asked, due);
+        self.queried = (queried, due);
         let fixture = &self.fixture;
         let [degraded, _, message] = condition(&resource, "Degraded");
         assert_eq!(degraded, "True");
@@ -307,8 +307,8 @@ impl History {
     /// Calls of AWS, and how many the refreshes had needed if nothing had happened.
     fn calls(&self, refreshes: usize) -> (usize, usize) {
         let requests = self.fixture.simulator.requests();
-        let asked = requests.iter().filter(|r| r.region != self.taken).count();
-        (asked, (refreshes + 1) * self.regions.len() * CALLS)
+        let queried = requests.iter().filter(|r| r.region != self.taken).count();
+        (queried, (refreshes + 1) * self.regions.len() * CALLS)
     }
 
     /// An operator that starts now asks for nothing of what is there, and writes nothing.
@@ -324,9 +324,9 @@ impl History {
         fixture.create("younger", one).await;
         fixture.settled("younger").await;
         assert_eq!(fixture.versions(NAME).await, before);
-        let asked = fixture.simulator.requests();
+        let queried = fixture.simulator.requests();
         // What has no place is tried again every minute.
-        let others = asked.iter().filter(|r| r.region != self.taken);
+        let others = queried.iter().filter(|r| r.region != self.taken);
         let others: Vec<_> = others.filter(|r| r.region != self.regions[0]).collect();
         assert!(others.is_empty(), "{others:?}");
     }

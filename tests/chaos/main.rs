@@ -62,11 +62,11 @@ async fn kills_during_refreshes_converge() {
         10,
     );
     form.run(History::start, async |history: &mut History| {
-        let asked = history.disturb_and_refresh().await;
+        let queried = history.disturb_and_refresh().await;
         history.moment(400).await;
         history.fixture.operator.kill();
         history.fixture.operator.restart();
-        asked
+        queried
     })
     .await;
 }
@@ -100,13 +100,13 @@ async fn outage(
     let _turn = TURN.lock().await;
     let form = Form::of(what, 1, 1, 5, 2);
     form.run(History::start, async |history: &mut History| {
-        let asked = history.disturb_and_refresh().await;
+        let queried = history.disturb_and_refresh().await;
         history.moment(400).await;
         let control_plane = history.fixture.cluster.control_plane;
         stop(control_plane);
         history.moment(2_000).await;
         start(control_plane).await.unwrap();
-        asked
+        queried
     })
     .await;
 }
@@ -125,10 +125,10 @@ async fn api_server_errors_and_hangs_converge() {
     form.run(behind_unreliable, async |history: &mut History| {
         let proxy = history.proxy.as_ref().unwrap();
         proxy.fails(true);
-        let asked = history.disturb_and_refresh().await;
+        let queried = history.disturb_and_refresh().await;
         history.moment(3_000).await;
         history.proxy.as_ref().unwrap().fails(false);
-        asked
+        queried
     })
     .await;
 }
@@ -153,13 +153,13 @@ async fn failing_regions_converge() {
                 history.fixture.simulator.faults().add(rule);
             }
         }
-        let asked = history.disturb_and_refresh().await;
+        let queried = history.disturb_and_refresh().await;
         history.moment(1_500).await;
         if history.random.below(3) == 0 {
             history.fixture.operator.kill();
             history.fixture.operator.restart();
         }
-        asked
+        queried
     })
     .await;
 }
@@ -210,7 +210,7 @@ async fn paused_and_killed_replicas_converge() {
         history
     };
     form.run(replicated, async |history: &mut History| {
-        let asked = history.disturb_and_refresh().await;
+        let queried = history.disturb_and_refresh().await;
         history.moment(300).await;
         let first = history.random.below(2) == 0;
         let (paused, killed) = (history.random.below(2) == 0, history.random.below(3) == 0);
@@ -233,7 +233,7 @@ async fn paused_and_killed_replicas_converge() {
             replica.restart();
         }
         history.start_again_what_ended();
-        asked
+        queried
     })
     .await;
 }

@@ -218,7 +218,7 @@ async fn output_dir_has_the_files_of_a_mount() {
         expected
     );
 
-    // What cannot be written is told.
+    // A failed write is reported.
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     let arguments = [

@@ -136,10 +136,10 @@ async fn watched(stage: &Stage) {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut told = BufReader::new(watch.stderr.take().unwrap()).lines();
+    let mut stderr = BufReader::new(watch.stderr.take().unwrap()).lines();
     let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
     assert_eq!(
-        told.next_line().await.unwrap().unwrap(),
+        stderr.next_line().await.unwrap().unwrap(),
         "watching BedrockModelMap default/small"
     );
     let mut next = async || {
@@ -163,7 +163,7 @@ async fn watched(stage: &Stage) {
     refresh("amazon.nova-lite-v1:0").await;
     assert_eq!(next().await, removed("amazon.nova-lite-v1:0"));
 
-    // The watch begins anew when the API server is back.
+    // The watch restarts when the API server is back.
     stage.control_plane.stop_api_server();
     stage.control_plane.start_api_server().await.unwrap();
     refresh("amazon.nova-pro-v1:0").await;
@@ -175,7 +175,7 @@ async fn watched(stage: &Stage) {
     assert_eq!(watch.wait().await.unwrap().code(), Some(0));
 }
 
-/// `get` and `resolve` look in the same place.
+/// `get` and `resolve` read the same ConfigMaps.
 async fn refusals(stage: &Stage) {
     let suspended = json!({"regions": REGIONS, "suspend": true});
     stage.create("asleep", suspended).await;
@@ -274,7 +274,7 @@ async fn failed_regions(stage: &Stage) {
         .well();
 }
 
-/// What the operator would put right.
+/// Drift that the operator would repair.
 async fn no_operator(stage: &Stage) {
     let late = ["get", "small", "--refresh", "--timeout", "1s"];
     stage

@@ -39,7 +39,7 @@ pub async fn reaches_the_cluster(stage: &Stage) {
     direct.failed(1, "the cluster does not respond");
 }
 
-/// Connects to this address whoever wants to get to [`HOST`]. Returns its own.
+/// Connects clients of [`HOST`] to this address. Returns its own address.
 async fn connect_proxy(to: SocketAddr) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -6,7 +6,7 @@ use crate::support::{Done, ask, aws, bedrock, path, run};
 
 const SONNET: &str = "anthropic.claude-sonnet-4-5-20250929-v1:0";
 
-/// A folder that `discover` wrote, and the simulated Bedrock it asked.
+/// A folder that `discover` wrote, and the simulated Bedrock that it queried.
 struct Sources {
     simulator: Simulator,
     folder: TempDir,

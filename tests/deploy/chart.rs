@@ -8,7 +8,7 @@ use crate::manifests::{assert_same, chart, container, objects, only, texts};
 use crate::tools::{CHART, ROOT, run, tool};
 
 const HOW_TO_UPDATE: &str =
-    "if that is meant, run `UPDATE_SNAPSHOTS=1 make test-deploy` and look at the diff";
+    "if that is meant, run `UPDATE_SNAPSHOTS=1 make test-deploy` and check the diff";
 
 /// The sets of values of which the rendered chart is kept. `default.yaml` is empty.
 const CASES: [&str; 3] = ["default", "namespaced", "everything"];
@@ -159,7 +159,7 @@ fn chart_uses_only_known_flags_and_variables() {
             let (flag, _) = argument.split_once('=').unwrap();
             assert!(help.contains(&format!("{flag} ")), "{flag}\n{help}");
         }
-        // The operator reads all of the command line before it asks for a cluster, of which there is none.
+        // The operator reads all of the command line before it connects to a cluster, and finds none here.
         let ended = run(
             Path::new("/usr/bin/env"),
             &[

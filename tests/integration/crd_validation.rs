@@ -928,7 +928,7 @@ fn whole_status() -> BedrockModelMapStatus {
     let time = |text: &str| Some(Time(text.parse().unwrap()));
     let error = AttemptError {
         code: ErrorCode::Throttled,
-        message: "AWS asked to slow down".to_owned(),
+        message: "AWS throttles the request".to_owned(),
         retry_after_seconds: Some(30),
     };
     let region = |state| RegionStatus {

@@ -292,8 +292,8 @@ async fn dns_outage_keeps_data_and_marks_no_region_unsupported() {
     }
     let never_published = region(&cut_off, REGIONS[2]);
     assert_eq!(never_published.state, RegionState::Failed);
-    let told = &never_published.error.as_ref().unwrap().message;
-    assert!(told.contains("does not resolve"), "{told}");
+    let message = &never_published.error.as_ref().unwrap().message;
+    assert!(message.contains("does not resolve"), "{message}");
     assert_eq!(condition(&cut_off, "Degraded")[0], "True");
 
     fixture.replace_operator(&options(&[]));

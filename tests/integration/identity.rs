@@ -1,4 +1,4 @@
-//! What the operator may do at AWS, and as whom.
+//! The operator's identity and permissions at AWS.
 
 use bedrock_model_map::api::{BedrockModelMap, ErrorCode, RegionState, RegionStatus};
 use bedrock_simulator::{Fault, FaultRule, Operation};

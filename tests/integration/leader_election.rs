@@ -110,7 +110,7 @@ async fn resumed_former_leader_writes_nothing() {
     assert!(fixture.operator.pause());
     fixture.refresh("claude", "of the second").await;
     assert_eq!(fixture.published_models("claude", REGION).await, models - 1);
-    // A leader would repair this drift at once; now there is none.
+    // A leader would repair this drift at once; no replica leads now.
     other.operator.kill();
     fixture.delete_config_map("claude-mapping").await;
     let (left, versions) = (

@@ -32,7 +32,7 @@ async fn refresh_logs_one_line_with_counts() {
     let models = resource.status.unwrap().summary.unwrap().models;
     for (key, value) in [
         ("reason", json!("First")),
-        ("asked", json!(2)),
+        ("queried", json!(2)),
         ("fresh", json!("2/2")),
         ("models", json!(models)),
         ("written", json!(3)),

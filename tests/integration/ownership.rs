@@ -232,12 +232,12 @@ async fn config_maps_deleted_while_stopped_are_recreated() {
     let settled = fixture.namespace.api::<BedrockModelMap>();
     let resource = settled.get("claude").await.unwrap();
     check_status(&fixture, &resource).await;
-    let asked = fixture.simulator.requests();
+    let requests = fixture.simulator.requests();
     assert!(
-        asked.iter().all(|r| r.region != "eu-central-2"),
-        "{asked:?}"
+        requests.iter().all(|r| r.region != "eu-central-2"),
+        "{requests:?}"
     );
-    assert_eq!(asked.len(), 6);
+    assert_eq!(requests.len(), 6);
 }
 
 #[tokio::test]

@@ -45,14 +45,14 @@ async fn first_publication_precedes_routine_refreshes() {
     assert_eq!(condition(&resource, "Ready")[0], "True");
 
     // The old regions came first, and the new one overtook some of them.
-    let mut asked: Vec<String> = Vec::new();
+    let mut queried: Vec<String> = Vec::new();
     for request in fixture.simulator.requests() {
-        if !asked.contains(&request.region) {
-            asked.push(request.region);
+        if !queried.contains(&request.region) {
+            queried.push(request.region);
         }
     }
-    assert!(asked.contains(&new.to_owned()), "{asked:?}");
-    assert!(asked.len() < regions.len(), "it came last: {asked:?}");
+    assert!(queried.contains(&new.to_owned()), "{queried:?}");
+    assert!(queried.len() < regions.len(), "it came last: {queried:?}");
 }
 
 #[tokio::test]

@@ -155,14 +155,14 @@ async fn objects_carry_labels_annotations_and_owner() {
         assert_eq!(managers, [Some("bedrock-model-map")]);
     }
     // Only the named regions were queried, not the account.
-    let asked: BTreeSet<String> = fixture
+    let queried: BTreeSet<String> = fixture
         .simulator
         .requests()
         .into_iter()
         .map(|r| r.region)
         .collect();
     assert_eq!(
-        asked,
+        queried,
         ["eu-central-2", "us-west-1"].map(str::to_owned).into()
     );
     assert_eq!(fixture.simulator.total(), 6);

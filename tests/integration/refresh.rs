@@ -38,10 +38,10 @@ async fn reordered_response_writes_nothing() {
         assert_eq!(status.last_handled_refresh_request, Some(token));
         assert_eq!(fixture.versions("claude").await, before);
         for region in REGIONS {
-            let asked = fixture
+            let requests = fixture
                 .simulator
                 .count(region, Operation::ListFoundationModels);
-            assert_eq!(asked, 1, "{region}");
+            assert_eq!(requests, 1, "{region}");
         }
     }
 }
@@ -87,9 +87,12 @@ async fn restart_with_fresh_data_requests_and_writes_nothing() {
     let there_again = "claude-eu-central-2";
     now.insert(there_again.to_owned(), config_maps[there_again].clone());
     assert_eq!(now, config_maps);
-    let asked = fixture.simulator.requests();
-    assert!(asked.iter().all(|r| r.region == "us-west-1"), "{asked:?}");
-    assert_eq!(asked.len(), 3);
+    let requests = fixture.simulator.requests();
+    assert!(
+        requests.iter().all(|r| r.region == "us-west-1"),
+        "{requests:?}"
+    );
+    assert_eq!(requests.len(), 3);
 }
 
 #[tokio::test]
@@ -119,8 +122,11 @@ async fn suspended_resource_is_not_reconciled() {
     let mut expected = before.clone();
     expected.remove("claude-mapping");
     assert_eq!(fixture.versions("claude").await, expected);
-    let asked = fixture.simulator.requests();
-    assert!(asked.iter().all(|r| r.region == "ap-east-2"), "{asked:?}");
+    let requests = fixture.simulator.requests();
+    assert!(
+        requests.iter().all(|r| r.region == "ap-east-2"),
+        "{requests:?}"
+    );
 
     let go_on = json!({"spec": {"suspend": false, "output": {"configMapPrefix": null}}});
     fixture.patch("claude", go_on).await;
@@ -195,10 +201,10 @@ async fn termination_waits_for_running_reconciliation() {
         .create("claude", json!({ "regions": REGIONS }))
         .await;
     eventually(async || {
-        let asked = fixture
+        let requests = fixture
             .simulator
             .count("ap-east-2", Operation::ListFoundationModels);
-        (asked > 0).then_some(()).ok_or("no request")
+        (requests > 0).then_some(()).ok_or("no request")
     })
     .await;
     fixture.operator.terminate();

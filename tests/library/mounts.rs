@@ -15,7 +15,7 @@ use crate::kubelet::{ConfigMapFiles, Mount};
 const LONG: Duration = Duration::from_mins(1);
 const SWAPS: u32 = 400;
 
-/// The files of a region. Each of them tells the generation, and none by its size or by a count.
+/// Files of a region. Each contains the generation, and none shows it by its size or a count.
 fn region(name: &str, generation: u32) -> ConfigMapFiles {
     let filler = "x".repeat(100_000);
     let models = format!(
@@ -145,7 +145,7 @@ fn last_good_map_stays_current_while_the_mount_is_invalid() {
         assert!(text.contains(why), "{text}");
         assert_eq!(generation(&map.current()), 1);
         let again = map.wait_for_change(Duration::ZERO).unwrap();
-        assert!(again.is_none(), "it is told once");
+        assert!(again.is_none(), "a change is reported once");
     }
     mount.write(&good);
     let back = map.wait_for_change(LONG).unwrap();

@@ -11,7 +11,7 @@ fn rustdoc_json() -> PathBuf {
         .args(["rustdoc", "--quiet", "--locked", "--lib", "--package"])
         .args([env!("CARGO_PKG_NAME"), "--features", "operator", "--"])
         .args(["-Zunstable-options", "--output-format", "json"])
-        // Only rustdoc may, for dependencies would be compiled anew.
+        // Only for rustdoc: dependencies would be compiled again.
         .env("RUSTDOC", root.join("tests/library/rustdoc.sh"))
         .current_dir(root)
         .output()

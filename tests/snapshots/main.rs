@@ -107,12 +107,12 @@ fn fresh(region: &str) -> (RegionContent, RegionStatus) {
     let (content, taken_at) = answer(region);
     let name = format!("claude-{region}");
     let now = time("2026-11-23T10:00:01Z");
-    let asked = QueryContext {
+    let query = QueryContext {
         generation: Some(3),
         guard_shrinking: true,
         at: now,
     };
-    let (mut status, _) = after_response(None, &content, taken_at, &name, asked);
+    let (mut status, _) = after_response(None, &content, taken_at, &name, query);
     let models = content.models.iter();
     let ids = models.map(|(id, model)| {
         let profiles = model.fields().get("referencedByInstanceProfiles");

@@ -1,4 +1,4 @@
-//! A service that tells over HTTP which id to pass for a model, out of a mounted map:
+//! A service that returns the ID to pass for a model over HTTP, from a mounted map:
 //!
 //! ```console
 //! $ rust-service /etc/bedrock 127.0.0.1:8000

@@ -1,4 +1,4 @@
-//! The service, asked while its map changes.
+//! Requests to the service while its map changes.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;

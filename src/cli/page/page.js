@@ -204,17 +204,17 @@
   const copyable = (id) => {
     const code = make("code", {}, id);
     const button = make("button", { type: "button" }, "Copy");
-    const told = make("span", { role: "status" });
+    const status = make("span", { role: "status" });
     button.addEventListener("click", async () => {
       try {
         await navigator.clipboard.writeText(id);
-        told.textContent = "Copied";
+        status.textContent = "Copied";
       } catch {
         getSelection().selectAllChildren(code);
-        told.textContent = "Selected: copy it with the keyboard";
+        status.textContent = "Selected: copy it with the keyboard";
       }
     });
-    return make("div", { class: "pass" }, code, button, told);
+    return make("div", { class: "pass" }, code, button, status);
   };
 
   const profilesTable = (profiles) => {
@@ -249,7 +249,7 @@
     $("#details-id").replaceChildren(make("span", { class: "id" }, model.id));
     const title = (text) => make("h3", {}, text);
     const body = [title("Id to pass")];
-    body.push(answer.invokeWith ? copyable(answer.invokeWith) : make("p", {}, "There is none."), make("p", {}, answer.why));
+    body.push(answer.invokeWith ? copyable(answer.invokeWith) : make("p", {}, "No ID."), make("p", {}, answer.why));
     if (answer.profiles.length > 0) body.push(title("Inference profiles"), profilesTable(answer.profiles));
     body.push(title("Lifecycle"), lifecycleList(answer.lifecycle));
     if (region.state === "Stale") {

@@ -181,7 +181,7 @@ fn disabled_region_metrics_omit_region_series() {
 fn unknown_content_has_no_legacy_models_series() {
     let fixture = Fixture::new(true).with(resource("claude"));
     let mut other = resource("claude");
-    other.metadata.uid = Some("not looked at".to_owned());
+    other.metadata.uid = Some("not reconciled".to_owned());
     let mut fixture = fixture;
     fixture
         .resources

@@ -34,7 +34,7 @@ fn region(state: &str, last_attempt: i64, failures: i64) -> RegionStatus {
     serde_json::from_value(status).unwrap()
 }
 
-/// What a case starts from: regions `a` and `b`, named, both asked ten minutes ago.
+/// Start of a case: regions `a` and `b`, named, both queried ten minutes ago.
 #[derive(Clone)]
 struct Case {
     generation: i64,
@@ -70,10 +70,10 @@ impl Case {
         case
     }
 
-    /// The regions come from the account, which was asked at this time and answered or not.
-    fn of_account(asked_at: i64, failures: i64) -> Self {
+    /// The regions come from the account, which was queried at this time and responded or not.
+    fn of_account(queried_at: i64, failures: i64) -> Self {
         let account = json!({
-            "lastAttemptTime": at(asked_at).to_string(),
+            "lastAttemptTime": at(queried_at).to_string(),
             "consecutiveFailures": failures,
         });
         Self::with(|case| {
@@ -109,10 +109,10 @@ impl Case {
             Plan::Refresh(refresh) => {
                 let known = self.named.clone();
                 let known = known.unwrap_or_else(|| self.status.regions.keys().cloned().collect());
-                let asked = regions_to_query(&refresh, &self.inputs(), &known);
+                let queried = regions_to_query(&refresh, &self.inputs(), &known);
                 let mut short = vec![refresh.reason.as_str()];
                 short.extend(refresh.list_account_regions.then_some("account"));
-                short.extend(asked);
+                short.extend(queried);
                 short.join(" ")
             }
         }
@@ -152,7 +152,7 @@ fn refresh_reason_and_queried_regions() {
             "First account",
         ),
         (
-            "created with a token: all regions are asked anyway",
+            "created with a token: all regions are queried anyway",
             Case::with(|c| {
                 c.status = BedrockModelMapStatus::default();
                 c.requested_at = Some("new");
@@ -212,7 +212,7 @@ fn refresh_reason_and_queried_regions() {
             "Due a",
         ),
         (
-            "the merged mapping is gone and cannot be put back: no region is asked",
+            "the merged mapping is gone and cannot be restored: no region is queried",
             Case::with(|c| c.mapping_unrecoverable = true),
             "Due",
         ),
@@ -267,7 +267,7 @@ fn refresh_reason_and_queried_regions() {
             "Due account a b",
         ),
         (
-            "the account was never asked: the spec no longer names regions, at the same generation",
+            "the account was never queried: the spec no longer names regions, at the same generation",
             Case::with(|c| c.named = None),
             "Due account",
         ),
@@ -323,7 +323,7 @@ fn refresh_reason_and_queried_regions() {
             "Due a b",
         ),
         (
-            "the merged mapping is not published: no region is asked",
+            "the merged mapping is not published: no region is queried",
             Case::with(|c| {
                 c.status.mapping = Some(crate::api::MappingStatus {
                     error: region("Stale", 0, 1).error,
@@ -333,7 +333,7 @@ fn refresh_reason_and_queried_regions() {
             "Due",
         ),
         (
-            "a region was never asked, as the status says",
+            "a region was never queried, as the status says",
             Case::with(|c| {
                 let mut status = region("Fresh", 0, 0);
                 status.last_attempt_time = None;
@@ -405,7 +405,7 @@ fn due_times() {
             20,
         ),
         (
-            "lost content of a region that is no longer asked for",
+            "lost content of a region that the spec no longer names",
             Case::with(|c| {
                 c.named = Some(names(&["a"]));
                 c.unrecoverable = BTreeSet::from(["b".to_owned()]);
@@ -421,13 +421,13 @@ fn due_times() {
             3000,
         ),
         (
-            "a region that is not there is asked at the interval",
+            "a region that does not exist is queried at the interval",
             Case::with(|c| c.set("b", region("Unsupported", -600, 0))),
             3000,
         ),
         ("the account is backing off", Case::of_account(-10, 1), 20),
         (
-            "the account is asked earlier than the regions",
+            "the account is queried earlier than the regions",
             Case::of_account(-3000, 0),
             600,
         ),
@@ -443,7 +443,7 @@ fn due_times() {
             3000,
         ),
         (
-            "there is nothing to look after: one interval",
+            "nothing is published: one interval",
             Case::with(|c| c.named = Some(Vec::new())),
             3780,
         ),
@@ -623,7 +623,7 @@ fn due_refresh_shows_in_resource() {
     let cases = [
         ("settled", resource(false, 3, "old", Some(60)), false),
         ("edited", resource(false, 4, "old", Some(60)), true),
-        ("asked for", resource(false, 3, "new", Some(60)), true),
+        ("requested", resource(false, 3, "new", Some(60)), true),
         (
             "its time has come",
             resource(false, 3, "old", Some(0)),
@@ -636,15 +636,15 @@ fn due_refresh_shows_in_resource() {
         assert_eq!(is_due(&resource, at(0)), expected, "{case}");
     }
 
-    let mut asked_for = resource(false, 3, "new", Some(0));
-    let mut deleted = asked_for.clone();
+    let mut requested = resource(false, 3, "new", Some(0));
+    let mut deleted = requested.clone();
     deleted.metadata.deletion_timestamp = Some(Time(at(0)));
     assert!(!is_due(&deleted, at(0)));
     let refused = json!([{"type": "Stalled", "status": "True", "reason": "RoleNotAllowed",
                           "message": "", "lastTransitionTime": at(0).to_string()}]);
-    let status = asked_for.status.as_mut().unwrap();
+    let status = requested.status.as_mut().unwrap();
     status.conditions = serde_json::from_value(refused).unwrap();
-    assert!(!is_due(&asked_for, at(0)));
-    asked_for.status = None;
-    assert!(is_due(&asked_for, at(0)));
+    assert!(!is_due(&requested, at(0)));
+    requested.status = None;
+    assert!(is_due(&requested, at(0)));
 }

@@ -65,12 +65,12 @@ pub fn summary(regions: &BTreeMap<String, RegionStatus>, source: RegionSource) -
         RegionSource::Spec => absent,
         RegionSource::Account => 0,
     };
-    let asked_for = all - absent + absent_failed;
+    let expected = all - absent + absent_failed;
     let fresh = count(|s| matches!(s, RegionState::Fresh | RegionState::Empty));
     let failed = count(|s| s == RegionState::Failed);
     Summary {
-        regions: asked_for,
-        regions_fresh: format!("{fresh}/{asked_for}"),
+        regions: expected,
+        regions_fresh: format!("{fresh}/{expected}"),
         fresh,
         stale: count(|s| s == RegionState::Stale),
         failed: failed + absent_failed,
@@ -158,8 +158,8 @@ pub fn refused(
     // The states of the regions do not change.
     let degraded = status.conditions.iter().find(|c| c.type_ == DEGRADED);
     conditions.push(degraded.cloned().unwrap_or_else(|| {
-        let unasked = NewCondition::new(DEGRADED, "Unknown", "NotAsked", "no region queried yet");
-        unasked.since(to_k8s_time(now), generation)
+        let unqueried = NewCondition::new(DEGRADED, "Unknown", "NotAsked", "no region queried yet");
+        unqueried.since(to_k8s_time(now), generation)
     }));
     conditions
 }
@@ -295,12 +295,12 @@ fn degraded(regions: &BTreeMap<String, RegionStatus>, source: RegionSource) -> N
             "every region responds",
         );
     }
-    let asked_for = summary(regions, source).regions;
+    let expected = summary(regions, source).regions;
     let listed = Listed {
         names: &failing,
         max: NAMED_IN_MESSAGE,
     };
-    let message = format!("{} of {asked_for} regions fail: {listed}", failing.len());
+    let message = format!("{} of {expected} regions fail: {listed}", failing.len());
     NewCondition::new(DEGRADED, "True", "RegionsFailing", message)
 }
 

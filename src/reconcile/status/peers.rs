@@ -1,4 +1,4 @@
-//! Evidence of the other regions about one that fails: it tells a missing endpoint from a broken
+//! Evidence of the other regions about one that fails: it distinguishes a missing endpoint from a broken
 //! network, and a disabled region from invalid credentials.
 
 use std::collections::BTreeMap;

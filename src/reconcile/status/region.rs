@@ -219,7 +219,7 @@ pub fn is_rejected_by_all_regions(code: ErrorCode, peers: PeerEvidence) -> bool 
     code == ErrorCode::RegionDisabled && !peers.accept_credentials
 }
 
-/// Tells invalid credentials from a disabled region by the other regions.
+/// Distinguishes invalid credentials from a disabled region by the other regions.
 pub fn disabled_or_invalid_credentials(error: AttemptError, peers: PeerEvidence) -> AttemptError {
     if is_rejected_by_all_regions(error.code, peers) {
         return AttemptError {

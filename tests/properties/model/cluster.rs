@@ -128,7 +128,7 @@ impl Cluster {
         }
     }
 
-    /// Creates a foreign ConfigMap as soon as the operator has seen that there is none.
+    /// Creates a foreign ConfigMap as soon as the operator has read that none exists.
     pub fn arm_race(&self, name: &str) {
         self.state().races.insert(name.to_owned());
     }

@@ -150,7 +150,7 @@ impl Environment {
         }
     }
 
-    /// The regions that are to be published in the end.
+    /// Regions whose content must be published in the end.
     pub fn wanted(&self) -> Vec<&'static str> {
         named(self.spec.regions.unwrap_or(self.account))
     }

@@ -356,7 +356,7 @@ impl Operated {
         self.invariants.touched.insert(name.clone());
         let owner = self.cluster.owner();
         let now = self.cluster.config_maps();
-        // Without labels and owner nothing tells that it is ours.
+        // Without labels and owner nothing shows that it is ours.
         if now.get(name).is_some_and(|c| !owner.owns(&c.metadata)) {
             self.invariants.foreign.insert(name.clone());
         }

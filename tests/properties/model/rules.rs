@@ -201,13 +201,13 @@ impl Check<'_> {
             return self.environment.wanted().contains(&region);
         }
         // As long as the account does not tell otherwise.
-        let told = self.trace.account_queried && self.environment.account_fails.is_none();
-        if told {
+        let responded = self.trace.account_queried && self.environment.account_fails.is_none();
+        if responded {
             return self.environment.wanted().contains(&region);
         }
         let status = &self.before.status;
-        let told_before = status.account_regions.as_ref();
-        told_before.is_none_or(|a| a.observed_generation.is_none())
+        let account_before = status.account_regions.as_ref();
+        account_before.is_none_or(|a| a.observed_generation.is_none())
             || status.regions.contains_key(region)
     }
 
@@ -314,7 +314,7 @@ impl Check<'_> {
     }
 
     fn status_names_only_published_content(&self) {
-        let mut told = BTreeSet::new();
+        let mut recorded = BTreeSet::new();
         for (region, status) in &self.after.status.regions {
             let detail = self.environment.spec.detail() == StatusDetail::Mapping;
             assert_eq!(
@@ -325,7 +325,7 @@ impl Check<'_> {
             let Some(name) = &status.config_map else {
                 continue;
             };
-            told.insert(name.clone());
+            recorded.insert(name.clone());
             if self.invariants.touched.contains(name) || self.invariants.foreign.contains(name) {
                 // It may be lost for good until the region answers.
                 continue;
@@ -338,7 +338,7 @@ impl Check<'_> {
                 "{region}: {status:#?}\n{published:#?}"
             );
         }
-        told.extend(
+        recorded.extend(
             self.after
                 .status
                 .mapping
@@ -346,7 +346,7 @@ impl Check<'_> {
                 .map(|m| m.config_map.clone()),
         );
         for (name, config_map) in &self.after.config_maps {
-            let find_unrecorded = self.is_ours(config_map) && !told.contains(name);
+            let find_unrecorded = self.is_ours(config_map) && !recorded.contains(name);
             // Without the label no watch shows it.
             let hidden = self.invariants.touched.contains(name);
             assert!(
@@ -388,11 +388,11 @@ impl Check<'_> {
         assert_eq!(mapping_json(published).as_ref(), Some(&expected));
         assert_eq!(mapping.sha256, sha256_hex(expected.as_bytes()));
         assert_eq!(mapping.compressed, self.environment.spec.compressed);
-        let told = metadata(published).unwrap();
+        let merged = metadata(published).unwrap();
         for (region, status) in &status.regions {
             if status.config_map.is_some() {
                 assert_eq!(
-                    told["regions"][region]["state"],
+                    merged["regions"][region]["state"],
                     json!(status.state),
                     "{region}"
                 );
@@ -599,15 +599,15 @@ impl Check<'_> {
         others
     }
 
-    /// Network and credentials were well after the region had failed like this, or it was told to
-    /// be no fault of theirs.
+    /// Network and credentials were well after the region had failed like this, or the error was
+    /// no fault of theirs.
     fn answered_since_it_failed_so(&self, other: &str, region: &str, failure: ErrorCode) -> bool {
         let regions = &self.before.status.regions;
         let (Some(before), Some(other)) = (regions.get(region), regions.get(other)) else {
             return false;
         };
         let code = before.error.as_ref().map(|e| e.code);
-        let told = match failure {
+        let other_cause = match failure {
             ErrorCode::NameNotResolved => before.state == RegionState::Unsupported,
             _ => code == Some(ErrorCode::RegionDisabled),
         };
@@ -618,7 +618,7 @@ impl Check<'_> {
         let time = |time: &Option<Time>| time.as_ref().map(|t| t.0);
         let responded_since = time(&other.last_success_time) > time(&before.last_attempt_time);
         matches!(other.state, RegionState::Fresh | RegionState::Empty)
-            && (told || failed_so && responded_since)
+            && (other_cause || failed_so && responded_since)
     }
 
     fn held(&self) -> BTreeMap<String, BTreeSet<String>> {
@@ -684,10 +684,10 @@ fn matches_status(config_map: &ConfigMap, status: &RegionStatus) -> bool {
         return false;
     };
     let counted: BTreeMap<String, Value> = serde_json::from_str(models).unwrap();
-    let told = metadata(config_map).unwrap_or_default();
+    let metadata = metadata(config_map).unwrap_or_default();
     hash(config_map) == status.sha256.as_ref()
         && i64::try_from(counted.len()).unwrap() == status.models
-        && told["state"] == json!(status.state)
-        && told["staleSince"] == json!(status.stale_since)
-        && told["discoveredAt"] == json!(status.discovered_at)
+        && metadata["state"] == json!(status.state)
+        && metadata["staleSince"] == json!(status.stale_since)
+        && metadata["discoveredAt"] == json!(status.discovered_at)
 }

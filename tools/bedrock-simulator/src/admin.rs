@@ -7,38 +7,41 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
-use crate::api::World;
+use crate::api::Service;
 use crate::catalog::Listings;
 use crate::fault::FaultRule;
 use crate::request_log::RecordedRequest;
 
 pub(crate) async fn set_faults(
-    State(world): State<Arc<World>>,
+    State(service): State<Arc<Service>>,
     Json(rules): Json<Vec<FaultRule>>,
 ) -> StatusCode {
-    world.faults.set(rules);
+    service.faults.set(rules);
     StatusCode::NO_CONTENT
 }
 
-pub(crate) async fn clear_faults(State(world): State<Arc<World>>) -> StatusCode {
-    world.faults.clear();
+pub(crate) async fn clear_faults(State(service): State<Arc<Service>>) -> StatusCode {
+    service.faults.clear();
     StatusCode::NO_CONTENT
 }
 
-pub(crate) async fn requests(State(world): State<Arc<World>>) -> Json<Vec<RecordedRequest>> {
-    Json(world.log.requests())
+pub(crate) async fn requests(State(service): State<Arc<Service>>) -> Json<Vec<RecordedRequest>> {
+    Json(service.log.requests())
 }
 
-pub(crate) async fn reset_requests(State(world): State<Arc<World>>) -> StatusCode {
-    world.log.reset();
+pub(crate) async fn reset_requests(State(service): State<Arc<Service>>) -> StatusCode {
+    service.log.reset();
     StatusCode::NO_CONTENT
 }
 
 pub(crate) async fn listings(
-    State(world): State<Arc<World>>,
+    State(service): State<Arc<Service>>,
     Path(region): Path<String>,
 ) -> Json<Listings> {
-    let catalog = world.catalog.read().unwrap_or_else(PoisonError::into_inner);
+    let catalog = service
+        .catalog
+        .read()
+        .unwrap_or_else(PoisonError::into_inner);
     Json(Listings {
         model_summaries: catalog.models(&region).to_vec(),
         inference_profile_summaries: catalog.profiles(&region).to_vec(),
@@ -46,7 +49,7 @@ pub(crate) async fn listings(
 }
 
 pub(crate) async fn set_listings(
-    State(world): State<Arc<World>>,
+    State(service): State<Arc<Service>>,
     Path(region): Path<String>,
     // `kubectl replace --raw` does not say that it is JSON.
     body: Bytes,
@@ -54,7 +57,7 @@ pub(crate) async fn set_listings(
     let Ok(listings) = serde_json::from_slice::<Listings>(&body) else {
         return StatusCode::UNPROCESSABLE_ENTITY;
     };
-    let mut catalog = world
+    let mut catalog = service
         .catalog
         .write()
         .unwrap_or_else(PoisonError::into_inner);

@@ -25,15 +25,15 @@ use crate::server::ConnectionReset;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
-/// What answers depend on, and what is kept of requests.
-pub(crate) struct World {
+/// State of the simulated AWS services: what responses depend on, and the log of requests.
+pub(crate) struct Service {
     pub(crate) catalog: RwLock<Catalog>,
     pub(crate) faults: Faults,
     pub(crate) identities: Identities,
     pub(crate) log: RequestLog,
 }
 
-impl World {
+impl Service {
     pub(crate) fn new(catalog: Catalog) -> Self {
         Self {
             catalog: RwLock::new(catalog),
@@ -45,24 +45,24 @@ impl World {
 }
 
 pub(crate) async fn list_models(
-    State(world): State<Arc<World>>,
+    State(service): State<Arc<Service>>,
     Extension(reset): Extension<ConnectionReset>,
     headers: HeaderMap,
 ) -> Response {
-    answer(&world, &Call::list_models(&headers), &reset).await
+    answer(&service, &Call::list_models(&headers), &reset).await
 }
 
 pub(crate) async fn list_profiles(
-    State(world): State<Arc<World>>,
+    State(service): State<Arc<Service>>,
     Extension(reset): Extension<ConnectionReset>,
     headers: HeaderMap,
     Query(query): Query<ProfilesQuery>,
 ) -> Response {
-    answer(&world, &Call::list_profiles(&headers, query), &reset).await
+    answer(&service, &Call::list_profiles(&headers, query), &reset).await
 }
 
 pub(crate) async fn list_regions(
-    State(world): State<Arc<World>>,
+    State(service): State<Arc<Service>>,
     Extension(reset): Extension<ConnectionReset>,
     headers: HeaderMap,
     body: Bytes,
@@ -73,7 +73,7 @@ pub(crate) async fn list_regions(
         serde_json::from_slice(&body)
     };
     match parsed {
-        Ok(body) => answer(&world, &Call::list_regions(&headers, body), &reset).await,
+        Ok(body) => answer(&service, &Call::list_regions(&headers, body), &reset).await,
         Err(error) => AwsError::validation(error.to_string()).into_response(),
     }
 }
@@ -82,14 +82,14 @@ pub(crate) async fn unknown_operation() -> AwsError {
     AwsError::unknown_operation()
 }
 
-async fn answer(world: &World, call: &Call, reset: &ConnectionReset) -> Response {
-    let session = match world.identities.standing(&call.identity) {
+async fn answer(service: &Service, call: &Call, reset: &ConnectionReset) -> Response {
+    let session = match service.identities.standing(&call.identity) {
         Standing::Good(session) | Standing::Expired(session) => Some(session),
         Standing::Foreign | Standing::Unknown => None,
     };
-    let before = world.log.record(call.record(session));
+    let before = service.log.record(call.record(session));
     let answer = if call.is_signed() {
-        answer_signed(world, call, before, reset).await
+        answer_signed(service, call, before, reset).await
     } else {
         Err(AwsError::missing_signature())
     };
@@ -101,19 +101,19 @@ async fn answer(world: &World, call: &Call, reset: &ConnectionReset) -> Response
 }
 
 async fn answer_signed(
-    world: &World,
+    service: &Service,
     call: &Call,
     before: usize,
     reset: &ConnectionReset,
 ) -> Result<Response, AwsError> {
-    let faults = world.faults.strike(&call.region, call.operation);
+    let faults = service.faults.strike(&call.region, call.operation);
     delay(&call.region, call.operation, before, &faults).await;
     let replaced = replacement(call.operation, &call.identity, &faults, reset).await;
     if let Some(replaced) = replaced {
         return replaced;
     }
-    world.check(&call.identity)?;
-    listing(world, call, &faults)
+    service.check(&call.identity)?;
+    listing(service, call, &faults)
 }
 
 pub(crate) async fn delay(region: &str, operation: Operation, before: usize, faults: &[Fault]) {
@@ -160,9 +160,12 @@ pub(crate) async fn replacement(
     Some(Ok(response))
 }
 
-fn listing(world: &World, call: &Call, faults: &[Fault]) -> Result<Response, AwsError> {
+fn listing(service: &Service, call: &Call, faults: &[Fault]) -> Result<Response, AwsError> {
     let mut items = {
-        let catalog = world.catalog.read().unwrap_or_else(PoisonError::into_inner);
+        let catalog = service
+            .catalog
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         call.items(&catalog)?
     };
     distort(&mut items, faults);

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::api::World;
+use crate::api::Service;
 use crate::aws_error::AwsError;
 use crate::call::credential_scope;
 use crate::catalog::Catalog;
@@ -20,7 +20,7 @@ use crate::response;
 const TODAY: Timestamp = Timestamp::constant(1_795_564_800, 0);
 
 pub(crate) async fn converse(
-    State(world): State<Arc<World>>,
+    State(service): State<Arc<Service>>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -28,7 +28,10 @@ pub(crate) async fn converse(
     let Some((_, region)) = credential_scope(&headers) else {
         return AwsError::missing_signature().into_response();
     };
-    let catalog = world.catalog.read().unwrap_or_else(PoisonError::into_inner);
+    let catalog = service
+        .catalog
+        .read()
+        .unwrap_or_else(PoisonError::into_inner);
     match answer(&catalog, &region, &id, &body) {
         Ok(answer) => response::json(answer.to_string()),
         Err(error) => error.into_response(),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The secret access key and the session token of all credentials given.
 pub const SECRETS: [&str; 2] = ["simulated-secret-key", "simulated-session-token"];
 
-/// A role that the simulator gives credentials of, and to whom.
+/// A role whose credentials the simulator issues, and the callers that may assume it.
 #[derive(Clone, Debug)]
 pub struct Role {
     arn: String,

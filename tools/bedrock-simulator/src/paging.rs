@@ -168,8 +168,8 @@ impl PageFaults {
     }
 
     /// At least one item a page, or the listing would never end, for which there are faults of their own.
-    fn page_size(&self, asked: usize) -> usize {
-        self.size.map_or(asked, |size| size.clamp(1, asked))
+    fn page_size(&self, requested: usize) -> usize {
+        self.size.map_or(requested, |size| size.clamp(1, requested))
     }
 }
 

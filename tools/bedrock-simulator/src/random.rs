@@ -1,4 +1,4 @@
-//! Numbers that look random and are the same in every run and on every platform: a failing test can be repeated.
+//! Pseudo-random numbers that are the same in every run and on every platform: a failing test can be repeated.
 
 /// The `SplitMix64` generator.
 pub(crate) struct Random(u64);

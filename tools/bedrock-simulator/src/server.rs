@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::admin::{clear_faults, listings, requests, reset_requests, set_faults, set_listings};
-use crate::api::{World, list_models, list_profiles, list_regions, unknown_operation};
+use crate::api::{Service, list_models, list_profiles, list_regions, unknown_operation};
 use crate::converse::converse;
 use crate::sts::{container, sts};
 
@@ -32,8 +32,8 @@ impl ConnectionReset {
 }
 
 /// Serves until it is dropped, which also breaks off every connection.
-pub(crate) async fn serve(listener: TcpListener, world: Arc<World>) -> Infallible {
-    let router = router(world);
+pub(crate) async fn serve(listener: TcpListener, service: Arc<Service>) -> Infallible {
+    let router = router(service);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -47,7 +47,7 @@ pub(crate) async fn serve(listener: TcpListener, world: Arc<World>) -> Infallibl
     }
 }
 
-fn router(world: Arc<World>) -> Router {
+fn router(service: Arc<Service>) -> Router {
     Router::new()
         .route("/foundation-models", get(list_models))
         .route("/inference-profiles", get(list_profiles))
@@ -62,7 +62,7 @@ fn router(world: Arc<World>) -> Router {
             get(listings).put(set_listings),
         )
         .fallback(unknown_operation)
-        .with_state(world)
+        .with_state(service)
 }
 
 async fn serve_connection(stream: TcpStream, router: Router) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
-use crate::api::World;
+use crate::api::Service;
 use crate::catalog::Catalog;
 use crate::fault_plan::Faults;
 use crate::identities::Identities;
@@ -16,7 +16,7 @@ use crate::server::serve;
 /// A running simulator. It stops when it is dropped, whatever requests are still open.
 pub struct Simulator {
     address: SocketAddr,
-    world: Arc<World>,
+    service: Arc<Service>,
     server: AbortHandle,
 }
 
@@ -29,11 +29,11 @@ impl Simulator {
     /// Starts on that address.
     pub async fn start_on(address: SocketAddr, catalog: Catalog) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        let world = Arc::new(World::new(catalog));
+        let service = Arc::new(Service::new(catalog));
         Ok(Self {
             address: listener.local_addr()?,
-            server: tokio::spawn(serve(listener, Arc::clone(&world))).abort_handle(),
-            world,
+            server: tokio::spawn(serve(listener, Arc::clone(&service))).abort_handle(),
+            service,
         })
     }
 
@@ -49,12 +49,12 @@ impl Simulator {
 
     /// The faults, to be changed at any time.
     pub fn faults(&self) -> &Faults {
-        &self.world.faults
+        &self.service.faults
     }
 
     /// The roles that it gives credentials of; none at first.
     pub fn identities(&self) -> &Identities {
-        &self.world.identities
+        &self.service.identities
     }
 
     /// What `AWS_CONTAINER_CREDENTIALS_FULL_URI` has to be.
@@ -64,7 +64,7 @@ impl Simulator {
 
     /// The catalogue as it is now.
     pub fn catalog(&self) -> Catalog {
-        self.world
+        self.service
             .catalog
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -75,7 +75,7 @@ impl Simulator {
     pub fn edit_catalog(&self, edit: impl FnOnce(&mut Catalog)) {
         edit(
             &mut self
-                .world
+                .service
                 .catalog
                 .write()
                 .unwrap_or_else(PoisonError::into_inner),
@@ -84,22 +84,22 @@ impl Simulator {
 
     /// Every request so far, in the order of arrival.
     pub fn requests(&self) -> Vec<RecordedRequest> {
-        self.world.log.requests()
+        self.service.log.requests()
     }
 
     /// How many requests of that operation a region had so far.
     pub fn count(&self, region: &str, operation: Operation) -> usize {
-        self.world.log.count(region, operation)
+        self.service.log.count(region, operation)
     }
 
     /// How many requests there were so far.
     pub fn total(&self) -> usize {
-        self.world.log.total()
+        self.service.log.total()
     }
 
     /// Forgets all requests so far.
     pub fn reset_counts(&self) {
-        self.world.log.reset();
+        self.service.log.reset();
     }
 }
 

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::api::{World, delay, replacement};
+use crate::api::{Service, delay, replacement};
 use crate::aws_error::AwsError;
 use crate::call::credential_scope;
 use crate::delivery::deliver;
@@ -33,7 +33,7 @@ pub(crate) struct StsForm {
 }
 
 pub(crate) async fn sts(
-    State(world): State<Arc<World>>,
+    State(service): State<Arc<Service>>,
     Extension(reset): Extension<ConnectionReset>,
     headers: HeaderMap,
     Form(form): Form<StsForm>,
@@ -61,15 +61,15 @@ pub(crate) async fn sts(
     let give = || {
         if operation == Operation::AssumeRoleWithWebIdentity {
             let token = token.unwrap_or_default();
-            let issued = world.identities.assume_with_token(session, &token);
+            let issued = service.identities.assume_with_token(session, &token);
             return issued.ok_or_else(AwsError::invalid_identity_token);
         }
         let role = session.role.clone();
-        world.check(&identity)?;
-        let issued = world.identities.assume(session);
+        service.check(&identity)?;
+        let issued = service.identities.assume(session);
         issued.ok_or_else(|| AwsError::not_assumable(&identity, &role))
     };
-    match answer(&world, &request, &reset, give).await {
+    match answer(&service, &request, &reset, give).await {
         Ok(Answer::Credentials(issued, faults)) => {
             let mut response = deliver(document(operation, &issued).into_bytes(), &faults);
             let xml = HeaderValue::from_static("text/xml");
@@ -83,7 +83,7 @@ pub(crate) async fn sts(
 
 /// What AWS's agents on a node answer to a container.
 pub(crate) async fn container(
-    State(world): State<Arc<World>>,
+    State(service): State<Arc<Service>>,
     Extension(reset): Extension<ConnectionReset>,
     headers: HeaderMap,
 ) -> Response {
@@ -96,10 +96,10 @@ pub(crate) async fn container(
         session: None,
     };
     let give = || {
-        let issued = world.identities.of_container(token.unwrap_or_default());
+        let issued = service.identities.of_container(token.unwrap_or_default());
         issued.ok_or_else(AwsError::invalid_identity_token)
     };
-    match answer(&world, &request, &reset, give).await {
+    match answer(&service, &request, &reset, give).await {
         Ok(Answer::Credentials(issued, faults)) => {
             let [secret, token] = SECRETS;
             let body = json!({
@@ -121,13 +121,13 @@ enum Answer {
 }
 
 async fn answer(
-    world: &World,
+    service: &Service,
     request: &RecordedRequest,
     reset: &ConnectionReset,
     give: impl FnOnce() -> Result<Issued, AwsError>,
 ) -> Result<Answer, AwsError> {
-    let before = world.log.record(request.clone());
-    let faults = world.faults.strike(&request.region, request.operation);
+    let before = service.log.record(request.clone());
+    let faults = service.faults.strike(&request.region, request.operation);
     delay(&request.region, request.operation, before, &faults).await;
     let replaced = replacement(request.operation, &request.identity, &faults, reset).await;
     match replaced {
@@ -136,7 +136,7 @@ async fn answer(
     }
 }
 
-impl World {
+impl Service {
     /// Refuses keys that are not good any more.
     pub(crate) fn check(&self, key: &str) -> Result<Option<Session>, AwsError> {
         match self.identities.standing(key) {

@@ -12,7 +12,7 @@ pub use final_stage::{Copy, FinalStage};
 
 const ARCHIVE: &str = include_str!("image/archive.sh");
 
-/// What a container runs and as whom, unless its Pod says otherwise.
+/// Command and user of a container, unless its Pod sets others.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Config {

@@ -1,4 +1,4 @@
-//! The file that tells a client where the API server is and who the client is.
+//! Kubeconfig: address of the API server and identity of the client.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

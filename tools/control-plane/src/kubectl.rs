@@ -62,7 +62,7 @@ impl Kubectl {
             .env_clear()
             .envs(env::var_os("PATH").map(|path| ("PATH", path)))
             .env("KUBECONFIG", &self.kubeconfig)
-            // Its cache goes with the control plane, and the user's preferences are not asked.
+            // Its cache goes with the control plane, and the user's preferences do not apply.
             .env("HOME", &self.home)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -10,7 +10,7 @@ use crate::certificates::{Authority, TokenKeys};
 use crate::machine::SERVICE_ADDRESS;
 use crate::{kubeconfig, ports};
 
-/// Where a control plane serves, and whom.
+/// Addresses of a control plane.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Site {
     /// On this machine's loopback interface, for clients on it. No node.
@@ -119,7 +119,7 @@ impl Layout {
         let mut arguments = vec![
             format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port),
             format!("--secure-port={}", self.api_server_port),
-            // Not looked up, which would fail on a machine without a route, and not published as an endpoint.
+            // Not resolved, which would fail on a machine without a route, and not published as an endpoint.
             "--advertise-address=127.0.0.1".to_owned(),
             "--endpoint-reconciler-type=none".to_owned(),
             "--service-cluster-ip-range=10.254.0.0/24".to_owned(),

@@ -14,7 +14,7 @@
 //! However the process ends that started a control plane, the programs and their folder go with it.
 //!
 //! Two delays belong to Kubernetes, not to this crate: a namespace takes at least 5 s to be deleted, and the garbage
-//! collector looks for new kinds of resources every 30 s.
+//! collector discovers new kinds of resources every 30 s.
 
 mod certificates;
 mod kubeconfig;

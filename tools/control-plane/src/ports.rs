@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
 
-/// Below those that the system gives to outgoing connections (from 32768 on Linux, from 49152 on macOS) and to whoever
+/// Below those that the system gives to outgoing connections (from 32768 on Linux, from 49152 on macOS) and to any program that
 /// binds port 0: such a port could be taken while its server is stopped, even by a client that tries to reach it.
 const CHOICE: Range<u16> = 20_000..32_000;
 

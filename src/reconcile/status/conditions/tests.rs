@@ -324,7 +324,7 @@ fn degraded_names_five_regions_and_counts_the_rest() {
         status(failing.chain([absent("Unsupported", "NameNotResolved"), fresh()]))
     };
     let five = "a (Stale, Timeout), b (Stale, Timeout), c (Stale, Timeout), d (Stale, Timeout), e (Stale, Timeout)";
-    // (failing, message, while one more region is not there and was not asked for)
+    // (failing, message, while one more region does not exist and the spec does not name it)
     let cases = [
         (0, "every region responds".to_owned()),
         (1, "1 of 2 regions fail: a (Stale, Timeout)".to_owned()),

@@ -113,7 +113,7 @@ fn each_transition_causes_one_event() {
             vec!["Normal RegionRecovered: b is up to date again"],
         ),
         (
-            "or is no longer asked for",
+            "or the spec no longer names it",
             one(stale("Timeout")),
             status(&[fresh()]),
             vec![],

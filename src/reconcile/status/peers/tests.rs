@@ -41,31 +41,31 @@ fn error_code_to_evidence() {
             resolve,
             accept_credentials,
         };
-        let asked = BTreeMap::from([
+        let codes = BTreeMap::from([
             ("eu-west-1".to_owned(), Err(code)),
             ("us-east-1".to_owned(), Err(ErrorCode::NameNotResolved)),
         ]);
         let others =
-            |asked| PeerEvidence::of("us-east-1", ErrorCode::NameNotResolved, asked, &NO_BEFORE);
-        assert_eq!(others(&asked), expected, "{code:?}");
+            |codes| PeerEvidence::of("us-east-1", ErrorCode::NameNotResolved, codes, &NO_BEFORE);
+        assert_eq!(others(&codes), expected, "{code:?}");
     }
 }
 
 #[test]
 fn region_is_no_evidence_about_itself() {
-    let asked = BTreeMap::from([(FAILING.to_owned(), Err(ErrorCode::AccessDenied))]);
-    let others = PeerEvidence::of(FAILING, ErrorCode::AccessDenied, &asked, &NO_BEFORE);
+    let codes = BTreeMap::from([(FAILING.to_owned(), Err(ErrorCode::AccessDenied))]);
+    let others = PeerEvidence::of(FAILING, ErrorCode::AccessDenied, &codes, &NO_BEFORE);
     assert_eq!(others, PeerEvidence::NONE);
 }
 
 #[test]
 fn one_responding_region_suffices() {
-    let asked = BTreeMap::from([
+    let codes = BTreeMap::from([
         (FAILING.to_owned(), Err(NameNotResolved)),
         (OTHER.to_owned(), Err(NameNotResolved)),
         ("us-west-2".to_owned(), Ok(())),
     ]);
-    let others = PeerEvidence::of(FAILING, NameNotResolved, &asked, &NO_BEFORE);
+    let others = PeerEvidence::of(FAILING, NameNotResolved, &codes, &NO_BEFORE);
     assert_eq!(others, PeerEvidence::ANSWER);
 }
 
@@ -86,7 +86,7 @@ fn region(state: RegionState, error_code: Option<ErrorCode>, second: i64) -> Reg
 #[test]
 fn response_before_network_failure_proves_nothing() {
     // The failing region after its attempt at second 10: (state, error); the error now; the other,
-    // which is not asked now: (state, when it answered); whether that proves something.
+    // which is not queried now: (state, when it answered); whether that proves something.
     let cases = [
         // Not known to fail so.
         ((Failed, Timeout), NameNotResolved, (Fresh, 5), false),
@@ -171,13 +171,13 @@ fn response_before_network_failure_proves_nothing() {
             (FAILING.to_owned(), region(state, Some(failed), 10)),
             (OTHER.to_owned(), region(other, None, answered)),
         ]);
-        let asked = BTreeMap::from([(FAILING.to_owned(), Err(now))]);
+        let codes = BTreeMap::from([(FAILING.to_owned(), Err(now))]);
         let expected = if proves {
             PeerEvidence::ANSWER
         } else {
             PeerEvidence::NONE
         };
-        let others = PeerEvidence::of(FAILING, now, &asked, &before);
+        let others = PeerEvidence::of(FAILING, now, &codes, &before);
         assert_eq!(others, expected, "{case:?}");
     }
 }
@@ -191,20 +191,20 @@ fn current_query_overrides_earlier_status() {
         ),
         (OTHER.to_owned(), region(Fresh, None, 10)),
     ]);
-    let asked = BTreeMap::from([
+    let codes = BTreeMap::from([
         (FAILING.to_owned(), Err(NameNotResolved)),
         (OTHER.to_owned(), Err(NameNotResolved)),
     ]);
-    let others = PeerEvidence::of(FAILING, NameNotResolved, &asked, &before);
+    let others = PeerEvidence::of(FAILING, NameNotResolved, &codes, &before);
     assert_eq!(others, PeerEvidence::NONE);
 }
 
 #[test]
 fn new_region_has_no_earlier_evidence() {
     let before = BTreeMap::from([(OTHER.to_owned(), region(Fresh, None, 10))]);
-    let asked = BTreeMap::from([(FAILING.to_owned(), Err(NameNotResolved))]);
+    let codes = BTreeMap::from([(FAILING.to_owned(), Err(NameNotResolved))]);
     assert_eq!(
-        PeerEvidence::of(FAILING, NameNotResolved, &asked, &before),
+        PeerEvidence::of(FAILING, NameNotResolved, &codes, &before),
         PeerEvidence::NONE
     );
 }

@@ -63,8 +63,8 @@ fn answer_of(snapshot: &Snapshot) -> Answer {
     )
 }
 
-/// Asked for the spec of the first generation.
-fn asked(guard_shrinking: bool, at: Timestamp) -> QueryContext {
+/// A query for the spec of the first generation.
+fn query(guard_shrinking: bool, at: Timestamp) -> QueryContext {
     QueryContext {
         generation: Some(1),
         guard_shrinking,
@@ -78,7 +78,7 @@ fn fresh(models: usize, seconds: i64) -> RegionStatus {
         None,
         &answer(models, seconds),
         NAME,
-        asked(false, at(seconds)),
+        query(false, at(seconds)),
     );
     assert_eq!((status.state, publication), (Fresh, Publish));
     status
@@ -96,7 +96,7 @@ fn in_state(state: RegionState) -> RegionStatus {
             )
             .0
         }
-        Empty => after_response(None, &answer(0, -3600), NAME, asked(false, at(-3600))).0,
+        Empty => after_response(None, &answer(0, -3600), NAME, query(false, at(-3600))).0,
         Failed => {
             failed(
                 None,
@@ -161,7 +161,7 @@ fn response_makes_any_region_fresh_or_empty() {
             before.as_ref(),
             &answer(models, -5),
             NAME,
-            asked(true, at(0)),
+            query(true, at(0)),
         );
         assert_eq!((status.state, done), (state, publication), "{case}");
         assert_eq!(status.consecutive_failures, 0, "{case}");
@@ -202,7 +202,7 @@ fn fresh_region_records_all_published_content() {
     };
     let answer = answer_of(&snapshot);
     let now = "2026-11-23T10:11:14.5Z".parse().unwrap();
-    let (status, _) = after_response(None, &answer, NAME, asked(true, now));
+    let (status, _) = after_response(None, &answer, NAME, query(true, now));
     assert_eq!(
         serde_json::to_value(&status).unwrap(),
         json!({
@@ -419,7 +419,7 @@ fn recovery_clears_the_failure() {
     let stale = in_state(Stale);
     assert!(stale.stale_since.is_some());
     let (status, publication) =
-        after_response(Some(&stale), &answer(10, 0), NAME, asked(true, at(0)));
+        after_response(Some(&stale), &answer(10, 0), NAME, query(true, at(0)));
     assert_eq!(publication, Publish);
     let never_failed = RegionStatus {
         discovered_at: time(-3600),
@@ -461,7 +461,7 @@ fn sudden_loss_of_models_is_held() {
     for (case, before, now, held) in cases {
         let previous = fresh(before, -3600);
         let (status, publication) =
-            after_response(Some(&previous), &answer(now, 0), NAME, asked(true, at(0)));
+            after_response(Some(&previous), &answer(now, 0), NAME, query(true, at(0)));
         if !held {
             assert_ne!(publication, Keep, "{case}");
             assert_eq!(status.error, None, "{case}");
@@ -491,10 +491,10 @@ fn held_response_is_published_after_confirmation() {
             Some(&previous),
             &answer(models, 0),
             NAME,
-            asked(true, at(0)),
+            query(true, at(0)),
         );
         let (taken, publication) =
-            after_response(Some(&held), &answer(models, 30), NAME, asked(true, at(30)));
+            after_response(Some(&held), &answer(models, 30), NAME, query(true, at(30)));
         let expected = if models == 0 {
             (Empty, Remove)
         } else {
@@ -509,9 +509,9 @@ fn held_response_is_published_after_confirmation() {
 #[test]
 fn held_response_is_dropped_if_models_return() {
     let previous = fresh(10, -3600);
-    let (held, _) = after_response(Some(&previous), &answer(3, 0), NAME, asked(true, at(0)));
+    let (held, _) = after_response(Some(&previous), &answer(3, 0), NAME, query(true, at(0)));
     let (whole, publication) =
-        after_response(Some(&held), &answer(10, 30), NAME, asked(true, at(30)));
+        after_response(Some(&held), &answer(10, 30), NAME, query(true, at(30)));
     assert_eq!((whole.state, publication), (Fresh, Publish));
     assert_eq!(whole.sha256, previous.sha256);
     assert_eq!(whole.discovered_at, time(-3600));
@@ -520,15 +520,15 @@ fn held_response_is_dropped_if_models_return() {
 #[test]
 fn other_shrunk_response_does_not_confirm() {
     let previous = fresh(10, -3600);
-    let (held, _) = after_response(Some(&previous), &answer(3, 0), NAME, asked(true, at(0)));
-    let other = |models| after_response(Some(&held), &models, NAME, asked(true, at(30)));
+    let (held, _) = after_response(Some(&previous), &answer(3, 0), NAME, query(true, at(0)));
+    let other = |models| after_response(Some(&held), &models, NAME, query(true, at(30)));
     let (again, publication) = other(answer(2, 30));
     assert_eq!((again.state, publication), (Stale, Keep));
     assert_eq!(again.consecutive_failures, 2);
     // As many as were held, but not the same.
     assert_eq!(other(answer_named("other", 3, 30)).1, Keep);
     let (taken, publication) =
-        after_response(Some(&again), &answer(2, 90), NAME, asked(true, at(90)));
+        after_response(Some(&again), &answer(2, 90), NAME, query(true, at(90)));
     assert_eq!((taken.state, publication), (Fresh, Publish));
     assert_eq!(taken.held_answer, None);
 }
@@ -539,14 +539,14 @@ fn failure_neither_confirms_nor_drops_held_response() {
         Some(&fresh(10, -3600)),
         &answer(3, 0),
         NAME,
-        asked(true, at(0)),
+        query(true, at(0)),
     );
     let failure = AttemptError::new(ErrorCode::Timeout, "t");
     let (failing, publication) = failed(Some(&held), failure, PeerEvidence::ANSWER, at(30));
     assert_eq!((failing.state, publication), (Stale, Keep));
     assert_eq!(failing.stale_since, time(0));
     let (taken, publication) =
-        after_response(Some(&failing), &answer(3, 90), NAME, asked(true, at(90)));
+        after_response(Some(&failing), &answer(3, 90), NAME, query(true, at(90)));
     assert_eq!((taken.state, publication), (Fresh, Publish));
 }
 
@@ -557,7 +557,7 @@ fn response_to_changed_spec_is_not_held() {
     let (failing, _) = failed(Some(&previous), failure, PeerEvidence::ANSWER, at(0));
     let second_generation = QueryContext {
         generation: Some(2),
-        ..asked(true, at(30))
+        ..query(true, at(30))
     };
     let (narrowed, publication) =
         after_response(Some(&failing), &answer(3, 30), NAME, second_generation);
@@ -573,7 +573,7 @@ fn found_content_is_recorded_like_a_response() {
     let found = from_published(None, NAME, &answer.0, since);
     let expected = RegionStatus {
         state: Stale,
-        // Nothing tells when it was confirmed, and for which spec.
+        // The status does not say when it was confirmed, and for which spec.
         observed_generation: None,
         last_success_time: None,
         last_attempt_time: None,
@@ -589,7 +589,7 @@ fn guard_covers_stale_and_skips_unpublished_regions() {
             Some(&in_state(before)),
             &answer(1, 0),
             NAME,
-            asked(true, at(0)),
+            query(true, at(0)),
         )
         .1
     };
@@ -607,7 +607,7 @@ fn nothing_is_held_without_guard() {
             Some(&previous),
             &answer(models, 0),
             NAME,
-            asked(false, at(0)),
+            query(false, at(0)),
         );
         assert_eq!((status.state, publication), expected);
     }
@@ -617,7 +617,7 @@ fn nothing_is_held_without_guard() {
 fn discovery_time_follows_content() {
     let before = fresh(10, -3600);
     let discovered = |previous: &RegionStatus, answer: &Answer| {
-        let (status, _) = after_response(Some(previous), answer, NAME, asked(false, at(60)));
+        let (status, _) = after_response(Some(previous), answer, NAME, query(false, at(60)));
         status.discovered_at
     };
     assert_eq!(discovered(&before, &answer(10, 50)), time(-3600), "same");
@@ -634,7 +634,7 @@ fn discovery_time_follows_content() {
         time(-3600),
         "same after a failure"
     );
-    let (empty, _) = after_response(Some(&before), &answer(0, 0), NAME, asked(false, at(0)));
+    let (empty, _) = after_response(Some(&before), &answer(0, 0), NAME, query(false, at(0)));
     assert_eq!(
         discovered(&empty, &answer(10, 50)),
         time(50),
@@ -653,7 +653,7 @@ fn discovery_time_follows_content() {
 
 #[test]
 fn shared_snapshot_keeps_its_own_time() {
-    let (status, _) = after_response(None, &answer(3, -100), NAME, asked(false, at(0)));
+    let (status, _) = after_response(None, &answer(3, -100), NAME, query(false, at(0)));
     assert_eq!(status.last_success_time, time(-100));
     assert_eq!(status.discovered_at, time(-100));
     assert_eq!(status.last_attempt_time, time(0));

@@ -61,7 +61,7 @@ impl FinalStage {
         Ok(stage)
     }
 
-    /// Makes the root folder. `find` tells where on this machine a file is that the image gets.
+    /// Makes the root folder. `find` returns this machine's path of a file of the image.
     pub fn assemble(&self, root: &Path, find: impl Fn(&Copy) -> PathBuf) -> io::Result<()> {
         for copy in &self.copies {
             let destination = root.join(copy.destination.trim_start_matches('/'));

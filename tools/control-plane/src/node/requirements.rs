@@ -66,7 +66,7 @@ pub fn check() -> Result<(), Missing> {
     if !missing.is_empty() {
         return Err(Missing::Programs(missing));
     }
-    // This process's folder in /proc belongs to the user as whom it runs.
+    // This process's folder in /proc belongs to the process's user.
     let is_root = Path::new("/proc/self")
         .metadata()
         .is_ok_and(|process| process.uid() == 0);
