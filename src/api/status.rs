@@ -99,6 +99,10 @@ pub struct Summary {
     /// Number of published models that only an inference profile can invoke, counted once for each
     /// region.
     pub requiring_profile: i64,
+    /// Number of published models that have an ID which callers may pass, counted once for each
+    /// region. Absent until every published region states it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invocable: Option<i64>,
 }
 
 /// State of the merged ConfigMap.
@@ -186,6 +190,15 @@ pub struct RegionStatus {
     /// Number of published models that only an inference profile can invoke.
     #[serde(default)]
     pub requiring_profile: i64,
+    /// Number of published models that have an ID which callers may pass: `invokeWith` in
+    /// `invocation.json`, by `spec.invocation`. Absent if none is published, and in a status that
+    /// an earlier version of the operator wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invocable: Option<i64>,
+    /// Number of published models without such an ID, by the `reason` in `invocation.json`, such as
+    /// `DestinationNotAllowed` or `ProvisionedOnly`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_invocable: BTreeMap<String, i64>,
     /// Number of inference profiles that contain no model of the region's list. They are not
     /// published.
     #[serde(default)]

@@ -16,6 +16,7 @@ use crate::publication::content::RegionContent;
 use crate::publication::ownership::{Content, DesiredConfigMap, Owner};
 use crate::publication::render::region_files;
 use crate::reconcile::status::conditions;
+use crate::reconcile::status::region::record_invocation;
 use crate::reconcile::validate::ValidatedSpec;
 
 /// A resource as its reconciliation finds it.
@@ -90,6 +91,16 @@ impl<E: Effects> RefreshContext<'_, E> {
     ) -> Result<Option<ConfigMap>, AttemptError> {
         let live = self.effects.read(name).await;
         live.map_err(|cause| unwritable(&cause))
+    }
+
+    /// Records what the published `invocation.json` says.
+    pub(super) fn record_invocation(
+        &self,
+        region: &str,
+        content: &RegionContent,
+        status: &mut RegionStatus,
+    ) {
+        record_invocation(status, &content.facts(region, &self.settings.policy));
     }
 
     /// Writes the region's ConfigMap unless it is up to date; `live` is the ConfigMap as just read.

@@ -100,6 +100,7 @@ async fn publish<E: Effects>(
     let applied = context.apply_region(name, region, &content, &status, live);
     let written = applied.await?;
     status.mapping = Some(content.profile_ids());
+    context.record_invocation(region, &content, &mut status);
     let changes = match replaced {
         Some(replaced) => {
             let view = |models| RegionView {

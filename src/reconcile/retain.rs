@@ -77,6 +77,7 @@ pub(super) async fn retain<E: Effects>(
         };
         match moved {
             Ok(written) => {
+                context.record_invocation(region, &content, &mut status);
                 status.config_map = Some(desired);
                 return Ok(RefreshedRegion {
                     models_json: Some(content.models_json),
@@ -88,10 +89,16 @@ pub(super) async fn retain<E: Effects>(
         }
     }
     let applied = context.apply_region(&current, region, &content, &status, live);
-    let written = applied.await.unwrap_or_else(|error| {
-        write_errors.push(error);
-        false
-    });
+    let written = match applied.await {
+        Ok(written) => {
+            context.record_invocation(region, &content, &mut status);
+            written
+        }
+        Err(error) => {
+            write_errors.push(error);
+            false
+        }
+    };
     Ok(RefreshedRegion {
         models_json: Some(content.models_json),
         written,

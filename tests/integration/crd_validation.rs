@@ -940,6 +940,8 @@ fn whole_status() -> BedrockModelMapStatus {
         profiles: 94,
         associations: 180,
         requiring_profile: 61,
+        invocable: Some(120),
+        not_invocable: BTreeMap::from([("ProvisionedOnly".to_owned(), 5)]),
         orphan_profiles: 2,
         discovered_at: time("2026-11-01T00:00:00Z"),
         last_success_time: time("2026-11-02T00:00:00Z"),
@@ -994,6 +996,7 @@ fn whole_status() -> BedrockModelMapStatus {
             profiles: 1521,
             associations: 3010,
             requiring_profile: 1136,
+            invocable: Some(1801),
         }),
         mapping: Some(MappingStatus {
             config_map: "claude-mapping".to_owned(),

@@ -78,6 +78,11 @@ pub fn summary(regions: &BTreeMap<String, RegionStatus>, source: RegionSource) -
         profiles: total(|r| r.profiles),
         associations: total(|r| r.associations),
         requiring_profile: total(|r| r.requiring_profile),
+        invocable: regions
+            .values()
+            .filter(|r| r.config_map.is_some())
+            .map(|r| r.invocable)
+            .sum(),
     }
 }
 

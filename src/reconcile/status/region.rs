@@ -1,11 +1,12 @@
 //! The state of a region after an attempt: the contract's table of states.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::{AttemptError, ErrorCode, RegionState, RegionStatus};
+use crate::bedrock::invocation::InvocationFacts;
 use crate::digest::sha256_hex;
 use crate::publication::content::RegionContent;
 use crate::reconcile::status::peers::PeerEvidence;
@@ -132,9 +133,23 @@ pub fn from_published(
         // The generation that selected the content is unknown.
         observed_generation: None,
         held_answer: None,
+        invocable: None,
+        not_invocable: BTreeMap::new(),
         discovered_at: discovered_at.map(to_k8s_time),
         ..with_content(status, config_map, content)
     }
+}
+
+/// Records how many published models have an ID that callers may pass, and why the others have none.
+pub fn record_invocation(status: &mut RegionStatus, facts: &BTreeMap<String, InvocationFacts>) {
+    let reasons = facts.values().filter_map(InvocationFacts::no_route_reason);
+    status.not_invocable.clear();
+    for reason in reasons {
+        let models = status.not_invocable.entry(reason.as_str().to_owned());
+        *models.or_default() += 1;
+    }
+    let with_id = facts.values().filter(|facts| facts.invoke_with.is_some());
+    status.invocable = Some(count(with_id.count()));
 }
 
 fn requiring_profile(content: &RegionContent) -> i64 {
@@ -200,6 +215,8 @@ fn unpublished(state: RegionState) -> RegionStatus {
         profiles: 0,
         associations: 0,
         requiring_profile: 0,
+        invocable: None,
+        not_invocable: BTreeMap::new(),
         orphan_profiles: 0,
         observed_generation: None,
         held_answer: None,

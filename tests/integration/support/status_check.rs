@@ -169,6 +169,19 @@ fn region_as_published(region: &str, status: &RegionStatus, published: &ConfigMa
         object.as_object().unwrap().keys().cloned().collect()
     };
     assert_eq!(ids("invocation.json"), ids("models.json"), "13: {region}");
+    let facts = file(published, "invocation.json");
+    let facts = facts.as_object().unwrap().values();
+    let with_id = facts.clone().filter(|facts| !facts["invokeWith"].is_null());
+    assert_eq!(
+        status.invocable,
+        Some(count(with_id.count())),
+        "13: {region}"
+    );
+    let mut reasons = BTreeMap::new();
+    for reason in facts.filter_map(|facts| facts["reason"].as_str()) {
+        *reasons.entry(reason.to_owned()).or_default() += 1;
+    }
+    assert_eq!(status.not_invocable, reasons, "13: {region}");
 }
 
 /// 14: the compact mapping is that of the file, unless it is not wanted or does not fit.
@@ -244,6 +257,9 @@ fn summary(resource: &BedrockModelMap) {
         ],
         "15"
     );
+    let published = status.regions.values().filter(|r| r.config_map.is_some());
+    let invocable: i64 = published.filter_map(|r| r.invocable).sum();
+    assert_eq!(summary.invocable, Some(invocable), "15");
     assert_eq!(summary.regions_fresh, format!("{fresh}/{regions}"), "15");
     // 16: degraded is what is not fresh.
     let degraded = if summary.stale + summary.failed > 0 {

@@ -362,6 +362,7 @@ fn summary_totals() {
         profiles: 8,
         associations: 12,
         requiring_profile: 6,
+        invocable: None,
     };
     assert_eq!(summary(&regions, Spec), named);
     let omitted = Summary {
@@ -373,6 +374,16 @@ fn summary_totals() {
     assert_eq!(summary(&regions, Account), omitted);
     let none = summary(&BTreeMap::new(), Account);
     assert_eq!((none.regions, none.regions_fresh.as_str()), (0, "0/0"));
+}
+
+#[test]
+fn invocable_total_is_absent_until_every_published_region_states_it() {
+    let region = |invocable: Option<i64>| json!({"state": "Fresh", "configMap": "m", "invocable": invocable});
+    let total = |regions: Vec<Value>| summary(&status(regions).regions, Spec).invocable;
+    let unpublished = json!({"state": "Failed"});
+    let known = vec![region(Some(3)), region(Some(0)), unpublished];
+    assert_eq!(total(known), Some(3));
+    assert_eq!(total(vec![region(Some(3)), region(None)]), None);
 }
 
 fn times(conditions: &[Condition]) -> Vec<(&str, Time)> {

@@ -4,6 +4,7 @@ use super::*;
 use crate::api::{InferenceProfilesSpec, ModelsSpec};
 use crate::bedrock::catalog::Snapshot;
 use crate::bedrock::model::ModelSummary;
+use crate::bedrock::policy::InvocationPolicy;
 use crate::bedrock::profile::ProfileSummary;
 use crate::bedrock::selection::Selection;
 use PublishAction::{Keep, Publish, Remove};
@@ -580,6 +581,39 @@ fn found_content_is_recorded_like_a_response() {
         ..described
     };
     assert_eq!(found, expected);
+}
+
+#[test]
+fn models_with_and_without_id_are_counted_by_reason() {
+    let model = |n: &str, types: serde_json::Value| {
+        let item = json!({"modelId": n, "inferenceTypesSupported": types});
+        ModelSummary::from_response(0, item).unwrap()
+    };
+    let (content, _) = answer_of(&Snapshot {
+        models: vec![
+            model("a", json!(["ON_DEMAND"])),
+            model("b", json!(["PROVISIONED"])),
+            model("c", json!(["PROVISIONED"])),
+            model("d", json!([])),
+        ],
+        profiles: Vec::new(),
+        taken_at: at(0),
+        bytes: 0,
+    });
+    let mut status = RegionStatus {
+        not_invocable: BTreeMap::from([("Legacy".to_owned(), 9)]),
+        ..fresh(4, 0)
+    };
+    record_invocation(
+        &mut status,
+        &content.facts("us-east-1", &InvocationPolicy::default()),
+    );
+    assert_eq!(status.invocable, Some(1));
+    let reasons = [("NoRoute", 1), ("ProvisionedOnly", 2)];
+    assert_eq!(
+        status.not_invocable,
+        BTreeMap::from(reasons.map(|(reason, models)| (reason.to_owned(), models)))
+    );
 }
 
 #[test]
