@@ -6,6 +6,8 @@
 pub mod conditions;
 mod filters;
 mod invocation;
+#[cfg(feature = "cluster")]
+pub(crate) mod refresh_token;
 mod region_state;
 mod schema;
 #[cfg(feature = "cluster")]

@@ -47,7 +47,9 @@ pub struct BedrockModelMapStatus {
     pub next_refresh_time: Option<Time>,
 
     /// Value of the annotation `bedrock.modelmap.dev/requestedAt` that the operator handled last. The
-    /// forced refresh is complete when this field equals the annotation.
+    /// forced refresh is complete when this field equals the annotation, or `sha256:` and the hash
+    /// of an annotation of more than 253 characters. Forced refreshes of a resource begin at least
+    /// 10 s apart; one serves all values set until it begins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_handled_refresh_request: Option<String>,
 

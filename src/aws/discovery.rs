@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::api_call::ApiCall;
 use super::client::Aws;
 use super::error::{AwsError, reason};
-use super::rate_limit::RequestBudget;
+use super::rate_limit::{MAX_WAIT, RequestBudget, wait_for_turn};
 use super::response_body::RawResponse;
 use crate::aws::identity::Caller;
 use crate::bedrock::catalog::Snapshot;
@@ -111,7 +111,8 @@ impl ListRequest<'_> {
         let mut tokens = HashSet::new();
         for _ in 0..MAX_PAGES {
             if next_token.is_some() {
-                self.deadline += self.budget.acquire_one().await;
+                let turn = self.budget.acquire_one();
+                self.deadline += wait_for_turn(call.region, MAX_WAIT, turn).await?;
             }
             let raw = RawResponse::default();
             let request = self

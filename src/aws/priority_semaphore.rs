@@ -105,13 +105,23 @@ impl PrioritySemaphore {
     }
 }
 
-/// The index of the waiter with the highest priority, and of these the earliest.
+/// The index of the waiter that goes first. Priorities age: a waiter is overtaken by a bounded number
+/// of later ones, however many of a higher priority arrive.
 fn next_waiter(waiters: impl IntoIterator<Item = (Priority, u64)>) -> Option<usize> {
     waiters
         .into_iter()
         .enumerate()
-        .min_by_key(|(_, rank)| *rank)
+        .min_by_key(|(_, (priority, arrival))| (arrival.saturating_add(lead(*priority)), *arrival))
         .map(|(index, _)| index)
+}
+
+/// By how many arrivals a waiter yields to those of the highest priority.
+fn lead(priority: Priority) -> u64 {
+    match priority {
+        Priority::First => 0,
+        Priority::Requested => 256,
+        Priority::Routine => 1024,
+    }
 }
 
 #[cfg(test)]
@@ -133,15 +143,19 @@ mod tests {
     }
 
     #[test]
-    fn next_waiter_is_by_priority_then_arrival() {
+    fn next_waiter_is_by_aging_priority_then_arrival() {
         type Waiters = [(Priority, u64)];
-        let cases: [(&Waiters, Option<usize>); 6] = [
+        let cases: [(&Waiters, Option<usize>); 10] = [
             (&[], None),
             (&[(Routine, 7)], Some(0)),
             (&[(Routine, 2), (Routine, 1), (Routine, 3)], Some(1)),
             (&[(Routine, 1), (Requested, 2), (First, 3)], Some(2)),
             (&[(Routine, 1), (Requested, 2), (Routine, 3)], Some(1)),
             (&[(First, 5), (Routine, 1), (First, 4)], Some(2)),
+            (&[(Routine, 1), (First, 1024)], Some(1)),
+            (&[(Routine, 1), (First, 1025)], Some(0)),
+            (&[(Requested, 1), (First, 258)], Some(0)),
+            (&[(Routine, u64::MAX), (Requested, u64::MAX)], Some(0)),
         ];
         for (waiters, expected) in cases {
             assert_eq!(

@@ -9,11 +9,16 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use moka::sync::Cache;
 
 use super::cache_key::CacheKey;
+use super::error::{Advice, AwsError};
 use super::metrics::{AwsMetrics, WaitReason};
 use super::priority_semaphore::{PrioritySemaphore, SharedPriority};
+use crate::api::ErrorCode;
 
 /// The requests that a refresh of a region takes at least, one for each list: the smallest burst.
 pub(super) const REQUESTS_PER_REFRESH: u32 = 3;
+/// The longest time that a fetch waits for its turn. A region whose fetch waits longer is retried like
+/// one that AWS throttles.
+pub(super) const MAX_WAIT: Duration = Duration::from_mins(2);
 /// An idle limiter is full again by then, and need not be kept.
 const MAX_IDLE: Duration = Duration::from_mins(10);
 /// Beyond this number the least used limiters are dropped, and begin full.
@@ -78,6 +83,21 @@ impl RegionLimiter {
     }
 }
 
+/// Waits for a turn, and not longer than this.
+pub(super) async fn wait_for_turn<T>(
+    region: &str,
+    max: Duration,
+    turn: impl Future<Output = T>,
+) -> Result<T, AwsError> {
+    tokio::time::timeout(max, turn).await.map_err(|_| {
+        let detail = format!(
+            "requests in {region} waited {} s for their turn behind other requests",
+            max.as_secs()
+        );
+        AwsError::new(ErrorCode::Throttled, detail, Advice::Retry)
+    })
+}
+
 /// What a fetch takes its further requests from, one for each page.
 pub(super) struct RequestBudget {
     pub(super) limiter: Arc<RegionLimiter>,
@@ -99,6 +119,18 @@ mod tests {
     use crate::aws::identity::Identity;
     use crate::aws::metrics::NoMetrics;
     use crate::aws::priority::Priority;
+
+    #[tokio::test]
+    async fn turn_that_does_not_come_ends_as_throttling() {
+        let never = std::future::pending::<()>();
+        let waited = wait_for_turn("us-west-1", Duration::ZERO, never).await;
+        let error = waited.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Throttled);
+        assert_eq!(
+            error.to_string(),
+            "requests in us-west-1 waited 0 s for their turn behind other requests; run again"
+        );
+    }
 
     #[tokio::test]
     async fn each_region_has_its_own_limiter() {

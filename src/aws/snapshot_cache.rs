@@ -15,7 +15,9 @@ use super::client::Aws;
 use super::error::{Advice, AwsError};
 use super::metrics::{SnapshotSource, WaitReason};
 use super::priority_semaphore::{PrioritySemaphore, SharedPriority};
-use super::rate_limit::{REQUESTS_PER_REFRESH, RateLimiters, RequestBudget};
+use super::rate_limit::{
+    MAX_WAIT, REQUESTS_PER_REFRESH, RateLimiters, RequestBudget, wait_for_turn,
+};
 use crate::api::ErrorCode;
 use crate::aws::identity::{Caller, Identity};
 use crate::aws::priority::Priority;
@@ -36,7 +38,8 @@ type FetchResult = Result<Arc<Snapshot>, AwsError>;
 #[derive(Clone)]
 struct Fetch {
     id: u64,
-    started_at: Timestamp,
+    /// When its first request was sent. None: it waits for its turn, and serves all that join it.
+    sent_at: Option<Timestamp>,
     priority: SharedPriority,
     result: Shared<BoxFuture<'static, FetchResult>>,
 }
@@ -81,6 +84,15 @@ impl InFlight {
             cache: Arc::clone(cache),
             key,
             id,
+        }
+    }
+
+    /// Records that the fetch sends its first request now: a caller that needs a later snapshot does
+    /// not join it any more.
+    fn set_sent(&self) {
+        let in_flight = &mut self.cache.state.lock().in_flight;
+        if let Some(fetch) = in_flight.get_mut(&self.key).filter(|f| f.id == self.id) {
+            fetch.sent_at = Some(Timestamp::now());
         }
     }
 }
@@ -148,7 +160,7 @@ impl SnapshotCache {
                 return Err(error);
             }
             match state.in_flight.get(&key) {
-                Some(fetch) if fetch.started_at >= not_before => {
+                Some(fetch) if fetch.sent_at.is_none_or(|sent| sent >= not_before) => {
                     let metrics = self.0.aws.metrics();
                     metrics.snapshot_served(SnapshotSource::Coalesced);
                     fetch.priority.raise(priority);
@@ -176,13 +188,13 @@ impl State {
     ) -> Shared<BoxFuture<'static, FetchResult>> {
         self.fetches += 1;
         let id = self.fetches;
-        let started_at = Timestamp::now();
         let priority = SharedPriority::new(priority);
         let task = tokio::spawn({
             let (cache, key, priority) = (Arc::clone(cache), key.clone(), priority.clone());
             async move {
-                let _in_flight = InFlight::new(&cache, key.clone(), id);
-                let result = cache.fetch(&key, &caller, priority).await.map(Arc::new);
+                let in_flight = InFlight::new(&cache, key.clone(), id);
+                let result = cache.fetch(&in_flight, &caller, priority).await;
+                let result = result.map(Arc::new);
                 match &result {
                     Ok(snapshot) => cache.insert(key, snapshot),
                     Err(error) => cache.state.lock().hold(key, error),
@@ -202,7 +214,7 @@ impl State {
         let result = result.boxed().shared();
         let fetch = Fetch {
             id,
-            started_at,
+            sent_at: None,
             priority,
             result: result.clone(),
         };
@@ -254,10 +266,11 @@ impl Inner {
 
     async fn fetch(
         &self,
-        key: &CacheKey,
+        in_flight: &InFlight,
         caller: &Caller,
         priority: SharedPriority,
     ) -> Result<Snapshot, AwsError> {
+        let key = &in_flight.key;
         // Before it holds a permit: a fetch that waits for STS or its own rate delays no other.
         let start = Instant::now();
         self.aws.ensure_credentials(caller).await?;
@@ -267,12 +280,16 @@ impl Inner {
             .region_timeout
             .saturating_sub(start.elapsed());
         let limiter = self.rate_limiters.get(key);
-        limiter.acquire(REQUESTS_PER_REFRESH, &priority).await;
-        let start = Instant::now();
-        let _permit = self.permits.acquire(&priority).await;
-        self.aws
-            .metrics()
-            .throttle_wait(key.region(), WaitReason::Concurrency, start.elapsed());
+        let turn = async {
+            limiter.acquire(REQUESTS_PER_REFRESH, &priority).await;
+            let start = Instant::now();
+            let permit = self.permits.acquire(&priority).await;
+            let metrics = self.aws.metrics();
+            metrics.throttle_wait(key.region(), WaitReason::Concurrency, start.elapsed());
+            permit
+        };
+        let _permit = wait_for_turn(key.region(), MAX_WAIT, turn).await?;
+        in_flight.set_sent();
         let budget = RequestBudget { limiter, priority };
         self.aws
             .discover(caller, key.region(), timeout, &budget)

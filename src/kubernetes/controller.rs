@@ -23,6 +23,7 @@ use tracing::Instrument as _;
 use super::effects::{Context, ReconcileError, RenderBudget, reconcile, retry};
 use super::events::EventWriter;
 use super::fair_queue::FairSemaphore;
+use super::forced_refreshes::ForcedRefreshes;
 use super::own_writes::OwnWrites;
 use super::progress::Progress;
 use super::resource_metrics::ResourceCollector;
@@ -145,6 +146,7 @@ impl Operator {
             events: EventWriter::new(client.clone()),
             slots: FairSemaphore::new(CONCURRENT_RECONCILES),
             render_budget: RenderBudget::default(),
+            forced_refreshes: ForcedRefreshes::default(),
             progress: Progress::new(health.watchdog.clone(), options.stuck_after),
             client,
             snapshots,

@@ -18,6 +18,7 @@ use super::config_map::Publisher;
 use super::config_map_index::ConfigMapIndex;
 use super::events::EventWriter;
 use super::fair_queue::{FairPermit, FairSemaphore};
+use super::forced_refreshes::ForcedRefreshes;
 use super::log::log;
 use super::own_writes::{OwnWrites, Verified};
 use super::progress::{Progress, ProgressDeadline};
@@ -72,6 +73,7 @@ pub(super) struct Context {
     /// Reconciliations that do not wait for AWS.
     pub(super) slots: FairSemaphore,
     pub(super) render_budget: RenderBudget,
+    pub(super) forced_refreshes: ForcedRefreshes,
     pub(super) progress: Progress,
     /// Metadata of the `ConfigMaps` with the operator's labels.
     pub(super) config_maps: Stores<PartialObjectMeta<ConfigMap>>,
@@ -329,6 +331,16 @@ impl Effects for ClusterEffects<'_> {
             self.deadline.step(written).await;
         }
         Ok(())
+    }
+
+    fn forced_refresh_may_begin_at(&self, now: Timestamp) -> Timestamp {
+        let refreshes = &self.context.forced_refreshes;
+        refreshes.may_begin_at(self.namespace, self.uid, now)
+    }
+
+    fn begin_forced_refresh(&self, now: Timestamp) {
+        let refreshes = &self.context.forced_refreshes;
+        refreshes.begin(self.namespace, self.uid, now);
     }
 
     async fn query(

@@ -7,6 +7,7 @@ mod controller;
 mod effects;
 mod events;
 mod fair_queue;
+mod forced_refreshes;
 mod log;
 mod own_writes;
 mod progress;

@@ -1,7 +1,10 @@
 //! A request for a refresh, and its acknowledgement.
 
+use std::borrow::Cow;
+
 use kube::ResourceExt as _;
 
+use crate::api::refresh_token::acknowledged_form;
 use crate::api::{ANNOTATION_REQUESTED_AT, BedrockModelMap};
 
 /// A request for a refresh of a `BedrockModelMap`.
@@ -16,7 +19,10 @@ impl RefreshRequest {
     pub(super) fn new(token: String, before: &BedrockModelMap) -> Self {
         Self {
             token,
-            earlier: [handled(before), requested(before)].map(|t| t.map(str::to_owned)),
+            earlier: [
+                handled(before).map(str::to_owned),
+                requested(before).map(Cow::into_owned),
+            ],
         }
     }
 
@@ -31,7 +37,7 @@ impl RefreshRequest {
             return false;
         };
         let is_earlier = self.earlier.iter().flatten().any(|token| token == handled);
-        handled == self.token || (!is_earlier && requested(resource) == Some(handled))
+        handled == self.token || (!is_earlier && requested(resource).as_deref() == Some(handled))
     }
 }
 
@@ -43,11 +49,10 @@ fn handled(resource: &BedrockModelMap) -> Option<&str> {
         .as_deref()
 }
 
-fn requested(resource: &BedrockModelMap) -> Option<&str> {
-    resource
-        .annotations()
-        .get(ANNOTATION_REQUESTED_AT)
-        .map(String::as_str)
+/// The token requested, as the status acknowledges it.
+fn requested(resource: &BedrockModelMap) -> Option<Cow<'_, str>> {
+    let token = resource.annotations().get(ANNOTATION_REQUESTED_AT)?;
+    Some(acknowledged_form(token))
 }
 
 #[cfg(test)]
@@ -72,6 +77,8 @@ mod tests {
     fn only_a_refresh_after_the_request_acknowledges_it() {
         let before = resource("pending", Some("handled"));
         let request = RefreshRequest::new("ours".to_owned(), &before);
+        let long = "x".repeat(254);
+        let long_handled = acknowledged_form(&long);
         let cases = [
             ("not handled yet", "ours", Some("handled"), false),
             ("nothing ever handled", "ours", None, false),
@@ -79,6 +86,12 @@ mod tests {
             ("handled, then replaced", "later", Some("ours"), true),
             ("replaced and not handled", "later", Some("handled"), false),
             ("replaced and handled", "later", Some("later"), true),
+            (
+                "replaced by a long one, handled",
+                &long,
+                Some(&long_handled),
+                true,
+            ),
             ("put back to the handled", "handled", Some("handled"), false),
             ("put back to the pending", "pending", Some("pending"), false),
         ];

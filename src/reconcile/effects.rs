@@ -53,6 +53,12 @@ pub trait Effects: Sync {
         events: Vec<Event>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
+    /// Time from which a forced refresh of the resource may begin.
+    fn forced_refresh_may_begin_at(&self, now: Timestamp) -> Timestamp;
+
+    /// Records that a forced refresh of the resource begins.
+    fn begin_forced_refresh(&self, now: Timestamp);
+
     /// Queries the region. A cached response serves if it was taken at `not_before` or later.
     fn query(
         &self,

@@ -13,6 +13,8 @@ mod last_good;
 #[cfg(feature = "operator")]
 mod merged;
 #[cfg(feature = "operator")]
+pub mod pace;
+#[cfg(feature = "operator")]
 mod pipeline;
 #[cfg(feature = "operator")]
 pub mod plan;

@@ -4,6 +4,7 @@
 //! status names only published content, and only content that the status no longer names is
 //! deleted.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,6 +20,7 @@ use super::publish::publish;
 use super::report::{announce, refuse, report};
 use super::schedule::RefreshSchedule;
 use super::validate::ValidatedSpec;
+use crate::api::refresh_token::acknowledged_form;
 use crate::api::{ANNOTATION_REQUESTED_AT, AttemptError, BedrockModelMap, BedrockModelMapStatus};
 use crate::bedrock::diff::Changes;
 
@@ -103,7 +105,8 @@ impl<E: Effects> Reconciler<'_, E> {
             unrecoverable,
             mut write_errors,
         } = repair_drift(&context).await?;
-        let input = plan_input(&context, &unrecoverable);
+        let token = requested_token(self.resource);
+        let input = plan_input(&context, token.as_deref(), &unrecoverable);
         let refresh = match plan(&input) {
             Plan::Refresh(refresh) => refresh,
             Plan::Wait { until } => {
@@ -117,6 +120,9 @@ impl<E: Effects> Reconciler<'_, E> {
                 });
             }
         };
+        if let Reason::Requested(_) = refresh.reason {
+            self.effects.begin_forced_refresh(self.now);
+        }
         let announced = announce(&context, &refresh.reason).await?;
         let discovered = discover(&context, &refresh, &input).await;
         let published = publish(&context, discovered).await?;
@@ -146,18 +152,24 @@ impl<E: Effects> Reconciler<'_, E> {
     }
 }
 
-fn plan_input<'a, E>(
+/// The token of the forced refresh that a user wants, as the status acknowledges it.
+fn requested_token(resource: &BedrockModelMap) -> Option<Cow<'_, str>> {
+    let annotations = resource.metadata.annotations.as_ref()?;
+    let token = annotations.get(ANNOTATION_REQUESTED_AT)?;
+    Some(acknowledged_form(token))
+}
+
+fn plan_input<'a, E: Effects>(
     context: &RefreshContext<'a, E>,
+    requested_at: Option<&'a str>,
     unrecoverable: &'a Unrecoverable,
 ) -> PlanInput<'a> {
     let metadata = &context.resource.metadata;
-    let annotations = metadata.annotations.as_ref();
     PlanInput {
         generation: metadata.generation,
         named_regions: context.settings.regions.as_deref(),
-        requested_at: annotations
-            .and_then(|a| a.get(ANNOTATION_REQUESTED_AT))
-            .map(String::as_str),
+        requested_at,
+        forced_refresh_from: context.effects.forced_refresh_may_begin_at(context.now),
         status: context.status,
         unrecoverable: &unrecoverable.regions,
         mapping_unrecoverable: unrecoverable.mapping,

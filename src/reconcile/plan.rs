@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::api::refresh_token::acknowledged_form;
 use crate::api::{
     ANNOTATION_REQUESTED_AT, BedrockModelMap, BedrockModelMapStatus, ErrorCode, RegionStatus,
 };
@@ -21,8 +22,10 @@ pub struct PlanInput<'a> {
     pub generation: Option<i64>,
     /// The regions in the spec. None: those of the account.
     pub named_regions: Option<&'a [String]>,
-    /// The annotation that requests a forced refresh.
+    /// The annotation that requests a forced refresh, as the status acknowledges it.
     pub requested_at: Option<&'a str>,
+    /// Time from which a forced refresh may begin.
+    pub forced_refresh_from: Timestamp,
     /// The last reported status.
     pub status: &'a BedrockModelMapStatus,
     /// Regions whose published content could not be restored.
@@ -161,7 +164,7 @@ pub fn plan(inputs: &PlanInput<'_>) -> Plan {
             .as_ref()
             .is_none_or(|account| BackoffState::on_account(account).is_due(&schedule, now));
     let requested = requested(inputs.generation, inputs.requested_at, status);
-    let reason = if let Some(reason) = requested {
+    let reason = if let Some(reason) = requested.filter(|_| deferred_until(inputs).is_none()) {
         reason
     } else if next_due(inputs) <= now
         || inputs.mapping_unrecoverable
@@ -170,7 +173,7 @@ pub fn plan(inputs: &PlanInput<'_>) -> Plan {
         Reason::Due
     } else {
         return Plan::Wait {
-            until: next_due(inputs),
+            until: next_due(inputs).min(deferred_until(inputs).unwrap_or(Timestamp::MAX)),
         };
     };
     let not_before = match reason {
@@ -204,6 +207,15 @@ fn requested(
     }
 }
 
+/// Time at which a forced refresh begins that must not begin yet. Tokens that come until then are
+/// served together: the refresh acknowledges the newest.
+fn deferred_until(inputs: &PlanInput<'_>) -> Option<Timestamp> {
+    let requested = requested(inputs.generation, inputs.requested_at, inputs.status)?;
+    let is_deferred =
+        matches!(requested, Reason::Requested(_)) && inputs.forced_refresh_from > inputs.now;
+    is_deferred.then_some(inputs.forced_refresh_from)
+}
+
 /// Whether a refresh is due, judged by the resource alone.
 pub fn is_due(resource: &BedrockModelMap, now: Timestamp) -> bool {
     let metadata = &resource.metadata;
@@ -213,12 +225,10 @@ pub fn is_due(resource: &BedrockModelMap, now: Timestamp) -> bool {
     let nothing_yet = BedrockModelMapStatus::default();
     let status = resource.status.as_ref().unwrap_or(&nothing_yet);
     let annotations = metadata.annotations.as_ref();
-    let requested_at = annotations.and_then(|a| a.get(ANNOTATION_REQUESTED_AT));
-    match requested(
-        metadata.generation,
-        requested_at.map(String::as_str),
-        status,
-    ) {
+    let requested_at = annotations
+        .and_then(|a| a.get(ANNOTATION_REQUESTED_AT))
+        .map(|token| acknowledged_form(token));
+    match requested(metadata.generation, requested_at.as_deref(), status) {
         // A refused spec handles no request.
         Some(Reason::Requested(_)) => !was_refused(status),
         Some(_) => true,
@@ -231,7 +241,7 @@ pub fn is_due(resource: &BedrockModelMap, now: Timestamp) -> bool {
 
 /// Time of the next reconciliation: something is due, or the merged mapping can be retried.
 pub fn next_reconcile(inputs: &PlanInput<'_>) -> Timestamp {
-    let due = next_due(inputs);
+    let due = next_due(inputs).min(deferred_until(inputs).unwrap_or(Timestamp::MAX));
     if has_unpublished_mapping(inputs.status) {
         due.min(after(inputs.now, PUBLICATION_RETRY))
     } else {

@@ -135,13 +135,16 @@ async fn every_dashboard_query_returns_data() {
     let dashboard: Value = serde_json::from_str(&text).unwrap();
     let queries = queries(&dashboard);
     assert!(queries.len() > 30, "{queries:?}");
-    let mut token = 0;
+    let mut minutes = 60;
     for query in &queries {
         let filled_in = filled_in(query);
         eventually(async || {
             // A rate takes two samples, and something that grows between them.
-            token += 1;
-            fixture.refresh("claude", &token.to_string()).await;
+            minutes += 1;
+            let interval = format!("{minutes}m");
+            let spec = json!({"spec": {"refreshInterval": interval}});
+            fixture.patch("claude", spec).await;
+            fixture.settled("claude").await;
             match prometheus.series(&filled_in).await {
                 Ok(0) => Err(format!("no data for {filled_in}")),
                 Ok(_) => Ok(()),

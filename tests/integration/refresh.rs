@@ -1,6 +1,7 @@
 //! When AWS is queried, and what is written then.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use bedrock_simulator::{Fault, FaultRule, Operation};
 use jiff::Timestamp;
@@ -60,6 +61,44 @@ async fn refresh_token_forces_one_refresh() {
     fixture.patch("claude", none).await;
     fixture.reconciled("claude-us-west-1").await;
     assert_eq!(fixture.simulator.total(), 0);
+}
+
+#[tokio::test]
+async fn tokens_that_come_quickly_are_served_together() {
+    let fixture = published(json!({ "regions": REGIONS })).await;
+    fixture.simulator.reset_counts();
+    let start = Instant::now();
+    for token in 0..200 {
+        fixture.request_refresh("claude", &token.to_string()).await;
+    }
+    let resource = fixture.settled("claude").await;
+    let handled = resource.status.unwrap().last_handled_refresh_request;
+    assert_eq!(handled.as_deref(), Some("199"));
+    // Ten seconds apart, with some of the last one's ten seconds left.
+    let refreshes = start.elapsed().as_secs() / 10 + 2;
+    let requests = u64::try_from(fixture.simulator.total()).unwrap();
+    let most = refreshes * 3 * REGIONS.len() as u64;
+    assert!(requests <= most, "{requests} requests, {most} at most");
+}
+
+#[tokio::test]
+async fn long_token_is_acknowledged_by_its_hash() {
+    let fixture = published(json!({"regions": ["us-west-1"]})).await;
+    fixture
+        .request_refresh("claude", &"<".repeat(200_000))
+        .await;
+    let acknowledged = fixture
+        .until("claude", |resource| {
+            let status = resource.status.as_ref().unwrap();
+            status.last_handled_refresh_request.is_some()
+        })
+        .await;
+    // printf '<%.0s' $(seq 200000) | sha256sum
+    let hash = "sha256:2dbc27fdb29e47a5a2dd6a3178ba817c87a5d1d0ee6d126817a8cf6c4d2fd828";
+    let status = acknowledged.status.as_ref().unwrap();
+    assert_eq!(status.last_handled_refresh_request.as_deref(), Some(hash));
+    fixture.reconciled("claude-us-west-1").await;
+    assert_eq!(fixture.simulator.total(), 6);
 }
 
 #[tokio::test]

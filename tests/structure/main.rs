@@ -15,7 +15,7 @@ const COMMON: &[&str] = &["text"];
 
 /// The folders, files and the parts of folders that have a rule of their own, with all that each may import.
 const IMPORTS: &[(&str, &[&str])] = &[
-    ("api", &[]),
+    ("api", &["digest"]),
     ("digest", &[]),
     ("text", &[]),
     ("ops", &[]),
@@ -84,6 +84,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &[
     "bedrock",
     "publication",
+    "reconcile::pace",
     "reconcile::plan",
     "reconcile::schedule",
     "reconcile::status",

@@ -93,3 +93,52 @@ async fn no_request_is_sent_before_retry_after() {
     let requests = simulator.count(other_region, Operation::ListFoundationModels);
     assert_eq!(requests, 3);
 }
+
+/// Holds all permits, so that every further fetch waits for its turn.
+async fn hold_permits(cache: &SnapshotCache) -> Vec<impl Drop> {
+    let priority = SharedPriority::new(Priority::First);
+    let mut held = Vec::new();
+    for _ in 0..cache.0.aws.limits().concurrent_regions {
+        held.push(cache.0.permits.acquire(&priority).await);
+    }
+    held
+}
+
+async fn until_true(is_so: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("it does not become true");
+}
+
+#[tokio::test]
+async fn fetch_that_waits_for_its_turn_serves_all_who_come_meanwhile() {
+    let (simulator, cache) = start().await;
+    let held = hold_permits(&cache).await;
+    let get = || cache.get(&Caller::Own, REGION, Timestamp::now(), Priority::Requested);
+    let mut callers: Vec<_> = (0..100).map(|_| get().boxed()).collect();
+    for caller in &mut callers {
+        assert!(caller.now_or_never().is_none());
+        tokio::task::yield_now().await;
+    }
+    drop(held);
+    let first = callers.remove(0).await.unwrap();
+    for caller in callers {
+        assert!(Arc::ptr_eq(&caller.await.unwrap(), &first));
+    }
+    assert_eq!(model_requests(&simulator), 1);
+}
+
+#[tokio::test]
+async fn sent_fetch_serves_no_later_request() {
+    let (simulator, cache) = start().await;
+    simulator.faults().add(FaultRule::new(Fault::Hang));
+    let get = || cache.get(&Caller::Own, REGION, Timestamp::now(), Priority::Requested);
+    assert!(get().now_or_never().is_none());
+    until_true(|| model_requests(&simulator) == 1).await;
+    assert!(get().now_or_never().is_none());
+    until_true(|| model_requests(&simulator) == 2).await;
+}

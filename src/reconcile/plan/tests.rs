@@ -40,6 +40,7 @@ struct Case {
     generation: i64,
     named: Option<Vec<String>>,
     requested_at: Option<&'static str>,
+    forced_refresh_from: Timestamp,
     status: BedrockModelMapStatus,
     unrecoverable: BTreeSet<String>,
     mapping_unrecoverable: bool,
@@ -57,6 +58,7 @@ impl Case {
             generation: 3,
             named: Some(names(&["a", "b"])),
             requested_at: Some("old"),
+            forced_refresh_from: at(0),
             status: serde_json::from_value(status).unwrap(),
             unrecoverable: BTreeSet::new(),
             mapping_unrecoverable: false,
@@ -87,6 +89,7 @@ impl Case {
             generation: Some(self.generation),
             named_regions: self.named.as_deref(),
             requested_at: self.requested_at,
+            forced_refresh_from: self.forced_refresh_from,
             status: &self.status,
             unrecoverable: &self.unrecoverable,
             mapping_unrecoverable: self.mapping_unrecoverable,
@@ -647,4 +650,40 @@ fn due_refresh_shows_in_resource() {
     assert!(!is_due(&requested, at(0)));
     requested.status = None;
     assert!(is_due(&requested, at(0)));
+}
+
+#[test]
+fn forced_refresh_waits_for_its_pace() {
+    let deferred = |change: fn(&mut Case)| {
+        Case::with(|c| {
+            c.requested_at = Some("new");
+            c.forced_refresh_from = at(7);
+            change(c);
+        })
+    };
+    let waiting = deferred(|_| {});
+    assert_waits_about("nothing else is due", &waiting.short(), 7);
+    let waits_until = next_reconcile(&waiting.inputs());
+    assert_eq!(waits_until, at(7));
+    // (case, what happens meanwhile)
+    let cases = [
+        (
+            "a region is due",
+            deferred(|c| c.set("b", region("Stale", -40, 1))),
+            "Due b",
+        ),
+        (
+            "the spec changed",
+            deferred(|c| c.generation = 4),
+            "NewGeneration a b",
+        ),
+        (
+            "the time has come",
+            deferred(|c| c.forced_refresh_from = at(0)),
+            "Requested a b",
+        ),
+    ];
+    for (case, inputs, expected) in cases {
+        assert_eq!(inputs.short(), expected, "{case}");
+    }
 }

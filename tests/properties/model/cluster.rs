@@ -19,7 +19,7 @@ use bedrock_model_map::reconcile::status::detail::completed;
 use bedrock_model_map::reconcile::status::events::Event;
 use bedrock_model_map::reconcile::validate::ValidatedSpec;
 use bedrock_model_map::reconcile::{Effects, Outcome, Reconciler, Work};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -32,6 +32,8 @@ pub const NAME: &str = "claude";
 pub const NAMESPACE: &str = "team";
 pub const UID: &str = "00000000-0000-4000-8000-000000000001";
 
+/// Shortest time between the beginnings of two forced refreshes.
+const FORCED_DISTANCE: SignedDuration = SignedDuration::from_secs(10);
 /// More polls than any reconciliation needs.
 const MAX_POLLS: u32 = 1_000_000;
 
@@ -69,6 +71,7 @@ struct State {
     /// State that the operator loses when it ends.
     verified: BTreeMap<String, String>,
     remembered: BTreeMap<String, (Lists, Arc<Snapshot>)>,
+    last_forced: Option<Timestamp>,
     /// Foreign ConfigMaps that appear right before ours would be created.
     races: BTreeSet<String>,
     trace: Trace,
@@ -115,6 +118,10 @@ impl Cluster {
         self.state().config_maps.clone()
     }
 
+    pub fn forced_refresh_from(&self) -> Timestamp {
+        self.forced_refresh_may_begin_at(self.environment.now)
+    }
+
     pub fn owner(&self) -> Owner {
         Owner::from_resource(&self.environment.resource())
     }
@@ -143,6 +150,7 @@ impl Cluster {
         let mut state = self.state();
         state.verified.clear();
         state.remembered.clear();
+        state.last_forced = None;
     }
 
     /// Reconciles the resource, and kills the operator before its effect number `kill_before`.
@@ -187,6 +195,7 @@ impl Cluster {
         if std::mem::take(&mut state.killed) {
             state.verified.clear();
             state.remembered.clear();
+            state.last_forced = None;
         }
         (ended, std::mem::take(&mut state.trace))
     }
@@ -350,6 +359,15 @@ impl Effects for Cluster {
             state.trace.written.push("status".to_owned());
         }
         Ok(())
+    }
+
+    fn forced_refresh_may_begin_at(&self, now: Timestamp) -> Timestamp {
+        let last = self.state().last_forced.filter(|last| *last <= now);
+        last.map_or(now, |last| now.max(last + FORCED_DISTANCE))
+    }
+
+    fn begin_forced_refresh(&self, now: Timestamp) {
+        self.state().last_forced = Some(now);
     }
 
     async fn query(

@@ -9,7 +9,7 @@ use bedrock_model_map::api::{
 use bedrock_model_map::digest::sha256_hex;
 use bedrock_model_map::reconcile::plan::Reason;
 use bedrock_model_map::reconcile::{Next, Outcome};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
@@ -26,6 +26,8 @@ const SLACK: SignedDuration = SignedDuration::from_secs(2);
 pub struct Before {
     status: BedrockModelMapStatus,
     config_maps: BTreeMap<String, ConfigMap>,
+    /// Time from which a forced refresh may begin.
+    forced_refresh_from: Timestamp,
 }
 
 impl Before {
@@ -33,6 +35,7 @@ impl Before {
         Self {
             status: cluster.status(),
             config_maps: cluster.config_maps(),
+            forced_refresh_from: cluster.forced_refresh_from(),
         }
     }
 }
@@ -474,6 +477,17 @@ impl Check<'_> {
             return;
         }
         let token = self.environment.token.map(|token| token.to_string());
+        let handled_before = &self.before.status.last_handled_refresh_request;
+        let may_begin = self.before.forced_refresh_from <= self.environment.now;
+        if *handled_before != token && !may_begin {
+            assert!(!matches!(reason, Some(Reason::Requested(_))));
+            let Next::After(wait) = outcome.next else {
+                panic!("the request is forgotten: {outcome:#?}");
+            };
+            let begins = self.environment.now + SignedDuration::try_from(wait).unwrap();
+            assert!(begins <= self.before.forced_refresh_from + SLACK);
+            return;
+        }
         assert_eq!(self.after.status.last_handled_refresh_request, token);
         assert_eq!(
             self.after.status.observed_generation,
