@@ -22,6 +22,7 @@ use super::forced_refreshes::ForcedRefreshes;
 use super::log::log;
 use super::own_writes::{OwnWrites, Verified};
 use super::progress::{Progress, ProgressDeadline};
+use super::render_budget::{RenderBudget, Rendered};
 use super::request::CallError;
 use super::status::StatusWriter;
 use super::watch::Stores;
@@ -42,25 +43,6 @@ use crate::reconcile::{Effects, Next, Outcome, Reconciler, Work};
 const MIN_BACKOFF: Duration = Duration::from_secs(1);
 /// Limit of the backoff.
 const MAX_BACKOFF: Duration = Duration::from_mins(1);
-
-/// Permits of [`RenderBudget`]. One stands for a region's content as it is rendered, compared and
-/// written: some 3 MB for us-east-1, parsed, as text and on its way to the API server.
-const RENDER_PERMITS: u32 = 16;
-/// What the merged mapping of all regions takes: two are made at once.
-const MAPPING_PERMITS: u32 = 8;
-/// What a status with the ids of all models and profiles takes.
-const STATUS_PERMITS: u32 = 2;
-
-/// Bounds what all reconciliations together have in memory at once. It is acquired after AWS has
-/// answered, so that a region that hangs holds none of it.
-#[derive(Clone, Debug)]
-pub(super) struct RenderBudget(FairSemaphore);
-
-impl Default for RenderBudget {
-    fn default() -> Self {
-        Self(FairSemaphore::new(RENDER_PERMITS))
-    }
-}
 
 /// Shared state of all reconciliations.
 pub(super) struct Context {
@@ -251,13 +233,13 @@ impl Effects for ClusterEffects<'_> {
     type RenderPermit = FairPermit;
 
     async fn render_permit(&self, work: Work) -> FairPermit {
-        let permits = match work {
-            Work::Region => 1,
-            Work::Mapping => MAPPING_PERMITS,
+        let rendered = match work {
+            Work::Region => Rendered::Region,
+            Work::Mapping => Rendered::Mapping,
         };
-        let budget = &self.context.render_budget.0;
+        let budget = &self.context.render_budget;
         self.deadline
-            .step(budget.acquire(self.namespace, permits))
+            .step(budget.acquire(self.namespace, rendered))
             .await
     }
 
@@ -312,10 +294,10 @@ impl Effects for ClusterEffects<'_> {
         if !self.is_in_scope() {
             return Ok(());
         }
-        let budget = &self.context.render_budget.0;
+        let budget = &self.context.render_budget;
         let _permit = self
             .deadline
-            .step(budget.acquire(self.namespace, STATUS_PERMITS))
+            .step(budget.acquire(self.namespace, Rendered::Status))
             .await;
         let client = self.context.client.clone();
         let Context {

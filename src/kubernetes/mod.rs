@@ -11,6 +11,7 @@ mod forced_refreshes;
 mod log;
 mod own_writes;
 mod progress;
+mod render_budget;
 pub mod request;
 mod resource_metrics;
 mod selector;
