@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::api::RouteKind;
@@ -22,8 +22,12 @@ pub struct InvocationFacts {
     /// The ID to pass under the policy: a model ID, a profile ID, or the ARN of an application
     /// profile. None: no route is left, and `reason` says why.
     pub invoke_with: Option<String>,
-    /// The kind of the route that `invoke_with` takes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The kind of the route that `invoke_with` takes; None also for a kind that a later version wrote.
+    #[serde(
+        default,
+        deserialize_with = "known_route",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub route: Option<RouteKind>,
     /// Why `invoke_with` is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,6 +38,11 @@ pub struct InvocationFacts {
     /// The profiles that reference the model: a geography's, then the global one, then those of the
     /// account; each by ID.
     pub profiles: Vec<ProfileFacts>,
+}
+
+/// A kind that a later version wrote must not make the file unreadable.
+fn known_route<'de, D: Deserializer<'de>>(route: D) -> Result<Option<RouteKind>, D::Error> {
+    Ok(RouteKind::deserialize(Value::deserialize(route)?).ok())
 }
 
 /// How each model is invoked from its region under the policy.
@@ -271,5 +280,16 @@ mod tests {
             ["*", "us-gov-west-1", "us-west-2"]
         );
         assert!(arns(&["nonsense/m", "arn:aws", ""]).is_empty());
+    }
+
+    #[test]
+    fn facts_of_a_later_version_are_readable() {
+        let later = json!({
+            "onDemand": false, "requiresInferenceProfile": false, "invokeWith": "router-1",
+            "route": "PromptRouter", "reason": "Retired", "tier": "flex", "profiles": [],
+        });
+        let facts: InvocationFacts = serde_json::from_value(later).unwrap();
+        assert_eq!(facts.invoke_with.as_deref(), Some("router-1"));
+        assert_eq!(facts.route, None);
     }
 }
