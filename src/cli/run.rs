@@ -14,7 +14,7 @@ use kube::Config;
 use kube::config::InferConfigError;
 use tokio::runtime::Handle;
 
-use self::leadership::Leadership;
+use self::leadership::{Cluster, Leadership};
 use super::aws::LimitArgs;
 use super::cluster::with_no_proxy;
 use super::output::Outcome;
@@ -184,6 +184,10 @@ impl Run {
         };
         let routes = admin::probes(health.clone()).merge(metrics::routes(metrics.clone()));
         let server = control.spawn(server.serve(routes));
+        let cluster = Cluster {
+            config,
+            metrics: metrics.clone(),
+        };
         let work = async |client| {
             let health = health.clone();
             Operator::new(client, snapshots, options, health, metrics)
@@ -196,7 +200,7 @@ impl Run {
         };
         let leadership = self.leadership;
         tokio::select! {
-            done = leadership.run(&control, config, &health, watches, stop.clone(), work) => done,
+            done = leadership.run(&control, cluster, &health, watches, stop.clone(), work) => done,
             _ = server => Err(RunError::Stopped("the HTTP server")),
         }
     }

@@ -164,6 +164,6 @@ fn params() -> PostParams {
     clippy::needless_pass_by_value,
     reason = "used as the function of map_err"
 )]
-fn write_failed(cause: CallError) -> AttemptError {
+pub(super) fn write_failed(cause: CallError) -> AttemptError {
     AttemptError::new(ErrorCode::WriteFailed, cause.to_string())
 }

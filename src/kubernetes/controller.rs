@@ -20,12 +20,13 @@ use kube::{Client, ResourceExt as _};
 use tokio::time::sleep;
 use tracing::Instrument as _;
 
-use super::effects::{Context, ReconcileError, reconcile, retry};
+use super::effects::{Context, reconcile, retry};
 use super::events::EventWriter;
 use super::fair_queue::FairSemaphore;
 use super::forced_refreshes::ForcedRefreshes;
 use super::own_writes::OwnWrites;
 use super::progress::Progress;
+use super::reconcile_error::ReconcileError;
 use super::render_budget::RenderBudget;
 use super::resource_metrics::ResourceCollector;
 use super::watch::{Scope, Watch};

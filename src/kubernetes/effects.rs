@@ -14,7 +14,7 @@ use kube::{Client, ResourceExt as _};
 use parking_lot::Mutex;
 use tracing::Instrument as _;
 
-use super::config_map::Publisher;
+use super::config_map::{Publisher, write_failed};
 use super::config_map_index::ConfigMapIndex;
 use super::events::EventWriter;
 use super::fair_queue::{FairPermit, FairSemaphore};
@@ -22,6 +22,7 @@ use super::forced_refreshes::ForcedRefreshes;
 use super::log::log;
 use super::own_writes::{OwnWrites, Verified};
 use super::progress::{Progress, ProgressDeadline};
+use super::reconcile_error::{Cause, ReconcileError};
 use super::render_budget::{RenderBudget, Rendered};
 use super::request::CallError;
 use super::status::StatusWriter;
@@ -37,7 +38,7 @@ use crate::publication::ownership::{DesiredConfigMap, Owner};
 use crate::reconcile::schedule::backoff;
 use crate::reconcile::status::events::Event;
 use crate::reconcile::validate::ValidatedSpec;
-use crate::reconcile::{Effects, Next, Outcome, Reconciler, Work};
+use crate::reconcile::{Effects, Next, Outcome, Reconciler, Seen, Work};
 
 /// Backoff after a failed reconciliation; it doubles with each further failure.
 const MIN_BACKOFF: Duration = Duration::from_secs(1);
@@ -74,34 +75,6 @@ impl Context {
             .filter_map(|resource| resource.uid())
             .collect();
         self.own_writes.retain(|uid| existing.contains(uid));
-    }
-}
-
-/// Failed reconciliation.
-#[derive(Debug, thiserror::Error)]
-#[error("BedrockModelMap {namespace}/{name}: {source}; retrying")]
-pub(super) struct ReconcileError {
-    namespace: String,
-    name: String,
-    source: Cause,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Cause {
-    #[error(transparent)]
-    Call(CallError),
-    #[error("internal error: the reconciliation panicked: {0}; please report it")]
-    Panic(String),
-}
-
-impl ReconcileError {
-    /// The error of a resource whose reconciliation panicked.
-    pub(super) fn from_panic(namespace: String, name: String, message: String) -> Self {
-        Self {
-            namespace,
-            name,
-            source: Cause::Panic(message),
-        }
     }
 }
 
@@ -247,11 +220,7 @@ impl Effects for ClusterEffects<'_> {
         self.deadline.step(self.publisher.read(config_map)).await
     }
 
-    async fn apply(
-        &self,
-        target: &DesiredConfigMap,
-        seen: Option<ConfigMap>,
-    ) -> Result<bool, AttemptError> {
+    async fn apply(&self, target: &DesiredConfigMap, seen: Seen) -> Result<bool, AttemptError> {
         if !self.is_in_scope() {
             let message = "the resource was deleted or left the scope of this operator";
             return Err(AttemptError::new(
@@ -259,6 +228,14 @@ impl Effects for ClusterEffects<'_> {
                 message.to_owned(),
             ));
         }
+        let seen = match seen {
+            Seen::Read(seen) => seen.map(|seen| *seen),
+            Seen::Unread if self.is_labelled(&target.name) => {
+                let live = self.read(&target.name).await;
+                live.map_err(write_failed)?
+            }
+            Seen::Unread => None,
+        };
         let own_writes = &self.context.own_writes;
         // A failed write leaves an unknown state.
         own_writes.set_unverified(self.uid, &target.name);
@@ -269,6 +246,7 @@ impl Effects for ClusterEffects<'_> {
         let verified = Verified {
             resource_version: published.resource_version.unwrap_or_default(),
             bytes: target.files.bytes(),
+            inputs: target.inputs.clone(),
             ends: target.ends.clone(),
         };
         own_writes.set_verified(self.uid, &target.name, verified);
@@ -370,6 +348,16 @@ impl Effects for ClusterEffects<'_> {
         self.context
             .own_writes
             .is_verified(self.uid, config_map, version)
+    }
+
+    fn is_current(&self, config_map: &str, inputs: &str) -> bool {
+        let own_writes = &self.context.own_writes;
+        own_writes.has_inputs(self.uid, config_map, inputs) && self.is_unchanged(config_map)
+    }
+
+    fn is_labelled(&self, config_map: &str) -> bool {
+        let config_map = ObjectRef::new(config_map).within(self.namespace);
+        self.context.config_maps.get(&config_map).is_some()
     }
 
     fn labelled_config_maps(&self) -> Vec<ObjectMeta> {

@@ -27,6 +27,8 @@ struct Entry {
 pub(super) struct Verified {
     pub(super) resource_version: String,
     pub(super) bytes: usize,
+    /// Digest of the values that its desired state depends on.
+    pub(super) inputs: String,
     /// Legacy models and end-of-life dates in its content.
     pub(super) ends: LifecycleSummary,
 }
@@ -88,6 +90,14 @@ impl OwnWrites {
                 .and_then(|v| v.resource_version.parse::<u64>().ok());
             let watched = watched.and_then(|v| v.parse::<u64>().ok());
             matches!((verified, watched), (Some(verified), Some(watched)) if watched <= verified)
+        })
+    }
+
+    /// Whether the `ConfigMap` was verified with these inputs.
+    pub(super) fn has_inputs(&self, uid: &str, config_map: &str, inputs: &str) -> bool {
+        self.with(uid, |entry| {
+            let verified = entry.verified.get(config_map);
+            verified.is_some_and(|verified| verified.inputs == inputs)
         })
     }
 

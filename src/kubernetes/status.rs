@@ -7,7 +7,7 @@ use kube::{Client, ResourceExt as _};
 
 use super::own_writes::OwnWrites;
 use super::request::{CallError, call};
-use crate::api::{BedrockModelMap, BedrockModelMapStatus, MANAGER, StatusDetail};
+use crate::api::{BedrockModelMap, BedrockModelMapStatus, MANAGER, RegionStatus, StatusDetail};
 use crate::ops::metrics::Metrics;
 use crate::reconcile::status::detail::completed;
 
@@ -17,9 +17,8 @@ const ATTEMPTS: usize = 5;
 /// Writes the status of one resource.
 pub(super) struct StatusWriter<'a> {
     api: Api<BedrockModelMap>,
-    name: String,
-    namespace: String,
-    uid: Option<String>,
+    /// As last read or written, without its compact mappings.
+    known: Arc<BedrockModelMap>,
     own_writes: &'a OwnWrites,
     metrics: &'a Metrics,
 }
@@ -34,39 +33,41 @@ impl<'a> StatusWriter<'a> {
         let namespace = resource.namespace().unwrap_or_default();
         Self {
             api: Api::namespaced(client, &namespace),
-            name: resource.name_any(),
-            namespace,
-            uid: resource.uid(),
+            known: own_writes.latest(Arc::new(resource.clone())),
             own_writes,
             metrics,
         }
     }
 
     /// Writes the status. A region's compact mapping stays if the new status omits it and its content
-    /// is unchanged. Returns the resource after the write; `None`: it was deleted.
+    /// is unchanged: only then, or after a conflict, is the live resource read. Returns the resource
+    /// after the write; `None`: it was deleted.
     pub(super) async fn write(
         &self,
         status: &BedrockModelMapStatus,
         detail: StatusDetail,
     ) -> Result<Option<Arc<BedrockModelMap>>, CallError> {
+        let name = self.known.name_any();
+        let mut base = if needs_live_mapping(status, detail) {
+            self.get().await?
+        } else {
+            Some(BedrockModelMap::clone(&self.known))
+        };
         let mut attempt = 1;
-        loop {
-            let Some(live) = self.get().await? else {
-                return Ok(None);
-            };
-            let wanted = completed(status.clone(), live.status.as_ref(), detail);
-            if live.status.as_ref() == Some(&wanted) {
-                return Ok(Some(self.own_writes.record(without_bulk(live))));
+        while let Some(known) = base {
+            let wanted = completed(status.clone(), known.status.as_ref(), detail);
+            if known.status.as_ref() == Some(&wanted) {
+                return Ok(Some(self.own_writes.record(without_bulk(known))));
             }
             let wanted = BedrockModelMap {
                 status: Some(wanted),
-                ..live
+                ..known
             };
             let params = PostParams {
                 dry_run: false,
                 field_manager: Some(MANAGER.to_owned()),
             };
-            let request = self.api.replace_status(&self.name, &params, &wanted);
+            let request = self.api.replace_status(&name, &params, &wanted);
             match call(|| self.describe("write the status of"), request).await {
                 Ok(written) => {
                     self.metrics.count_status_write();
@@ -76,20 +77,34 @@ impl<'a> StatusWriter<'a> {
                 Err(error) if error.is_conflict() && attempt < ATTEMPTS => attempt += 1,
                 Err(error) => return Err(error),
             }
+            base = self.get().await?;
         }
+        Ok(None)
     }
 
     /// The live resource; `None` if it was deleted or recreated.
     async fn get(&self) -> Result<Option<BedrockModelMap>, CallError> {
-        let live = call(|| self.describe("read"), self.api.get_opt(&self.name)).await?;
-        Ok(live.filter(|live| live.uid() == self.uid))
+        let name = self.known.name_any();
+        let live = call(|| self.describe("read"), self.api.get_opt(&name)).await?;
+        Ok(live.filter(|live| live.uid() == self.known.uid()))
     }
 
     fn describe(&self, verb: &str) -> String {
         format!(
             "cannot {verb} BedrockModelMap {}/{}",
-            self.namespace, self.name
+            self.known.namespace().unwrap_or_default(),
+            self.known.name_any()
         )
+    }
+}
+
+/// Whether a region's compact mapping is in the cluster only.
+fn needs_live_mapping(status: &BedrockModelMapStatus, detail: StatusDetail) -> bool {
+    let is_missing =
+        |region: &RegionStatus| region.config_map.is_some() && region.mapping.is_none();
+    match detail {
+        StatusDetail::Mapping => status.regions.values().any(is_missing),
+        StatusDetail::Summary => false,
     }
 }
 

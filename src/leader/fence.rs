@@ -7,8 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use futures::future::{BoxFuture, FutureExt as _, poll_fn};
 use http::{Method, Request};
-use kube::client::{Body, ClientBuilder};
-use kube::{Client, Config};
+use kube::client::Body;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tower::{BoxError, Layer, Service};
@@ -37,11 +36,6 @@ impl Fence {
     /// Replaces the permit.
     pub fn set(&self, permit: Permit) {
         self.permit.send_replace(permit);
-    }
-
-    /// Creates a client whose writes pass the fence.
-    pub fn client(&self, config: Config) -> Result<Client, kube::Error> {
-        Ok(ClientBuilder::try_from(config)?.with_layer(self).build())
     }
 
     fn is_closed(&self) -> bool {

@@ -92,6 +92,13 @@ struct ActionLabels {
     action: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KubernetesRequestLabels {
+    verb: &'static str,
+    resource: &'static str,
+    code: &'static str,
+}
+
 type Timed<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// Metrics of the process. Clones share them.
@@ -116,6 +123,7 @@ struct Shared {
     writes: Family<ActionLabels, Counter>,
     written_bytes: Counter,
     status_writes: Counter,
+    kubernetes_requests: Family<KubernetesRequestLabels, Counter>,
     leader: Gauge,
 }
 
@@ -182,6 +190,7 @@ impl Metrics {
             writes: Family::default(),
             written_bytes: Counter::default(),
             status_writes: Counter::default(),
+            kubernetes_requests: Family::default(),
             leader: Gauge::default(),
         };
         let metrics = Self {
@@ -253,6 +262,11 @@ impl Metrics {
             "status_writes",
             "Status writes",
             shared.status_writes.clone(),
+        );
+        registry.register(
+            "kubernetes_requests",
+            "HTTP requests to the Kubernetes API, retries included and those for the Lease apart, by result: HTTP status or its class, or error",
+            shared.kubernetes_requests.clone(),
         );
         registry.register(
             "leader",
@@ -384,6 +398,21 @@ impl Metrics {
     /// Counts a write of a status.
     pub fn count_status_write(&self) {
         self.shared.status_writes.inc();
+    }
+
+    /// Counts a request to the Kubernetes API.
+    pub fn count_kubernetes_request(
+        &self,
+        verb: &'static str,
+        resource: &'static str,
+        code: &'static str,
+    ) {
+        let labels = KubernetesRequestLabels {
+            verb,
+            resource,
+            code,
+        };
+        self.shared.kubernetes_requests.get_or_create(&labels).inc();
     }
 
     fn region(&self, name: &str) -> String {

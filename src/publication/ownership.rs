@@ -115,6 +115,8 @@ pub struct DesiredConfigMap {
     pub ends: LifecycleSummary,
     /// Its files.
     pub files: ConfigMapFiles,
+    /// Digest of all values that its desired state depends on.
+    pub inputs: String,
 }
 
 impl DesiredConfigMap {

@@ -3,15 +3,15 @@
 use std::fmt::Display;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::Effects;
 use super::last_good::LastGood;
+use super::{Effects, Seen};
 use crate::api::{
     AttemptError, BedrockModelMap, BedrockModelMapStatus, ErrorCode, RegionSource, RegionStatus,
 };
 use crate::bedrock::diff::ChangeKind;
 use crate::bedrock::lifecycle_summary::LifecycleSummary;
+use crate::digest::sha256_hex;
 use crate::publication::content::RegionContent;
 use crate::publication::ownership::{Content, DesiredConfigMap, Owner};
 use crate::publication::render::region_files;
@@ -84,13 +84,31 @@ impl<E: Effects> RefreshContext<'_, E> {
         RegionSource::from(self.settings.regions.as_deref())
     }
 
-    /// Reads a ConfigMap that is written next.
-    pub(super) async fn read_to_write(
+    /// Digest of all values that a ConfigMap of these regions depends on. Uid and generation stand
+    /// for the owner and the spec, and a hash for a region's models.
+    pub(super) fn inputs<'r>(
         &self,
-        name: &str,
-    ) -> Result<Option<ConfigMap>, AttemptError> {
-        let live = self.effects.read(name).await;
-        live.map_err(|cause| unwritable(&cause))
+        regions: impl Iterator<Item = (&'r str, &'r RegionStatus)>,
+    ) -> String {
+        let owner = format!("{} {:?}", self.owner.uid, self.generation());
+        let regions = regions.map(|(region, status)| {
+            let RegionStatus {
+                state,
+                sha256,
+                discovered_at,
+                stale_since,
+                models,
+                profiles,
+                associations,
+                ..
+            } = status;
+            // The digest does not outlive the process.
+            format!(
+                "{region} {state:?} {sha256:?} {discovered_at:?} {stale_since:?} {models} {profiles} {associations}"
+            )
+        });
+        let inputs: Vec<String> = std::iter::once(owner).chain(regions).collect();
+        sha256_hex(inputs.join("\n").as_bytes())
     }
 
     /// Records what the published `invocation.json` says.
@@ -103,16 +121,19 @@ impl<E: Effects> RefreshContext<'_, E> {
         record_invocation(status, &content.facts(region, &self.settings.policy));
     }
 
-    /// Writes the region's ConfigMap unless it is up to date; `live` is the ConfigMap as just read.
-    /// Returns whether it was written.
+    /// Writes the region's ConfigMap unless it is up to date. Returns whether it was written.
     pub(super) async fn apply_region(
         &self,
         name: &str,
         region: &str,
         content: &RegionContent,
         status: &RegionStatus,
-        live: Option<ConfigMap>,
+        seen: Seen,
     ) -> Result<bool, AttemptError> {
+        let inputs = self.inputs(std::iter::once((region, status)));
+        if self.effects.is_current(name, &inputs) {
+            return Ok(false);
+        }
         let files = region_files(region, content, status, &self.settings.policy)
             .map_err(|cause| AttemptError::new(ErrorCode::PayloadTooLarge, cause.to_string()))?;
         let target = DesiredConfigMap {
@@ -120,8 +141,9 @@ impl<E: Effects> RefreshContext<'_, E> {
             content: Content::Region(region.to_owned()),
             ends: LifecycleSummary::from_models(&content.models),
             files,
+            inputs,
         };
-        self.effects.apply(&target, live).await
+        self.effects.apply(&target, seen).await
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::context::RefreshContext;
 use super::merged::merge;
-use super::{Effects, Work};
+use super::{Effects, Seen, Work};
 use crate::api::{AttemptError, RegionStatus};
 
 /// Result of the step.
@@ -88,7 +88,13 @@ async fn restore_region<E: Effects>(
     let Some(content) = found.content else {
         return Ok(Restored::NotFound);
     };
-    let applied = context.apply_region(name, region, &content, status, found.live);
+    let applied = context.apply_region(
+        name,
+        region,
+        &content,
+        status,
+        Seen::Read(found.live.map(Box::new)),
+    );
     Ok(Restored::from(applied.await))
 }
 

@@ -22,6 +22,15 @@ pub enum Work {
     Mapping,
 }
 
+/// The ConfigMap that a write starts from.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// As just read; None: it does not exist.
+    Read(Option<Box<ConfigMap>>),
+    /// The reconciliation has not read it.
+    Unread,
+}
+
 /// Effects of a reconciliation. The first [`Effects::Error`] ends it; the next reconciliation
 /// resumes from the state of the cluster.
 pub trait Effects: Sync {
@@ -34,12 +43,12 @@ pub trait Effects: Sync {
         config_map: &str,
     ) -> impl Future<Output = Result<Option<ConfigMap>, Self::Error>> + Send;
 
-    /// Writes the ConfigMap as [`crate::publication::ownership::decide`] decides; `seen` is the
-    /// ConfigMap as just read. Returns whether it was written.
+    /// Writes the ConfigMap as [`crate::publication::ownership::decide`] decides. Returns whether it
+    /// was written.
     fn apply(
         &self,
         target: &DesiredConfigMap,
-        seen: Option<ConfigMap>,
+        seen: Seen,
     ) -> impl Future<Output = Result<bool, AttemptError>> + Send;
 
     /// Deletes the ConfigMap if it belongs to this resource and is unchanged since it was seen.
@@ -77,6 +86,12 @@ pub trait Effects: Sync {
 
     /// Whether the watch shows the ConfigMap as last written or verified.
     fn is_unchanged(&self, config_map: &str) -> bool;
+
+    /// Whether the ConfigMap is unchanged, and was last written or verified with these inputs.
+    fn is_current(&self, config_map: &str, inputs: &str) -> bool;
+
+    /// Whether the watch shows a ConfigMap of that name with the operator's labels.
+    fn is_labelled(&self, config_map: &str) -> bool;
 
     /// The ConfigMaps with this resource's labels, as the watch shows them.
     fn labelled_config_maps(&self) -> Vec<ObjectMeta>;

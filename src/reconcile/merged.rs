@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::context::RefreshContext;
-use super::{Effects, Work};
+use super::{Effects, Seen, Work};
 use crate::api::{AttemptError, ErrorCode, MappingStatus, RegionStatus};
 use crate::bedrock::lifecycle_summary::LifecycleSummary;
 use crate::publication::ownership::{Content, DesiredConfigMap};
@@ -22,8 +22,14 @@ pub(super) async fn merge<E: Effects>(
     if !regions.values().any(has_answered) {
         return Ok((None, false));
     }
-    let _permit = context.effects.render_permit(Work::Mapping).await;
     let published = regions.iter().filter(|(_, r)| r.config_map.is_some());
+    let inputs = context.inputs(published.clone().map(|(region, r)| (region.as_str(), r)));
+    let name = context.settings.mapping_config_map();
+    let is_published = |m: &MappingStatus| m.error.is_none() && m.config_map == name;
+    if before.as_ref().is_some_and(is_published) && context.effects.is_current(&name, &inputs) {
+        return Ok((before.clone(), false));
+    }
+    let _permit = context.effects.render_permit(Work::Mapping).await;
     for (region, status) in published.clone() {
         if models_json.contains_key(region) {
             continue;
@@ -37,23 +43,26 @@ pub(super) async fn merge<E: Effects>(
     let regions = published.filter_map(|(region, status)| {
         Some((region.as_str(), models_json.get(region)?.as_str(), status))
     });
-    Ok(match publish_mapping(context, regions).await {
-        Ok((mapping, written)) => (Some(mapping), written),
-        Err(error) => {
-            let mapping = MappingStatus {
-                error: Some(error),
-                ..before.clone().unwrap_or_default()
-            };
-            (Some(mapping), false)
-        }
-    })
+    Ok(
+        match publish_mapping(context, name, regions, inputs).await {
+            Ok((mapping, written)) => (Some(mapping), written),
+            Err(error) => {
+                let mapping = MappingStatus {
+                    error: Some(error),
+                    ..before.clone().unwrap_or_default()
+                };
+                (Some(mapping), false)
+            }
+        },
+    )
 }
 
 async fn publish_mapping<'r, E: Effects>(
     context: &RefreshContext<'_, E>,
+    name: String,
     regions: impl Iterator<Item = (&'r str, &'r str, &'r RegionStatus)> + Clone,
+    inputs: String,
 ) -> Result<(MappingStatus, bool), AttemptError> {
-    let name = context.settings.mapping_config_map();
     let compression = context.resource.spec.output.compression;
     let mapping = mapping_files(regions, compression)
         .map_err(|cause| AttemptError::new(ErrorCode::PayloadTooLarge, cause.to_string()))?;
@@ -70,8 +79,8 @@ async fn publish_mapping<'r, E: Effects>(
         // The regions' own ConfigMaps count their lifecycles.
         ends: LifecycleSummary::default(),
         files: mapping.files,
+        inputs,
     };
-    let live = context.read_to_write(&target.name).await?;
-    let written = context.effects.apply(&target, live).await?;
+    let written = context.effects.apply(&target, Seen::Unread).await?;
     Ok((status, written))
 }

@@ -35,6 +35,6 @@ pub mod status;
 pub mod validate;
 
 #[cfg(feature = "operator")]
-pub use effects::{Effects, Work};
+pub use effects::{Effects, Seen, Work};
 #[cfg(feature = "operator")]
 pub use pipeline::{Next, Outcome, Reconciler, Refreshed};

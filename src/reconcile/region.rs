@@ -1,9 +1,7 @@
 //! Discovery and publication of one region.
 
-use k8s_openapi::api::core::v1::ConfigMap;
-
 use super::context::{RefreshContext, RefreshedRegion, unwritable};
-use super::{Effects, Work};
+use super::{Effects, Seen, Work};
 use crate::api::{AttemptError, ErrorCode, RegionStatus};
 use crate::bedrock::association::associate;
 use crate::bedrock::catalog::Snapshot;
@@ -95,9 +93,9 @@ async fn publish<E: Effects>(
     content: RegionContent,
 ) -> Result<RefreshedRegion, AttemptError> {
     let before = context.status.regions.get(region);
-    let (replaced, live) = replaced(context, region, name, &content).await?;
-    adopt_discovery_time(context, before, &mut status, live.as_ref());
-    let applied = context.apply_region(name, region, &content, &status, live);
+    let (replaced, seen) = replaced(context, region, name, &content).await?;
+    adopt_discovery_time(context, before, &mut status, &seen);
+    let applied = context.apply_region(name, region, &content, &status, seen);
     let written = applied.await?;
     status.mapping = Some(content.profile_ids());
     context.record_invocation(region, &content, &mut status);
@@ -126,25 +124,42 @@ async fn publish<E: Effects>(
 }
 
 /// Reads the published content that the new one replaces, for the changes between both, and the
-/// ConfigMap to write.
+/// ConfigMap to write. A ConfigMap that the watch does not show is created without a read: the
+/// request fails if it exists. Nor is one read whose content the status records.
 async fn replaced<E: Effects>(
     context: &RefreshContext<'_, E>,
     region: &str,
     name: &str,
     by: &RegionContent,
-) -> Result<(Option<RegionContent>, Option<ConfigMap>), AttemptError> {
+) -> Result<(Option<RegionContent>, Seen), AttemptError> {
     let before = context.status.regions.get(region);
-    let Some(before) = before.filter(|b| b.sha256.as_ref() != Some(&by.sha256)) else {
-        return Ok((None, context.read_to_write(name).await?));
+    if before.is_some_and(|before| before.sha256.as_ref() == Some(&by.sha256)) {
+        return Ok((None, Seen::Unread));
+    }
+    let before = before.filter(|before| before.config_map.is_some());
+    let Some(before) = before else {
+        return Ok((None, read_labelled(context, name).await?));
     };
     let found = context.last_good.find(region, before).await;
     let found = found.map_err(|cause| unwritable(&cause))?;
-    let live = if before.config_map.as_deref() == Some(name) {
-        found.live
+    let seen = if before.config_map.as_deref() == Some(name) {
+        Seen::Read(found.live.map(Box::new))
     } else {
-        context.read_to_write(name).await?
+        read_labelled(context, name).await?
     };
-    Ok((found.content, live))
+    Ok((found.content, seen))
+}
+
+async fn read_labelled<E: Effects>(
+    context: &RefreshContext<'_, E>,
+    name: &str,
+) -> Result<Seen, AttemptError> {
+    if !context.effects.is_labelled(name) {
+        return Ok(Seen::Unread);
+    }
+    let live = context.effects.read(name).await;
+    live.map(|live| Seen::Read(live.map(Box::new)))
+        .map_err(|cause| unwritable(&cause))
 }
 
 /// Keeps the discovery time of content that the ConfigMap holds already and the status does not
@@ -153,11 +168,12 @@ fn adopt_discovery_time<E: Effects>(
     context: &RefreshContext<'_, E>,
     before: Option<&RegionStatus>,
     status: &mut RegionStatus,
-    live: Option<&ConfigMap>,
+    seen: &Seen,
 ) {
     let is_recorded = before.is_some_and(|before| before.sha256 == status.sha256);
     if !is_recorded
-        && let Some((published, Some(since))) = context.last_good.recorded_content(live)
+        && let Seen::Read(live) = seen
+        && let Some((published, Some(since))) = context.last_good.recorded_content(live.as_deref())
         && Some(&published.sha256) == status.sha256.as_ref()
     {
         status.discovered_at = Some(to_k8s_time(since));

@@ -2,7 +2,7 @@
 
 use super::context::{RefreshContext, RefreshedRegion};
 use super::last_good::Found;
-use super::{Effects, Work};
+use super::{Effects, Seen, Work};
 use crate::api::{AttemptError, RegionState, RegionStatus};
 use crate::reconcile::status::peers::PeerEvidence;
 use crate::reconcile::status::region::{
@@ -68,14 +68,8 @@ pub(super) async fn retain<E: Effects>(
     let desired = context.settings.region_config_map(region);
     let mut write_errors = Vec::new();
     if current != desired {
-        let moved = match context.read_to_write(&desired).await {
-            Ok(live) => {
-                let applied = context.apply_region(&desired, region, &content, &status, live);
-                applied.await
-            }
-            Err(error) => Err(error),
-        };
-        match moved {
+        let moved = context.apply_region(&desired, region, &content, &status, Seen::Unread);
+        match moved.await {
             Ok(written) => {
                 context.record_invocation(region, &content, &mut status);
                 status.config_map = Some(desired);
@@ -88,7 +82,13 @@ pub(super) async fn retain<E: Effects>(
             Err(error) => write_errors.push(error),
         }
     }
-    let applied = context.apply_region(&current, region, &content, &status, live);
+    let applied = context.apply_region(
+        &current,
+        region,
+        &content,
+        &status,
+        Seen::Read(live.map(Box::new)),
+    );
     let written = match applied.await {
         Ok(written) => {
             context.record_invocation(region, &content, &mut status);

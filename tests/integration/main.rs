@@ -19,6 +19,7 @@ mod parity;
 mod priority;
 mod publication;
 mod refresh;
+mod requests;
 mod roles;
 mod selection;
 mod sharding;

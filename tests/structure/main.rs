@@ -30,6 +30,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "aws::identity",
             "aws::priority",
             "bedrock",
+            "digest",
             "publication",
         ],
     ),

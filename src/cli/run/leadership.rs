@@ -2,14 +2,17 @@
 
 use clap::ArgAction;
 use futures::future::Shared;
+use kube::client::ClientBuilder;
 use kube::{Client, Config};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::RunError;
+use crate::kubernetes::request_metrics::RequestMetrics;
 use crate::leader::election::{LeaseTimings, Permit};
 use crate::leader::{Candidate, Fence, LeaseRef};
 use crate::ops::admin::Health;
+use crate::ops::metrics::Metrics;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Leadership {
@@ -51,13 +54,28 @@ pub(super) struct Leadership {
     lease_duration_seconds: u16,
 }
 
+/// The cluster to connect to.
+pub(super) struct Cluster {
+    pub(super) config: Config,
+    pub(super) metrics: Metrics,
+}
+
+impl Cluster {
+    /// Creates a client whose writes pass the fence and whose requests are counted.
+    fn client(self, fence: &Fence) -> Result<Client, RunError> {
+        let builder = ClientBuilder::try_from(self.config).map_err(RunError::Client)?;
+        let counted = builder.with_layer(&RequestMetrics::new(self.metrics));
+        Ok(counted.with_layer(fence).build())
+    }
+}
+
 impl Leadership {
     /// Runs `work` while this replica leads, with a client that refuses writes otherwise. Releases
     /// the lease when the work ends.
     pub(super) async fn run<W>(
         self,
         control: &Handle,
-        config: Config,
+        cluster: Cluster,
         health: &Health,
         watches: String,
         stop: Shared<impl Future<Output = ()>>,
@@ -67,13 +85,13 @@ impl Leadership {
         W: Future<Output = Result<(), RunError>>,
     {
         if !self.leader_elect {
-            let client = Fence::new(Permit::Always).client(config);
-            return work(client.map_err(RunError::Client)?).await;
+            let client = cluster.client(&Fence::new(Permit::Always))?;
+            return work(client).await;
         }
         let lease = LeaseRef {
             namespace: self
                 .leader_election_namespace
-                .unwrap_or_else(|| config.default_namespace.clone()),
+                .unwrap_or_else(|| cluster.config.default_namespace.clone()),
             name: self.leader_election_id,
         };
         let timings = LeaseTimings::new(self.lease_duration_seconds);
@@ -82,9 +100,9 @@ impl Leadership {
         // to the runtime in which it is created.
         let lease_client = {
             let _entered = control.enter();
-            Client::try_from(config.clone()).map_err(RunError::Client)?
+            Client::try_from(cluster.config.clone()).map_err(RunError::Client)?
         };
-        let client = fence.client(config).map_err(RunError::Client)?;
+        let client = cluster.client(&fence)?;
         let watchdog = health.watchdog.clone();
         let mut candidate = Candidate::new(lease_client, lease, watches, timings, fence, watchdog);
 

@@ -39,6 +39,7 @@ fn resource(name: &str) -> BedrockModelMap {
 fn verified(bytes: usize, legacy: usize, end_of_life: &[(&str, &str)]) -> Verified {
     let ends = end_of_life.iter();
     Verified {
+        inputs: String::new(),
         resource_version: "1".to_owned(),
         bytes,
         ends: LifecycleSummary {
@@ -246,6 +247,7 @@ fn documentation_lists_every_metric() {
     metrics.throttle_wait("us-east-1", WaitReason::Rate, Duration::ZERO);
     metrics.snapshot_served(SnapshotSource::Cached);
     metrics.count_config_map_write(Write::Create, 1);
+    metrics.count_kubernetes_request("create", "configmaps", "2xx");
     let table = table(&fixture.text());
     assert!(
         DOCUMENTATION.contains(&format!("\n{table}\n")),

@@ -27,6 +27,7 @@ fn target() -> DesiredConfigMap {
             binary_data: BTreeMap::new(),
             sha256: "abc".into(),
         },
+        inputs: String::new(),
     }
 }
 
@@ -287,6 +288,7 @@ fn merged_config_map_has_no_region_label_and_can_hold_binary_data() {
             binary_data: BTreeMap::from([("mapping.json.gz".into(), vec![31, 139])]),
             sha256: "abc".into(),
         },
+        inputs: String::new(),
     };
     let created = published(&owner(DeletionPolicy::Retain), &target);
     assert_eq!(label(&created, LABEL_CONTENT), Some("mapping"));

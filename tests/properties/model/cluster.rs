@@ -18,7 +18,7 @@ use bedrock_model_map::publication::ownership::{Action, DesiredConfigMap, Owner,
 use bedrock_model_map::reconcile::status::detail::completed;
 use bedrock_model_map::reconcile::status::events::Event;
 use bedrock_model_map::reconcile::validate::ValidatedSpec;
-use bedrock_model_map::reconcile::{Effects, Outcome, Reconciler, Work};
+use bedrock_model_map::reconcile::{Effects, Outcome, Reconciler, Seen, Work};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -69,7 +69,7 @@ struct State {
     config_maps: BTreeMap<String, ConfigMap>,
     version: u64,
     /// State that the operator loses when it ends.
-    verified: BTreeMap<String, String>,
+    verified: BTreeMap<String, Verified>,
     remembered: BTreeMap<String, (Lists, Arc<Snapshot>)>,
     last_forced: Option<Timestamp>,
     /// Foreign ConfigMaps that appear right before ours would be created.
@@ -248,7 +248,7 @@ impl Cluster {
                     return Err(AttemptError::new(ErrorCode::TargetConflict, "foreign"));
                 }
                 Action::Nothing => {
-                    state.verify(name);
+                    state.verify(name, &target.inputs);
                     return Ok(false);
                 }
                 Action::Create(wanted) | Action::Replace(wanted) | Action::Recreate(wanted) => {
@@ -265,7 +265,7 @@ impl Cluster {
             let live = state.config_maps.get(name);
             if version(live) == version(seen.as_ref()) {
                 state.put(name, wanted);
-                state.verify(name);
+                state.verify(name, &target.inputs);
                 state.trace.written.push(name.clone());
                 return Ok(true);
             }
@@ -276,6 +276,13 @@ impl Cluster {
             "it changes all the time",
         ))
     }
+}
+
+/// A ConfigMap that was found or made as desired.
+#[derive(Debug)]
+struct Verified {
+    version: String,
+    inputs: String,
 }
 
 fn version(config_map: Option<&ConfigMap>) -> Option<&str> {
@@ -299,9 +306,13 @@ impl State {
         self.config_maps.insert(name.to_owned(), config_map);
     }
 
-    fn verify(&mut self, name: &str) {
+    fn verify(&mut self, name: &str, inputs: &str) {
         let live = version(self.config_maps.get(name)).map(str::to_owned);
-        self.verified.insert(name.to_owned(), live.unwrap());
+        let verified = Verified {
+            version: live.unwrap(),
+            inputs: inputs.to_owned(),
+        };
+        self.verified.insert(name.to_owned(), verified);
     }
 }
 
@@ -323,12 +334,16 @@ impl Effects for Cluster {
         Ok(self.state().config_maps.get(config_map).cloned())
     }
 
-    async fn apply(
-        &self,
-        target: &DesiredConfigMap,
-        seen: Option<ConfigMap>,
-    ) -> Result<bool, AttemptError> {
+    async fn apply(&self, target: &DesiredConfigMap, seen: Seen) -> Result<bool, AttemptError> {
         self.yield_to_others().await;
+        let seen = match seen {
+            Seen::Read(seen) => seen.map(|seen| *seen),
+            Seen::Unread if self.is_labelled(&target.name) => self
+                .read(&target.name)
+                .await
+                .map_err(|error| AttemptError::new(ErrorCode::WriteFailed, error))?,
+            Seen::Unread => None,
+        };
         self.write(target, seen)
     }
 
@@ -419,7 +434,26 @@ impl Effects for Cluster {
     fn is_unchanged(&self, config_map: &str) -> bool {
         let state = self.state();
         let live = version(state.config_maps.get(config_map));
-        live.is_some() && live == state.verified.get(config_map).map(String::as_str)
+        live.is_some() && live == state.verified.get(config_map).map(|v| v.version.as_str())
+    }
+
+    fn is_current(&self, config_map: &str, inputs: &str) -> bool {
+        let has_inputs = |verified: &Verified| verified.inputs == inputs;
+        self.state()
+            .verified
+            .get(config_map)
+            .is_some_and(has_inputs)
+            && self.is_unchanged(config_map)
+    }
+
+    fn is_labelled(&self, config_map: &str) -> bool {
+        let state = self.state();
+        let metadata = state.config_maps.get(config_map).map(|c| &c.metadata);
+        metadata.is_some_and(|m| {
+            m.labels
+                .as_ref()
+                .is_some_and(|l| l.contains_key(LABEL_NAME))
+        })
     }
 
     fn labelled_config_maps(&self) -> Vec<ObjectMeta> {
