@@ -12,7 +12,8 @@ use crate::shell::Shell;
 const WITH_TRANSCRIPTS: &str = "docs/command-line.md";
 
 /// Commands that cannot run here, by how they begin, and why.
-const NOT_RUN: [(&str, &str); 5] = [
+const NOT_RUN: [(&str, &str); 6] = [
+    ("docker run", "needs a container engine, and a release"),
     ("make demo", ".ci/run runs it"),
     ("make test", ".ci/run runs it"),
     (
@@ -46,18 +47,18 @@ const HERE: [(&str, &str); 8] = [
 const BEFORE: [(&str, &str, &[&str]); 11] = [
     (
         "README.md",
-        "A tour",
+        "What you see",
         &[INSTALL, ESTABLISHED, "bedrock-model-map run"],
+    ),
+    (
+        "README.md",
+        "Install it",
+        &["kubectl delete bmm --all", UNINSTALL],
     ),
     (
         "README.md",
         "On the command line",
         &["bedrock-model-map discover --output-dir mount --region eu-central-1"],
-    ),
-    (
-        "README.md",
-        "Run it in a cluster",
-        &["kubectl delete bmm --all", UNINSTALL],
     ),
     (
         "docs/install.md",
