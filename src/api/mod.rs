@@ -2,6 +2,7 @@
 //!
 //! The doc comments of the fields become the descriptions that `kubectl explain` prints.
 
+mod aliases;
 #[cfg(any(feature = "aws", feature = "cluster"))]
 pub mod conditions;
 mod filters;
@@ -15,6 +16,7 @@ mod spec;
 #[cfg(any(feature = "aws", feature = "cluster"))]
 mod status;
 
+pub use aliases::AliasSpec;
 pub use filters::{InferenceProfilesSpec, LifecycleStatus, ModelsSpec, ProfileType};
 pub use invocation::{InvocationSpec, LegacyPolicy, RouteKind};
 pub use region_state::{RegionSource, RegionState};

@@ -1,6 +1,7 @@
 //! Bedrock's responses and the facts derived from them, without Kubernetes, clock, file, network or
 //! async.
 
+pub mod aliases;
 pub mod association;
 mod canonical;
 pub mod catalog;
@@ -10,6 +11,7 @@ pub mod invocation;
 pub mod lifecycle;
 pub mod lifecycle_summary;
 pub mod model;
+mod natural_order;
 pub mod policy;
 pub mod profile;
 pub mod profile_facts;

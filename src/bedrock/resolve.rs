@@ -16,7 +16,7 @@ use crate::bedrock::view::{RegionView, Regions};
 use notation::Reference;
 
 mod explanation;
-mod nearest;
+pub(super) mod nearest;
 mod notation;
 #[cfg(test)]
 mod tests;
@@ -183,7 +183,12 @@ fn unknown_model(
     ResolveError::UnknownModel {
         region: region.to_owned(),
         wanted: wanted.to_owned(),
-        nearest: nearest::nearest(models, &plain(wanted)),
+        nearest: nearest::nearest(
+            models
+                .iter()
+                .map(|(id, model)| (id.as_str(), model.name().unwrap_or_default())),
+            wanted,
+        ),
         elsewhere: regions
             .iter()
             .filter(|(other, _)| **other != region)

@@ -1,7 +1,6 @@
 //! Suggestions for a model that is not found.
 
 use super::plain;
-use crate::bedrock::model::Models;
 
 /// The number of suggestions.
 const MAX_SUGGESTIONS: usize = 5;
@@ -9,21 +8,24 @@ const MAX_SUGGESTIONS: usize = 5;
 const MAX_CHARS: usize = 200;
 
 /// The IDs of the models whose ID or name contains a text similar to `wanted`, the most similar first.
-/// A text that differs in a third of the characters or more is not similar.
-pub(super) fn nearest(models: &Models, wanted: &str) -> Vec<String> {
-    let wanted: Vec<char> = wanted.chars().collect();
+/// `models` has the ID and the name of each. A text that differs in a third of the characters or more
+/// is not similar.
+pub(crate) fn nearest<'m>(
+    models: impl Iterator<Item = (&'m str, &'m str)>,
+    wanted: &str,
+) -> Vec<String> {
+    let wanted: Vec<char> = plain(wanted).chars().collect();
     if wanted.is_empty() || wanted.len() > MAX_CHARS {
         return Vec::new();
     }
     let limit = wanted.len().div_ceil(3);
     let mut ranked: Vec<(usize, &str)> = models
-        .iter()
-        .filter_map(|(id, summary)| {
-            let distance = [id, summary.name().unwrap_or_default()]
+        .filter_map(|(id, name)| {
+            let distance = [id, name]
                 .into_iter()
                 .map(|text| distance_to_part(&wanted, &plain(text)))
                 .min()?;
-            (distance < limit).then_some((distance, id.as_str()))
+            (distance < limit).then_some((distance, id))
         })
         .collect();
     ranked.sort_by_key(|&(distance, id)| (distance, id.len(), id));
