@@ -37,8 +37,8 @@ pub struct AliasSpec {
     /// preference: 1 to 16, of at most 256 characters. In each region the first one wins that names a
     /// published model which has an ID to pass (`invokeWith`) and has not reached its
     /// `endOfLifeTime`. Of several models that one glob matches, the one with the latest
-    /// `startOfLifeTime` wins, then the greatest ID. If there is none, `status.regions[].aliases`
-    /// says why.
+    /// `startOfLifeTime` wins, then the greatest ID. `status.regions[].aliases`
+    /// states why an alias has no such model.
     #[schemars(
         length(min = 1, max = 16),
         inner(length(max = 256), regex(pattern = r"^[A-Za-z0-9._:*?/-]+$")),

@@ -6,6 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::aliases::AliasSpec;
 use super::filters::{InferenceProfilesSpec, ModelsSpec};
 use super::invocation::InvocationSpec;
 use super::schema;
@@ -112,6 +113,24 @@ pub struct BedrockModelMapSpec {
     ).message("applicationProfiles needs Application in preference: otherwise no application profile is ever chosen"))]
     pub invocation: Option<InvocationSpec>,
 
+    /// Logical names for models, which applications read in place of IDs: at most 64. Each region has
+    /// two more ConfigMaps then: `<prefix>-<region>-env` with the ID of each alias under the name of
+    /// its environment variable, and `<prefix>-<region>-aliases` with `aliases.json`, `litellm.yaml`
+    /// and `claude-code.json`. An alias that loses its ID keeps the last one until a second response
+    /// confirms the loss. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 64),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    #[x_kube(
+        validation = Rule::new("self.all(a, !has(a.env) || !(a.env in ['AWS_REGION', 'CLAUDE_CODE_USE_BEDROCK']))")
+            .message("env cannot be AWS_REGION or CLAUDE_CODE_USE_BEDROCK: claude-code.json sets them"),
+        validation = Rule::new("self.all(a, self.exists_one(b, (has(b.env) ? b.env : 'BEDROCK_MODEL_' + b.name.upperAscii().replace('-', '_')) == (has(a.env) ? a.env : 'BEDROCK_MODEL_' + a.name.upperAscii().replace('-', '_'))))")
+            .message("two aliases have the same environment variable: set env, whose default is BEDROCK_MODEL_ and the name in upper case with _ for -")
+    )]
+    pub aliases: Vec<AliasSpec>,
+
     /// AWS identity used for discovery. Default: the operator's own credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws: Option<AwsSpec>,
@@ -137,6 +156,7 @@ impl Default for BedrockModelMapSpec {
             models: ModelsSpec::default(),
             inference_profiles: InferenceProfilesSpec::default(),
             invocation: None,
+            aliases: Vec::new(),
             aws: None,
             output: OutputSpec::default(),
             deletion_policy: DeletionPolicy::default(),

@@ -39,6 +39,10 @@ fn everything() -> Value {
             "outputModalities": ["TEXT"],
         },
         "inferenceProfiles": {"types": ["APPLICATION"]},
+        "aliases": [
+            {"name": "chat", "env": "ANTHROPIC_MODEL", "models": ["anthropic.claude-sonnet-5", "anthropic.claude-*"]},
+            {"name": "embed", "models": ["amazon.titan-embed-*"]},
+        ],
         "aws": {"roleArn": "arn:aws:iam::123456789012:role/path/bedrock-reader", "externalId": "team-a:42"},
         "output": {
             "configMapPrefix": "claude",
@@ -74,6 +78,8 @@ fn bad_specs() -> Vec<(&'static str, Value, &'static str)> {
     let prefix = |prefix: &str| json!({"output": {"configMapPrefix": prefix}});
     let label = |key: &str, value: &str| json!({"output": {"labels": {key: value}}});
     let annotation = |key: &str| json!({"output": {"annotations": {key: "value"}}});
+    let aliases = |aliases: &[Value]| json!({"aliases": aliases});
+    let alias = |name: &str, models: Value| json!({"aliases": [{"name": name, "models": models}]});
     vec![
         // Values outside an enumeration
         (
@@ -141,6 +147,71 @@ fn bad_specs() -> Vec<(&'static str, Value, &'static str)> {
             "unknown treatment of LEGACY models",
             json!({"invocation": {"legacy": "Deny"}}),
             "spec.invocation.legacy: Unsupported value: \"Deny\": supported values: \"Allow\", \"Avoid\"",
+        ),
+        // Aliases
+        (
+            "alias twice",
+            aliases(&[
+                json!({"name": "chat", "models": ["a"]}),
+                json!({"name": "chat", "models": ["b"]}),
+            ]),
+            "spec.aliases[1]: Duplicate value: {\"name\":\"chat\"}",
+        ),
+        (
+            "alias that is no DNS label",
+            alias("Chat_1", json!(["a"])),
+            "spec.aliases[0].name: Invalid value: \"Chat_1\": must be a DNS label",
+        ),
+        (
+            "environment variable with a hyphen",
+            aliases(&[json!({"name": "chat", "env": "MY-MODEL", "models": ["a"]})]),
+            "spec.aliases[0].env: Invalid value: \"MY-MODEL\": must be the name of an environment variable: letters, digits and _, not beginning with a digit",
+        ),
+        (
+            "environment variable that begins with a digit",
+            aliases(&[json!({"name": "chat", "env": "1MODEL", "models": ["a"]})]),
+            "must be the name of an environment variable",
+        ),
+        (
+            "environment variable of Claude Code's settings",
+            aliases(&[json!({"name": "chat", "env": "AWS_REGION", "models": ["a"]})]),
+            "env cannot be AWS_REGION or CLAUDE_CODE_USE_BEDROCK: claude-code.json sets them",
+        ),
+        (
+            "environment variable twice",
+            aliases(&[
+                json!({"name": "a", "env": "MODEL", "models": ["a"]}),
+                json!({"name": "b", "env": "MODEL", "models": ["a"]}),
+            ]),
+            "two aliases have the same environment variable",
+        ),
+        (
+            "environment variable that is another alias' default",
+            aliases(&[
+                json!({"name": "big-chat", "models": ["a"]}),
+                json!({"name": "b", "env": "BEDROCK_MODEL_BIG_CHAT", "models": ["a"]}),
+            ]),
+            "two aliases have the same environment variable",
+        ),
+        (
+            "alias without candidates",
+            alias("chat", json!([])),
+            "spec.aliases[0].models in body should have at least 1 items",
+        ),
+        (
+            "alias with too many candidates",
+            alias("chat", json!(vec!["a"; 17])),
+            "spec.aliases[0].models: Too many: 17: must have at most 16 items",
+        ),
+        (
+            "candidate with a blank",
+            alias("chat", json!(["claude sonnet"])),
+            "spec.aliases[0].models[0]: Invalid value: \"claude sonnet\": must be a model id or a glob on model ids",
+        ),
+        (
+            "too many aliases",
+            json!({"aliases": (0..65).map(|n| json!({"name": format!("a{n}"), "models": ["a"]})).collect::<Vec<_>>()}),
+            "spec.aliases: Too many: 65: must have at most 64 items",
         ),
         // Regions
         (
@@ -584,6 +655,18 @@ fn good_specs() -> Vec<(&'static str, String, Value)> {
             "allowedDestinationRegions": ["eu-*", "*"],
             "legacy": "Avoid",
         }}),
+    );
+    good(
+        "aliases at their bounds",
+        json!({"aliases": (0..64).map(|n| json!({
+            "name": format!("{}{}", "n".repeat(61), 10 + n),
+            "env": format!("_{}{n}", "E".repeat(125)),
+            "models": vec!["a".repeat(192); 16],
+        })).collect::<Vec<_>>()}),
+    );
+    good(
+        "alias of one character",
+        json!({"aliases": [{"name": "4", "models": ["*"]}]}),
     );
     good(
         "longest external id",
