@@ -41,10 +41,10 @@ export function read(folder) {
 /** The id to pass to Converse or InvokeModel from that region. */
 export function invokeWith(regions, region, modelId) {
   const known = regions.get(region);
-  if (!known) throw new Error(`there is no region ${region} here; there are: ${[...regions.keys()].join(', ')}`);
+  if (!known) throw new Error(`region ${region} is not available; available regions: ${[...regions.keys()].join(', ')}`);
   if (!Object.hasOwn(known.invocation, modelId)) throw new Error(`${region} has no model ${modelId}`);
   const id = known.invocation[modelId].invokeWith;
-  if (id === null) throw new Error(`there is no id to pass for ${modelId} from ${region}`);
+  if (id === null) throw new Error(`${modelId} has no ID to pass from ${region}`);
   return id;
 }
 

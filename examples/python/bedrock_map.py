@@ -45,12 +45,12 @@ def read(folder):
 def invoke_with(regions, region, model_id):
     """The id to pass to Converse or InvokeModel from that region."""
     if region not in regions:
-        raise LookupError(f"there is no region {region} here; there are: {', '.join(sorted(regions))}")
+        raise LookupError(f"region {region} is not available; available regions: {', '.join(sorted(regions))}")
     facts = regions[region]["invocation"].get(model_id)
     if facts is None:
         raise LookupError(f"{region} has no model {model_id}")
     if facts["invokeWith"] is None:
-        raise LookupError(f"there is no id to pass for {model_id} from {region}")
+        raise LookupError(f"{model_id} has no ID to pass from {region}")
     return facts["invokeWith"]
 
 

@@ -60,7 +60,10 @@ pub struct Resolution {
 #[non_exhaustive]
 pub enum ResolveError {
     /// The map has no such region.
-    #[error("there is no region {region} here; there are: {}", listed(known))]
+    #[error(
+        "region {region} is not available; available regions: {}",
+        listed(known)
+    )]
     UnknownRegion {
         /// The requested region.
         region: String,
@@ -84,7 +87,7 @@ pub enum ResolveError {
         elsewhere: Vec<String>,
     },
     /// The region has the model, but no ID invokes it.
-    #[error("there is no id to pass for {model} from {region}: {why}")]
+    #[error("{model} has no ID to pass from {region}: {why}")]
     NoId {
         /// The requested region.
         region: String,

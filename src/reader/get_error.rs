@@ -12,7 +12,7 @@ use super::files::FilesError;
 #[non_exhaustive]
 pub enum GetError {
     /// The resource does not exist.
-    #[error("there is no BedrockModelMap {0}")]
+    #[error("BedrockModelMap {0} not found")]
     NoResource(String),
     /// The cluster does not know the kind.
     #[error(

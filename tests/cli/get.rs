@@ -26,7 +26,7 @@ async fn get_reads_what_the_cluster_publishes() {
     stage
         .get(&["get", "all"])
         .await
-        .failed(1, "there is no BedrockModelMap default/all");
+        .failed(1, "BedrockModelMap default/all not found");
 
     published_as_discovered(&stage).await;
     proxy::reaches_the_cluster(&stage).await;
@@ -86,7 +86,7 @@ async fn published_as_discovered(stage: &Stage) {
     let unknown = ["get", "small", "--region", "us-east-2"];
     stage.get(&unknown).await.failed(
         1,
-        "there is no region us-east-2 here; there are: eu-west-1, us-east-1",
+        "region us-east-2 is not available; available regions: eu-west-1, us-east-1",
     );
 }
 
@@ -196,7 +196,7 @@ async fn refusals(stage: &Stage) {
         (
             known,
             "nothing",
-            "there is no BedrockModelMap default/nothing",
+            "BedrockModelMap default/nothing not found",
         ),
         (known, "asleep", "default/asleep has published nothing yet"),
         (
@@ -215,7 +215,7 @@ async fn refusals(stage: &Stage) {
     stage
         .get(&["get", "nothing", "--watch"])
         .await
-        .failed(1, "there is no BedrockModelMap default/nothing");
+        .failed(1, "BedrockModelMap default/nothing not found");
     let context = ["get", "small", "--context", "other"];
     stage.get(&context).await.failed(1, "no cluster: ");
     stage
@@ -225,7 +225,7 @@ async fn refusals(stage: &Stage) {
     let unknown = ["resolve", "claude", "small", "--region", "us-east-2"];
     stage.get(&unknown).await.failed(
         1,
-        "there is no region us-east-2 here; there are: eu-west-1, us-east-1",
+        "region us-east-2 is not available; available regions: eu-west-1, us-east-1",
     );
 }
 
@@ -267,7 +267,10 @@ async fn failed_regions(stage: &Stage) {
     stage
         .get(&["get", "partial", "--region", "us-east-1"])
         .await
-        .failed(1, "there is no region us-east-1 here; there are: eu-west-1");
+        .failed(
+            1,
+            "region us-east-1 is not available; available regions: eu-west-1",
+        );
     stage
         .get(&["get", "partial", "--region", "eu-west-1"])
         .await

@@ -116,7 +116,7 @@ async fn id_output_needs_exactly_one_match_with_an_id() {
         (
             "amazon.nova-lite-v1:0:24k",
             "us-east-1",
-            "there is no id to pass for amazon.nova-lite-v1:0:24k from us-east-1: only with provisioned throughput",
+            "amazon.nova-lite-v1:0:24k has no ID to pass from us-east-1: only with provisioned throughput",
         ),
         (
             "claude-sonet-4-5",
@@ -126,7 +126,7 @@ async fn id_output_needs_exactly_one_match_with_an_id() {
         (
             "claude-sonnet-4-5",
             "us-west-9",
-            "there is no region us-west-9 here; there are: ",
+            "region us-west-9 is not available; available regions: ",
         ),
     ];
     for (model, region, why) in failures {
@@ -148,7 +148,7 @@ async fn live_resolution_reports_unknown_regions_and_models() {
     let cases = [
         (
             "us-west-9",
-            "there is no region us-west-9 here; there are: af-south-1, ",
+            "region us-west-9 is not available; available regions: af-south-1, ",
         ),
         ("eu-west-2", "eu-west-2 lists no models"),
     ];

@@ -216,7 +216,7 @@ async fn node_prints_the_id_to_pass() {
     assert_eq!(well(&run(REGION)), format!("{ID}\n"));
     refused(
         &run("us-west-2"),
-        "there is no region us-west-2 here; there are: eu-central-1",
+        "region us-west-2 is not available; available regions: eu-central-1",
     );
 }
 

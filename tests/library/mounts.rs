@@ -200,7 +200,7 @@ fn map_is_queried_by_region_and_model() {
     let elsewhere = map.invoke_with("eu-west-1", "g.0007").unwrap_err();
     assert_eq!(
         elsewhere.to_string(),
-        "there is no region eu-west-1 here; there are: us-east-1"
+        "region eu-west-1 is not available; available regions: us-east-1"
     );
 }
 

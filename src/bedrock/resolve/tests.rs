@@ -124,10 +124,13 @@ fn other_regions_and_unknown_ones() {
     let error = resolve(&regions, "mars-a-1", "two").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "there is no region mars-a-1 here; there are: here-a-1, there-a-1"
+        "region mars-a-1 is not available; available regions: here-a-1, there-a-1"
     );
     let error = resolve(&Regions::new(), "mars-a-1", "two").unwrap_err();
-    assert!(error.to_string().ends_with("there are: none"), "{error}");
+    assert!(
+        error.to_string().ends_with("available regions: none"),
+        "{error}"
+    );
 }
 
 #[test]
