@@ -1,4 +1,6 @@
-//! Where the programs of Kubernetes come from: `KUBEBUILDER_ASSETS`, `setup-envtest`, or a build that is kept.
+//! Where the programs of Kubernetes come from: `KUBEBUILDER_ASSETS`, `setup-envtest`, a download, or a build that is kept.
+
+mod envtest;
 
 use std::cell::LazyCell;
 use std::env;
@@ -17,8 +19,9 @@ pub struct Binaries {
     pub etcd: PathBuf,
     /// The Kubernetes API server.
     pub kube_apiserver: PathBuf,
-    /// The Kubernetes controllers, for garbage collection and the deletion of namespaces.
-    pub kube_controller_manager: PathBuf,
+    /// The Kubernetes controllers, for garbage collection and the deletion of namespaces. Only [`locate_for_demo`] does
+    /// without them.
+    pub kube_controller_manager: Option<PathBuf>,
     /// The command line client.
     pub kubectl: PathBuf,
 }
@@ -80,13 +83,7 @@ pub enum Error {
 /// Says on stderr what it builds and how long that takes: minutes, once per machine. Blocks that long. Processes that
 /// need a build at the same time wait for the one that does it.
 pub fn locate() -> Result<Binaries, Error> {
-    let assets = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
-    let envtest = LazyCell::new(setup_envtest);
-    let installed = |program: Program| {
-        program
-            .within(assets.as_deref())
-            .or_else(|| program.within(envtest.as_deref()))
-    };
+    let installed = installed();
     let cache = Cache::of_this_user()?;
     let missing: Vec<_> = Program::CONTROL_PLANE
         .into_iter()
@@ -95,6 +92,48 @@ pub fn locate() -> Result<Binaries, Error> {
     cache.provide(&missing)?;
     let path = |program| installed(program).unwrap_or_else(|| cache.path(program));
     Ok(Binaries::from(path))
+}
+
+/// Finds etcd, kube-apiserver and kubectl like [`locate`], and downloads the archive of envtest before anything is built:
+/// seconds instead of minutes. The controllers are used if they are there, and so is any kubectl on PATH.
+pub fn locate_for_demo() -> Result<Binaries, Error> {
+    let installed = installed();
+    let cache = Cache::of_this_user()?;
+    let found = |program: Program| {
+        installed(program)
+            .or_else(|| program.within(Some(&cache.folder)))
+            .or_else(|| (program == Program::Kubectl).then(|| program.on_path())?)
+    };
+    let missing: Vec<_> = Program::API
+        .into_iter()
+        .filter(|&program| found(program).is_none())
+        .collect();
+    let root = cache.folder.parent().unwrap_or(&cache.folder);
+    if !missing.is_empty()
+        && let Some(folder) = envtest::fetch(root)
+    {
+        return Ok(Binaries {
+            kube_controller_manager: None,
+            ..Binaries::from(|program| folder.join(program.name()))
+        });
+    }
+    cache.provide(&missing)?;
+    let path = |program| found(program).unwrap_or_else(|| cache.path(program));
+    Ok(Binaries {
+        kube_controller_manager: found(Program::ControllerManager),
+        ..Binaries::from(path)
+    })
+}
+
+/// Finds a program in `KUBEBUILDER_ASSETS`, or in the folder of `setup-envtest`.
+fn installed() -> impl Fn(Program) -> Option<PathBuf> {
+    let assets = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
+    let envtest = LazyCell::new(setup_envtest);
+    move |program| {
+        program
+            .within(assets.as_deref())
+            .or_else(|| program.within(envtest.as_deref()))
+    }
 }
 
 /// Finds each program of a control plane and a node in the user's cache folder, into which it is built first where it is
@@ -115,7 +154,7 @@ impl Binaries {
         Self {
             etcd: path(Program::Etcd),
             kube_apiserver: path(Program::ApiServer),
-            kube_controller_manager: path(Program::ControllerManager),
+            kube_controller_manager: Some(path(Program::ControllerManager)),
             kubectl: path(Program::Kubectl),
         }
     }
@@ -159,6 +198,8 @@ impl Program {
         Self::Kubectl,
     ];
 
+    const API: [Self; 3] = [Self::Etcd, Self::ApiServer, Self::Kubectl];
+
     const fn name(self) -> &'static str {
         match self {
             Self::Etcd => "etcd",
@@ -168,6 +209,10 @@ impl Program {
             Self::Scheduler => "kube-scheduler",
             Self::Kubelet => "kubelet",
         }
+    }
+
+    fn on_path(self) -> Option<PathBuf> {
+        env::split_paths(&env::var_os("PATH")?).find_map(|folder| self.within(Some(&folder)))
     }
 
     fn within(self, folder: Option<&Path>) -> Option<PathBuf> {

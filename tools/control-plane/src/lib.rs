@@ -135,7 +135,7 @@ impl From<kube::config::KubeconfigError> for Error {
 pub struct ControlPlane {
     etcd: Program,
     api_server: Program,
-    controller_manager: Program,
+    controller_manager: Option<Program>,
     authority: Authority,
     layout: Layout,
     kubeconfig: PathBuf,
@@ -150,6 +150,12 @@ impl ControlPlane {
     /// The first start on a machine may build the programs, see [`binaries::locate`].
     pub async fn start() -> Result<Self, Error> {
         Self::start_on(Site::Loopback, binaries::locate).await
+    }
+
+    /// Starts a control plane that needs nothing to be built where a download will do, see
+    /// [`binaries::locate_for_demo`]. It may have no controllers.
+    pub async fn start_for_demo() -> Result<Self, Error> {
+        Self::start_on(Site::Loopback, binaries::locate_for_demo).await
     }
 
     /// Starts the control plane of a machine of its own, on which [`node::Node`] can run Pods: with all controllers and
@@ -197,8 +203,10 @@ impl ControlPlane {
         control_plane.api_server.start()?;
         control_plane.etcd_ready().await?;
         control_plane.api_server_ready().await?;
-        control_plane.controller_manager.start()?;
-        control_plane.controllers_ready().await?;
+        if let Some(controller_manager) = &control_plane.controller_manager {
+            controller_manager.start()?;
+            control_plane.controllers_ready(controller_manager).await?;
+        }
         Ok(control_plane)
     }
 
@@ -218,11 +226,13 @@ impl ControlPlane {
                 &binaries.kube_apiserver,
                 layout.api_server_arguments(),
             ),
-            controller_manager: program(
-                "kube-controller-manager",
-                &binaries.kube_controller_manager,
-                layout.controller_manager_arguments(),
-            ),
+            controller_manager: binaries.kube_controller_manager.as_ref().map(|path| {
+                program(
+                    "kube-controller-manager",
+                    path,
+                    layout.controller_manager_arguments(),
+                )
+            }),
             authority,
             kubeconfig: layout.kubeconfig(),
             layout,
@@ -254,6 +264,11 @@ impl ControlPlane {
             action: format!("write a kubeconfig for {user}"),
             cause,
         })
+    }
+
+    /// Whether the controllers run: they collect garbage and delete namespaces.
+    pub fn has_controllers(&self) -> bool {
+        self.controller_manager.is_some()
     }
 
     /// The command line client of the API server's version.
@@ -313,7 +328,7 @@ impl ControlPlane {
         .await
     }
 
-    async fn controllers_ready(&self) -> Result<(), Error> {
+    async fn controllers_ready(&self, controller_manager: &Program) -> Result<(), Error> {
         let api_server = ApiServer::new(&self.kubeconfig).await?;
         let ready = async || {
             api_server
@@ -321,7 +336,7 @@ impl ControlPlane {
                 .await
         };
         wait(
-            &self.controller_manager,
+            controller_manager,
             "service account from the controller manager",
             ready,
         )

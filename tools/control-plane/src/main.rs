@@ -50,12 +50,8 @@ async fn main() -> ExitCode {
 
 fn fetch() -> Result<(), Box<dyn Error>> {
     let binaries = binaries::locate()?;
-    for path in [
-        binaries.etcd,
-        binaries.kube_apiserver,
-        binaries.kube_controller_manager,
-        binaries.kubectl,
-    ] {
+    let required = [binaries.etcd, binaries.kube_apiserver, binaries.kubectl];
+    for path in required.into_iter().chain(binaries.kube_controller_manager) {
         println!("{}", path.display());
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! All parts together: started, shown, watched.
 
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -80,8 +80,14 @@ impl Environment {
             .faults()
             .add(Fault::latency(Delay::between(min, max)));
 
-        let what = "Starting etcd, kube-apiserver and kube-controller-manager";
-        let control_plane = step(what, ControlPlane::start()).await?;
+        let what = "Starting a Kubernetes control plane";
+        let control_plane = step(what, ControlPlane::start_for_demo()).await?;
+        if !control_plane.has_controllers() {
+            writeln!(
+                io::stdout(),
+                "It has no kube-controller-manager: a deleted BedrockModelMap leaves its ConfigMaps behind."
+            )?;
+        }
         let environment = Self {
             operator: operator::prepare(operator, &control_plane, &simulator.url()),
             kubectl: Kubectl::of(&control_plane),

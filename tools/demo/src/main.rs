@@ -42,7 +42,7 @@ async fn demo(arguments: &Arguments) -> Result<(), Error> {
     let operator = operator::locate()?;
     // May build for minutes. Before signals are caught, so that until then Ctrl-C has its usual effect.
     let started = Instant::now();
-    binaries::locate().map_err(control_plane::Error::from)?;
+    binaries::locate_for_demo().map_err(control_plane::Error::from)?;
     step::report("Programs of the control plane are there", started)?;
 
     let mut interrupt = signal(SignalKind::interrupt())?;
