@@ -178,10 +178,12 @@ fn summarize(
                     guard_shrinking: false,
                     at: now,
                 };
-                let (status, _) = after_response(None, &content, taken_at, &region, context);
+                let facts = content.facts(&region, &InvocationPolicy::default());
+                let (status, _) =
+                    after_response(None, &content, &facts, taken_at, &region, context);
                 if status.state == RegionState::Fresh {
                     let models = RegionModels {
-                        facts: content.facts(&region, &InvocationPolicy::default()),
+                        facts,
                         content,
                         state: status.state,
                         stale_since: None,

@@ -155,8 +155,8 @@ pub struct AccountRegionsStatus {
     /// results of the same generation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// SHA-256, in hexadecimal digits, of a list with less than half of the known regions that waits
-    /// for confirmation. The operator accepts the list if the next attempt returns it again.
+    /// SHA-256, in hexadecimal digits, of a list without some of the known regions that waits for
+    /// confirmation. The operator accepts the list if the next attempt returns it again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_answer: Option<String>,
 }
@@ -209,9 +209,9 @@ pub struct RegionStatus {
     /// compares only results of the same generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// SHA-256, in hexadecimal digits, of the model IDs of a response with less than half of the
-    /// published models. The operator publishes that response if the next attempt returns the same
-    /// models.
+    /// SHA-256, in hexadecimal digits, of the IDs of a response with less than half of the published
+    /// models, profiles or models with an ID to pass. The operator publishes that response if the
+    /// next attempt returns the same models and profiles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_answer: Option<String>,
     /// Time at which AWS first returned the published content.
@@ -299,8 +299,10 @@ pub enum ErrorCode {
     EndlessPagination,
     /// The response exceeds the size limit.
     AnswerTooLarge,
-    /// The response has less than half of the published models, and waits for confirmation.
+    /// The response lost more than half of the published content, and waits for confirmation.
     ShrinkHeld,
+    /// The spec no longer includes the region, and nothing of the new spec is published yet.
+    NotInSpec,
     /// The content exceeds the size limit of a ConfigMap.
     PayloadTooLarge,
     /// A ConfigMap of that name exists and does not belong to this resource.
@@ -334,6 +336,7 @@ impl ErrorCode {
             Self::EndlessPagination => "EndlessPagination",
             Self::AnswerTooLarge => "AnswerTooLarge",
             Self::ShrinkHeld => "ShrinkHeld",
+            Self::NotInSpec => "NotInSpec",
             Self::PayloadTooLarge => "PayloadTooLarge",
             Self::TargetConflict => "TargetConflict",
             Self::WriteFailed => "WriteFailed",
@@ -361,6 +364,7 @@ impl ErrorCode {
             | Self::EndlessPagination
             | Self::AnswerTooLarge
             | Self::ShrinkHeld
+            | Self::NotInSpec
             | Self::RegionsUnavailable
             | Self::InvalidSpec
             | Self::Unknown => false,
@@ -388,6 +392,7 @@ impl ErrorCode {
             | Self::EndlessPagination
             | Self::AnswerTooLarge
             | Self::ShrinkHeld
+            | Self::NotInSpec
             | Self::WriteFailed
             | Self::Unknown => false,
         }

@@ -10,8 +10,9 @@ use super::context::RefreshContext;
 use super::region::{RegionOutcome, query_context, refresh_region};
 use crate::api::{AccountRegionsStatus, LABEL_REGION};
 use crate::bedrock::region::is_region;
-use crate::reconcile::plan::{PlanInput, Refresh, regions_to_query};
+use crate::reconcile::plan::{PlanInput, Reason, Refresh, regions_to_query};
 use crate::reconcile::status::account;
+use crate::reconcile::status::region::{QueryContext, is_not_in_spec};
 
 /// Result of the step.
 pub(super) struct Discovered {
@@ -65,22 +66,29 @@ async fn list_regions<E: Effects>(
     }
     let before = context.status.account_regions.clone();
     let is_included = |region: &String| !context.settings.excluded_regions.is_match(region);
-    let known = context
-        .status
-        .regions
-        .keys()
-        .filter(|region| is_included(region))
-        .cloned();
+    let regions = &context.status.regions;
+    let is_known =
+        |region: &String| is_included(region) && !regions.get(region).is_some_and(is_not_in_spec);
+    let known = regions.keys().filter(|region| is_known(region)).cloned();
     if !refresh.list_account_regions {
         return (known.collect(), before);
     }
     // A refresh that was killed before its status left published regions that the status lacks.
-    let known: BTreeSet<String> = known.chain(published_regions(context)).collect();
+    let known: BTreeSet<String> = known
+        .chain(published_regions(context).filter(is_known))
+        .collect();
     let (regions, account) = account::after_query(
         before.as_ref(),
         known.into_iter().collect(),
         context.effects.list_account_regions().await,
-        query_context(context, refresh),
+        QueryContext {
+            // The account's list does not depend on the spec.
+            guard_shrinking: match refresh.reason {
+                Reason::First | Reason::Requested(_) => false,
+                Reason::NewGeneration | Reason::Due => true,
+            },
+            ..query_context(context, refresh)
+        },
     );
     (
         regions.into_iter().filter(is_included).collect(),

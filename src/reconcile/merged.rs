@@ -19,7 +19,9 @@ pub(super) async fn merge<E: Effects>(
     mut models_json: BTreeMap<String, String>,
 ) -> Result<(Option<MappingStatus>, bool), E::Error> {
     let before = &context.status.mapping;
-    if !regions.values().any(has_answered) {
+    let has_answers = regions.values().any(has_answered);
+    // Once published it stays: a failure of all regions does not remove it.
+    if !has_answers && (before.is_none() || regions.is_empty()) {
         return Ok((None, false));
     }
     let published = regions.iter().filter(|(_, r)| r.config_map.is_some());

@@ -11,6 +11,7 @@ use crate::api::{
 use crate::aws::priority::Priority;
 use crate::reconcile::schedule::{BackoffState, PUBLICATION_RETRY, RefreshSchedule, after, before};
 use crate::reconcile::status::conditions::was_refused;
+use crate::reconcile::status::region::is_not_in_spec;
 
 /// A snapshot younger than this fraction of the refresh interval serves instead of a new fetch.
 const SHARED_PART_OF_INTERVAL: u32 = 10;
@@ -312,7 +313,10 @@ fn targets<'a>(
     named: Option<&'a [String]>,
     known: &'a BTreeMap<String, RegionStatus>,
 ) -> impl Iterator<Item = &'a str> {
-    let known = named.is_none().then(|| known.keys().map(String::as_str));
+    let known = known.iter().filter(|(_, status)| !is_not_in_spec(status));
+    let known = named
+        .is_none()
+        .then(|| known.map(|(region, _)| region.as_str()));
     let named = named.into_iter().flatten().map(String::as_str);
     named.chain(known.into_iter().flatten())
 }

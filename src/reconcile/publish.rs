@@ -10,11 +10,12 @@ use super::region::RegionOutcome;
 use super::retain::{retain, retain_failed};
 use crate::api::{
     AccountRegionsStatus, AttemptError, BedrockModelMapStatus, ErrorCode, MappingStatus,
-    RegionStatus,
+    RegionState, RegionStatus,
 };
 use crate::bedrock::diff::{ChangeKind, Changes};
 use crate::reconcile::plan::Reason;
 use crate::reconcile::status::peers::PeerEvidence;
+use crate::reconcile::status::region::{has_taken_effect, not_in_spec, nothing_selected};
 
 /// Result of the step.
 pub(super) struct Publication {
@@ -41,7 +42,6 @@ pub(super) async fn publish<E: Effects>(
     context: &RefreshContext<'_, E>,
     discovered: Discovered,
 ) -> Result<Publication, E::Error> {
-    let changes = changes(context, &discovered);
     let Discovered {
         regions: in_scope,
         account,
@@ -49,12 +49,9 @@ pub(super) async fn publish<E: Effects>(
     } = discovered;
     let queried = outcomes.len();
     let error_codes = error_codes(&outcomes);
-    let mut regions = BTreeMap::new();
-    let mut models_json = BTreeMap::new();
-    let mut written = 0;
-    let mut write_errors = Vec::new();
+    let mut refreshed = BTreeMap::new();
     for (region, outcome) in outcomes {
-        let refreshed = match outcome {
+        let outcome = match outcome {
             RegionOutcome::Published(refreshed) => refreshed,
             RegionOutcome::Held(status) => retain(context, &region, status).await?,
             RegionOutcome::Failed(error) => {
@@ -63,6 +60,17 @@ pub(super) async fn publish<E: Effects>(
                 retain_failed(context, &region, error, peers).await?
             }
         };
+        refreshed.insert(region, outcome);
+    }
+    hold_back_removals(context, &in_scope, &mut refreshed).await?;
+    let mut regions = BTreeMap::new();
+    let mut models_json = BTreeMap::new();
+    let mut written = 0;
+    let mut write_errors = Vec::new();
+    let mut changes = Vec::new();
+    for (region, refreshed) in refreshed {
+        let of_region = refreshed.changes.into_iter();
+        changes.extend(of_region.map(|change| (region.clone(), change)));
         written += usize::from(refreshed.written);
         models_json.extend(refreshed.models_json.map(|json| (region.clone(), json)));
         let errors = refreshed.write_errors.into_iter();
@@ -74,6 +82,10 @@ pub(super) async fn publish<E: Effects>(
             regions.entry(region).or_insert_with(|| status.clone());
         }
     }
+    let removed = context.status.regions.iter();
+    let removed = removed
+        .filter(|(region, status)| status.config_map.is_some() && !regions.contains_key(*region));
+    changes.extend(removed.map(|(region, _)| (region.clone(), ChangeKind::RegionRemoved)));
     let (mapping, mapping_written) = merge(context, &regions, models_json).await?;
     Ok(Publication {
         applied: Applied {
@@ -81,31 +93,48 @@ pub(super) async fn publish<E: Effects>(
             account,
             mapping,
         },
-        changes,
+        changes: changes
+            .iter()
+            .map(|(region, change)| (region.as_str(), change.clone()))
+            .collect(),
         queried,
         written: written + usize::from(mapping_written),
         write_errors,
     })
 }
 
-/// The changes in the regions that responded, and in those no longer in scope.
-fn changes<E: Effects>(context: &RefreshContext<'_, E>, discovered: &Discovered) -> Changes {
-    let removed = context
-        .status
-        .regions
+/// Keeps published what the spec no longer asks for, until the spec takes effect: a typo in it takes
+/// nothing away.
+async fn hold_back_removals<E: Effects>(
+    context: &RefreshContext<'_, E>,
+    in_scope: &[String],
+    refreshed: &mut BTreeMap<String, RefreshedRegion>,
+) -> Result<(), E::Error> {
+    let before = &context.status.regions;
+    let after: BTreeMap<String, RegionStatus> = in_scope
         .iter()
-        .filter(|(region, status)| {
-            status.config_map.is_some() && !discovered.regions.contains(region)
+        .filter_map(|region| {
+            let refreshed = refreshed.get(region).map(|refreshed| &refreshed.status);
+            Some((
+                region.clone(),
+                refreshed.or_else(|| before.get(region))?.clone(),
+            ))
         })
-        .map(|(region, _)| (region.as_str(), ChangeKind::RegionRemoved));
-    let published = discovered.outcomes.iter().flat_map(|(region, outcome)| {
-        let changes = match outcome {
-            RegionOutcome::Published(RefreshedRegion { changes, .. }) => changes.as_slice(),
-            RegionOutcome::Held(_) | RegionOutcome::Failed(_) => &[],
+        .collect();
+    if has_taken_effect(context.generation(), before, &after) {
+        return Ok(());
+    }
+    for (region, previous) in before.iter().filter(|(_, r)| r.config_map.is_some()) {
+        let status = match after.get(region) {
+            None => not_in_spec(previous, context.now),
+            Some(after) if after.state == RegionState::Empty => {
+                nothing_selected(previous, context.now)
+            }
+            Some(_) => continue,
         };
-        changes.iter().map(|what| (region.as_str(), what.clone()))
-    });
-    removed.chain(published).collect()
+        refreshed.insert(region.clone(), retain(context, region, status).await?);
+    }
+    Ok(())
 }
 
 fn error_codes(

@@ -48,7 +48,10 @@ async fn try_refresh<E: Effects>(
     let content = render(context, &snapshot)?;
     let name = context.settings.region_config_map(region);
     let query = query_context(context, refresh);
-    let (status, action) = after_response(before, &content, snapshot.taken_at, &name, query);
+    let facts = content.facts(region, &context.settings.policy);
+    let taken_at = snapshot.taken_at;
+    let (status, action) = after_response(before, &content, &facts, taken_at, &name, query);
+    drop(facts);
     Ok(match action {
         PublishAction::Keep => RegionOutcome::Held(status),
         PublishAction::Remove => RegionOutcome::Published(RefreshedRegion {
@@ -98,7 +101,6 @@ async fn publish<E: Effects>(
     let applied = context.apply_region(name, region, &content, &status, seen);
     let written = applied.await?;
     status.mapping = Some(content.profile_ids());
-    context.record_invocation(region, &content, &mut status);
     let changes = match replaced {
         Some(replaced) => {
             let view = |models| RegionView {

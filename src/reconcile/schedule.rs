@@ -68,12 +68,18 @@ impl BackoffState {
             .min(interval)
     }
 
+    /// The wait with jitter, which shortens no time that AWS named.
+    fn jittered_wait(&self, interval: Duration, jitter: f64) -> Duration {
+        let named_by_aws = self.retry_after.unwrap_or_default().min(interval);
+        self.wait(interval).mul_f64(jitter).max(named_by_aws)
+    }
+
     /// Time of the next attempt. It is `now` if there was none, or if the last one lies in the
     /// future because the clock was set back.
     pub fn due_at(&self, schedule: &RefreshSchedule, now: Timestamp) -> Timestamp {
         match self.last {
             Some(last) if last <= now => {
-                after(last, self.wait(schedule.interval).mul_f64(schedule.jitter))
+                after(last, self.jittered_wait(schedule.interval, schedule.jitter))
             }
             Some(_) | None => now,
         }
@@ -84,7 +90,7 @@ impl BackoffState {
     pub fn is_due(&self, schedule: &RefreshSchedule, now: Timestamp) -> bool {
         match self.last {
             Some(last) if last <= now => {
-                after(last, self.wait(schedule.interval).mul_f64(1.0 - JITTER)) <= now
+                after(last, self.jittered_wait(schedule.interval, 1.0 - JITTER)) <= now
             }
             Some(_) | None => true,
         }
@@ -226,6 +232,18 @@ mod tests {
             let due_at = attempts(last, failures, retry_after).due_at(&schedule(HOUR), at(0));
             assert_eq!(due_at, at(due), "{case}");
         }
+    }
+
+    #[test]
+    fn jitter_does_not_shorten_retry_after() {
+        let early = RefreshSchedule {
+            interval: HOUR,
+            jitter: 1.0 - JITTER,
+        };
+        let throttled = attempts(Some(0), 1, Some(300));
+        assert_eq!(throttled.due_at(&early, at(1)), at(300));
+        assert!(!throttled.is_due(&early, at(299)));
+        assert!(throttled.is_due(&early, at(300)));
     }
 
     #[test]

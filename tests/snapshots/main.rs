@@ -112,7 +112,8 @@ fn fresh(region: &str) -> (RegionContent, RegionStatus) {
         guard_shrinking: true,
         at: now,
     };
-    let (mut status, _) = after_response(None, &content, taken_at, &name, query);
+    let facts = content.facts(region, &InvocationPolicy::default());
+    let (mut status, _) = after_response(None, &content, &facts, taken_at, &name, query);
     let models = content.models.iter();
     let ids = models.map(|(id, model)| {
         let profiles = model.fields().get("referencedByInstanceProfiles");

@@ -1,25 +1,32 @@
 //! The regions in scope after a query of the account's regions.
 
 use crate::api::{AccountRegionsStatus, AttemptError, ErrorCode};
-use crate::reconcile::status::region::{QueryContext, fingerprint, to_k8s_time};
+use crate::reconcile::status::region::{QueryContext, to_k8s_time};
+use crate::reconcile::status::shrink::{advice, fingerprint};
+use crate::text::Listed;
 
 /// The regions in scope, and the account's status.
 ///
-/// The known regions stay in scope if the query fails, and if it returns less than half of them until
-/// a second response confirms it: a region that leaves the list loses its `ConfigMap`.
+/// The known regions stay in scope if the query fails, and if any of them left the list until a
+/// second response confirms it: a region that leaves the list loses its `ConfigMap`.
 pub fn after_query(
     before: Option<&AccountRegionsStatus>,
-    known: Vec<String>,
+    mut known: Vec<String>,
     answer: Result<Vec<String>, AttemptError>,
     query: QueryContext,
 ) -> (Vec<String>, AccountRegionsStatus) {
     let before = before.cloned().unwrap_or_default();
-    let guards = query.guards(before.observed_generation);
+    let guards = query.guard_shrinking && before.observed_generation.is_some();
     let (error, held_answer) = match answer {
         Ok(regions) => {
-            let fingerprint = fingerprint(regions.iter().map(String::as_str));
+            let fingerprint = fingerprint(regions.iter().cloned());
             let confirmed = before.held_answer.as_ref() == Some(&fingerprint);
-            if !guards || confirmed || regions.len() * 2 >= known.len() {
+            let lost: Vec<_> = known
+                .iter()
+                .filter(|r| !regions.contains(r))
+                .cloned()
+                .collect();
+            if !guards || confirmed || lost.is_empty() {
                 let status = AccountRegionsStatus {
                     last_attempt_time: Some(to_k8s_time(query.at)),
                     consecutive_failures: 0,
@@ -29,7 +36,10 @@ pub fn after_query(
                 };
                 return (regions, status);
             }
-            (shrunk(regions.len(), known.len()), Some(fingerprint))
+            known.extend(regions);
+            known.sort();
+            known.dedup();
+            (shrunk(&lost), Some(fingerprint))
         }
         Err(error) => (error, before.held_answer),
     };
@@ -43,9 +53,17 @@ pub fn after_query(
     (known, status)
 }
 
-fn shrunk(regions: usize, known: usize) -> AttemptError {
+/// Regions named in the message.
+const NAMED_IN_MESSAGE: usize = 5;
+
+fn shrunk(lost: &[String]) -> AttemptError {
+    let names = Listed {
+        names: lost,
+        max: NAMED_IN_MESSAGE,
+    };
     let message = format!(
-        "account:ListRegions returned {regions} enabled regions, previously {known}; the other regions stay published until the next attempt confirms the drop; to accept it now, force a refresh (annotation bedrock.modelmap.dev/requestedAt)"
+        "account:ListRegions does not return {names} any more; {}",
+        advice("these regions stay")
     );
     AttemptError::new(ErrorCode::ShrinkHeld, message)
 }
@@ -66,7 +84,7 @@ mod tests {
             consecutive_failures: failures,
             error: (failures > 0).then(|| AttemptError::new(ErrorCode::AccessDenied, "why")),
             observed_generation: Some(1),
-            held_answer: held.map(|held| fingerprint(held.iter().map(String::as_str))),
+            held_answer: held.map(|held| fingerprint(held.iter().cloned())),
         }
     }
 
@@ -106,14 +124,14 @@ mod tests {
                 no_code,
             ),
             (
-                "half",
+                "one lost",
                 Some(known_before.clone()),
                 4,
-                Ok(2),
+                Ok(3),
                 true,
-                2,
-                0,
-                no_code,
+                4,
+                1,
+                shrink,
             ),
             (
                 "less",
@@ -181,6 +199,21 @@ mod tests {
             assert_eq!(status.consecutive_failures, failures, "{case}");
             assert_eq!(status.error.map(|e| e.code), code, "{case}");
         }
+    }
+
+    #[test]
+    fn new_regions_do_not_wait_for_lost_ones() {
+        let query = QueryContext {
+            generation: Some(1),
+            guard_shrinking: true,
+            at: Timestamp::UNIX_EPOCH,
+        };
+        let answer = ["us-east-2", "us-east-3"].map(str::to_owned).to_vec();
+        let (kept, status) = after_query(Some(&known(0, None)), regions(2), Ok(answer), query);
+        assert_eq!(kept, regions(3));
+        let message = status.error.unwrap().message;
+        let lost = "account:ListRegions does not return us-east-1 any more; these regions stay";
+        assert!(message.starts_with(lost), "{message}");
     }
 
     #[test]

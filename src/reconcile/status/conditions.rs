@@ -263,7 +263,9 @@ pub fn has_answered(region: &RegionStatus) -> bool {
     match region.state {
         RegionState::Fresh | RegionState::Empty => true,
         RegionState::Stale => region.config_map.is_some(),
-        RegionState::Failed | RegionState::Unsupported | RegionState::Disabled => false,
+        // It had no model to publish.
+        RegionState::Failed => region.last_success_time.is_some(),
+        RegionState::Unsupported | RegionState::Disabled => false,
     }
 }
 

@@ -143,6 +143,7 @@ fn reason(code: ErrorCode) -> &'static str {
         | ErrorCode::AnswerTooLarge
         | ErrorCode::RegionsUnavailable
         | ErrorCode::InvalidSpec
+        | ErrorCode::NotInSpec
         | ErrorCode::Unknown => REGION_DEGRADED,
     }
 }

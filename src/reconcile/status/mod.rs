@@ -10,3 +10,4 @@ pub mod detail;
 pub mod events;
 pub mod peers;
 pub mod region;
+mod shrink;

@@ -77,6 +77,7 @@ impl PeerEvidence {
             | ErrorCode::AnswerTooLarge
             | ErrorCode::RegionsUnavailable
             | ErrorCode::InvalidSpec
+            | ErrorCode::NotInSpec
             | ErrorCode::Unknown => Self::NONE,
         }
     }

@@ -1,15 +1,15 @@
 //! The state of a region after an attempt: the contract's table of states.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::{Timestamp, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::{AttemptError, ErrorCode, RegionState, RegionStatus};
 use crate::bedrock::invocation::InvocationFacts;
-use crate::digest::sha256_hex;
 use crate::publication::content::RegionContent;
 use crate::reconcile::status::peers::PeerEvidence;
+use crate::reconcile::status::shrink::{advice, content_fingerprint, loss};
 
 /// Action on the region's ConfigMap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct QueryContext {
 
 impl QueryContext {
     /// Whether the shrink guard compares the response with one for the spec of this generation.
-    pub(super) fn guards(self, observed_generation: Option<i64>) -> bool {
+    fn guards(self, observed_generation: Option<i64>) -> bool {
         self.guard_shrinking && observed_generation == self.generation
     }
 }
@@ -44,22 +44,18 @@ impl QueryContext {
 pub fn after_response(
     previous: Option<&RegionStatus>,
     content: &RegionContent,
+    facts: &BTreeMap<String, InvocationFacts>,
     taken_at: Timestamp,
     config_map: &str,
     query: QueryContext,
 ) -> (RegionStatus, PublishAction) {
     let now = query.at;
-    let ids = content.models.keys().map(String::as_str);
-    let fingerprint = fingerprint(ids);
-    if let Some(previous) = previous.filter(|p| query.guards(p.observed_generation))
-        && is_suspicious(previous, content)
-        && previous.held_answer.as_ref() != Some(&fingerprint)
-    {
-        let message = format!(
-            "the region returned {} models, previously {}; the previous data stays published until the next attempt confirms the drop; to accept it now, force a refresh (annotation bedrock.modelmap.dev/requestedAt)",
-            content.models.len(),
-            previous.models,
-        );
+    let fingerprint = content_fingerprint(content);
+    let guarded = previous
+        .filter(|p| query.guards(p.observed_generation))
+        .filter(|p| p.held_answer.as_ref() != Some(&fingerprint));
+    if let Some((previous, loss)) = guarded.and_then(|p| Some((p, loss(p, content, facts)?))) {
+        let message = format!("{loss}; {}", advice("the previous data stays"));
         let held = RegionStatus {
             held_answer: Some(fingerprint),
             ..stale(
@@ -83,11 +79,12 @@ pub fn after_response(
     let discovered_at = previous
         .filter(|p| p.sha256.as_deref() == Some(&content.sha256))
         .and_then(|p| p.discovered_at.clone());
-    let fresh = RegionStatus {
+    let mut fresh = RegionStatus {
         state: RegionState::Fresh,
         discovered_at: discovered_at.or_else(|| Some(to_k8s_time(taken_at))),
         ..with_content(responded, config_map, content)
     };
+    record_invocation(&mut fresh, facts);
     (fresh, PublishAction::Publish)
 }
 
@@ -103,19 +100,6 @@ fn with_content(status: RegionStatus, config_map: &str, content: &RegionContent)
         requiring_profile: requiring_profile(content),
         ..status
     }
-}
-
-/// Whether so many models are gone at once that the response needs confirmation.
-fn is_suspicious(previous: &RegionStatus, content: &RegionContent) -> bool {
-    let published = previous.config_map.is_some();
-    published && count(content.models.len()) * 2 < previous.models
-}
-
-/// Hash of a list of IDs: a shrunk list is confirmed if the next attempt returns the same one.
-pub(super) fn fingerprint<'a>(ids: impl Iterator<Item = &'a str>) -> String {
-    let sorted: BTreeSet<&str> = ids.collect();
-    let lines: Vec<&str> = sorted.into_iter().collect();
-    sha256_hex(lines.join("\n").as_bytes())
 }
 
 /// The region with the content found in its ConfigMap, which `status`, if there is any, does not
@@ -188,10 +172,68 @@ pub fn failed(
     let status = RegionStatus {
         consecutive_failures,
         last_attempt_time: Some(to_k8s_time(now)),
+        // A region that answered without a model has answered, also if it fails now.
+        last_success_time: previous.and_then(|p| p.last_success_time.clone()),
         error: Some(error),
         ..unpublished(state)
     };
     (status, PublishAction::Remove)
+}
+
+/// A published region that the spec does not include any more, until the spec takes effect.
+pub fn not_in_spec(previous: &RegionStatus, now: Timestamp) -> RegionStatus {
+    let message = "spec does not include the region any more; its data stays published until a region of the new spec is published, or until none of them has a model to publish";
+    RegionStatus {
+        last_attempt_time: previous.last_attempt_time.clone(),
+        consecutive_failures: previous.consecutive_failures,
+        ..stale(
+            previous,
+            AttemptError::new(ErrorCode::NotInSpec, message),
+            now,
+        )
+    }
+}
+
+/// A published region of which the new spec selects no model, until the spec takes effect.
+pub fn nothing_selected(previous: &RegionStatus, now: Timestamp) -> RegionStatus {
+    let message = "the region returned no model that the new spec selects; the previous data stays published until a region of the new spec is published, or until no region has a model to publish";
+    stale(
+        previous,
+        AttemptError::new(ErrorCode::ShrinkHeld, message),
+        now,
+    )
+}
+
+/// Whether the spec does not include the region, which is published only until the spec takes effect.
+pub fn is_not_in_spec(region: &RegionStatus) -> bool {
+    let error = region.error.as_ref();
+    error.is_some_and(|error| error.code == ErrorCode::NotInSpec)
+}
+
+/// Whether the spec of this generation has taken effect: it has published a region, or has found
+/// that there is nothing to publish. Only then what it no longer asks for is taken away. `before`
+/// are all regions before the refresh, `after` those of the spec after it.
+pub fn has_taken_effect(
+    generation: Option<i64>,
+    before: &BTreeMap<String, RegionStatus>,
+    after: &BTreeMap<String, RegionStatus>,
+) -> bool {
+    let is_of_generation = |region: &RegionStatus| region.observed_generation == generation;
+    let is_published =
+        |region: &RegionStatus| region.config_map.is_some() && is_of_generation(region);
+    let is_held = |region: &RegionStatus| {
+        let error = region.error.as_ref();
+        error.is_some_and(|e| e.code == ErrorCode::ShrinkHeld) && !is_of_generation(region)
+    };
+    let has_nothing = |region: &RegionStatus| match region.state {
+        RegionState::Empty | RegionState::Unsupported | RegionState::Disabled => true,
+        RegionState::Stale => is_held(region),
+        RegionState::Fresh | RegionState::Failed => false,
+    };
+    let answers = |region: &RegionStatus| region.state == RegionState::Empty || is_held(region);
+    let finds_nothing =
+        after.values().all(has_nothing) && (after.is_empty() || after.values().any(answers));
+    before.values().chain(after.values()).any(is_published) || finds_nothing
 }
 
 fn stale(previous: &RegionStatus, error: AttemptError, now: Timestamp) -> RegionStatus {

@@ -182,6 +182,80 @@ fn shrunk_response_is_confirmed_only_by_same_models() {
 }
 
 #[test]
+fn shrunk_profiles_are_held_until_confirmed() {
+    let mut operated = published();
+    operated.cluster.environment().regions[0].profiles = 0;
+    for state in [RegionState::Stale, RegionState::Fresh] {
+        operated.wait_until_due();
+        operated.reconcile(None, 1);
+        assert_eq!(operated.state(0), state);
+    }
+    let status = &operated.cluster.status().regions[REGIONS[0]];
+    assert_eq!((status.profiles, status.invocable), (0, Some(0)));
+}
+
+#[test]
+fn failure_of_all_regions_keeps_empty_merged_mapping() {
+    let mut operated = unpublished();
+    operated
+        .cluster
+        .environment()
+        .regions
+        .iter_mut()
+        .for_each(|region| region.models = 0);
+    operated.reconcile(None, 1);
+    assert_eq!(operated.state(0), RegionState::Empty);
+    assert_eq!(operated.names(), ["claude-mapping"]);
+    (0..2).for_each(|index| operated.fail(index));
+    operated.wait_until_due();
+    operated.reconcile(None, 1);
+    assert_eq!(operated.state(0), RegionState::Failed);
+    assert_eq!(operated.names(), ["claude-mapping"]);
+    let conditions = operated.cluster.status().conditions;
+    let ready = conditions.iter().find(|c| c.type_ == "Ready").unwrap();
+    assert_eq!(ready.status, "True");
+}
+
+#[test]
+fn typo_in_regions_takes_nothing_away() {
+    let mut operated = published();
+    let [_, _, third, _] = &mut operated.cluster.environment().regions;
+    third.fails = Some((ErrorCode::NameNotResolved, None));
+    let typo = Edit::Regions(Some([false, false, true, false]));
+    operated.cluster.environment().edit(&typo);
+    operated.reconcile(None, 1);
+    let before = ["claude-ap-south-1", "claude-eu-west-1", "claude-mapping"];
+    assert_eq!(operated.names(), before);
+    assert_eq!(operated.state(0), RegionState::Stale);
+    // As soon as the new region is published the former ones go.
+    operated.cluster.environment().recover();
+    operated.wait_until_due();
+    operated.reconcile(None, 1);
+    assert_eq!(operated.names(), ["claude-mapping", "claude-us-east-1"]);
+}
+
+#[test]
+fn selection_of_nothing_takes_effect_once_every_region_answered() {
+    let mut operated = published();
+    for region in &mut operated.cluster.environment().regions {
+        region.models = 0b10;
+    }
+    operated.cluster.environment().edit(&Edit::OnlyEven(true));
+    operated.cluster.forget();
+    operated.fail(1);
+    operated.reconcile(None, 1);
+    let before = ["claude-ap-south-1", "claude-eu-west-1", "claude-mapping"];
+    assert_eq!(operated.names(), before);
+    assert_eq!(operated.state(0), RegionState::Stale);
+    operated.cluster.environment().recover();
+    for _ in 0..2 {
+        operated.wait_until_due();
+        operated.reconcile(None, 1);
+    }
+    assert_eq!(operated.names(), ["claude-mapping"]);
+}
+
+#[test]
 fn unresolved_region_queried_alone_is_not_unsupported() {
     let mut operated = unpublished();
     operated.fail(1);

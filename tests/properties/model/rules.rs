@@ -84,9 +84,53 @@ fn mapping_json(config_map: &ConfigMap) -> Option<String> {
     Some(text)
 }
 
+/// The pairs of a listed model and a profile that references it.
+fn associations(lists: &Lists) -> BTreeSet<(String, String)> {
+    let listed: BTreeSet<&str> = lists
+        .models
+        .iter()
+        .map(|m| m["modelId"].as_str().unwrap())
+        .collect();
+    let mut pairs = BTreeSet::new();
+    for profile in &lists.profiles {
+        for model in profile["models"].as_array().unwrap() {
+            let arn = model["modelArn"].as_str().unwrap();
+            let id = arn.rsplit('/').next().unwrap();
+            if listed.contains(id) {
+                let profile = profile["inferenceProfileId"].as_str().unwrap();
+                pairs.insert((id.to_owned(), profile.to_owned()));
+            }
+        }
+    }
+    pairs
+}
+
+/// The models, and the profiles of each.
 fn ids(lists: &Lists) -> BTreeSet<String> {
     let ids = lists.models.iter().map(|m| m["modelId"].as_str().unwrap());
-    ids.map(str::to_owned).collect()
+    let pairs = associations(lists).into_iter();
+    let pairs = pairs.map(|(model, profile)| format!("{model} {profile}"));
+    ids.map(str::to_owned).chain(pairs).collect()
+}
+
+/// Whether a response lost so much of what the status says that it needs confirmation.
+fn has_shrunk(lists: &Lists, published: &RegionStatus) -> bool {
+    let pairs = associations(lists);
+    let models: BTreeSet<&String> = pairs.iter().map(|(model, _)| model).collect();
+    let profiles: BTreeSet<&String> = pairs.iter().map(|(_, profile)| profile).collect();
+    let less = |now: usize, before: i64| i64::try_from(now).unwrap() * 2 < before;
+    less(lists.models.len(), published.models)
+        || less(profiles.len(), published.profiles)
+        || published
+            .invocable
+            .is_some_and(|before| less(models.len(), before))
+}
+
+fn has_code(status: &RegionStatus, code: ErrorCode) -> bool {
+    status
+        .error
+        .as_ref()
+        .is_some_and(|error| error.code == code)
 }
 
 impl Invariants {
@@ -209,6 +253,10 @@ impl Check<'_> {
             return self.environment.wanted().contains(&region);
         }
         let status = &self.before.status;
+        let region_status = status.regions.get(region);
+        if region_status.is_some_and(|r| has_code(r, ErrorCode::NotInSpec)) {
+            return false;
+        }
         let account_before = status.account_regions.as_ref();
         account_before.is_none_or(|a| a.observed_generation.is_none())
             || status.regions.contains_key(region)
@@ -308,6 +356,8 @@ impl Check<'_> {
         }
         self.status_names_only_published_content();
         self.merged_mapping_matches_regions();
+        self.merged_mapping_survives();
+        self.spec_change_takes_nothing_away_too_early();
         self.requeues_in_time(outcome);
         self.queries_only_due_regions(outcome);
         self.acknowledges_request(outcome);
@@ -410,7 +460,8 @@ impl Check<'_> {
         let wait = SignedDuration::try_from(wait).unwrap();
         let longest = self.environment.interval().mul_f64(1.05) + SLACK;
         assert!(wait.is_positive() && wait <= longest, "{wait:?}");
-        for (region, status) in &self.after.status.regions {
+        let regions = self.after.status.regions.iter();
+        for (region, status) in regions.filter(|(_, r)| !has_code(r, ErrorCode::NotInSpec)) {
             let last = status.last_attempt_time.as_ref().unwrap().0;
             let age = self.environment.now.duration_since(last);
             assert!(!age.is_negative(), "{region} was queried in the future");
@@ -497,7 +548,8 @@ impl Check<'_> {
             return;
         };
         assert_ne!(self.before.status.last_handled_refresh_request, token);
-        for region in self.after.status.regions.keys() {
+        let regions = self.after.status.regions.iter();
+        for (region, _) in regions.filter(|(_, r)| !has_code(r, ErrorCode::NotInSpec)) {
             let live = self
                 .trace
                 .queried
@@ -535,7 +587,7 @@ impl Check<'_> {
                 let shrank = published
                     .filter(same_spec)
                     .filter(|_| guarded)
-                    .is_some_and(|p| i64::try_from(ids.len()).unwrap() * 2 < p.models);
+                    .is_some_and(|p| has_shrunk(&lists, p));
                 if shrank && self.invariants.held.get(region) != Some(&ids) {
                     assert_eq!(
                         (after.state, code),
@@ -543,7 +595,12 @@ impl Check<'_> {
                         "{region}"
                     );
                 } else if ids.is_empty() {
-                    assert_eq!((after.state, code), (RegionState::Empty, None), "{region}");
+                    let expected = if published.is_some() && !self.has_spec_taken_effect() {
+                        (RegionState::Stale, Some(ErrorCode::ShrinkHeld))
+                    } else {
+                        (RegionState::Empty, None)
+                    };
+                    assert_eq!((after.state, code), expected, "{region}");
                 } else {
                     assert_eq!((after.state, code), (RegionState::Fresh, None), "{region}");
                     let expected = sha256_hex(reference::models_json(&lists).as_bytes());
@@ -570,6 +627,51 @@ impl Check<'_> {
                 };
                 assert_eq!(after.state, state, "{region}: {failure:?}");
             }
+        }
+    }
+
+    /// Whether a region of this generation is published, or all have said that they have no model.
+    fn has_spec_taken_effect(&self) -> bool {
+        let generation = Some(self.environment.generation);
+        let (before, after) = (&self.before.status.regions, &self.after.status.regions);
+        let is_published =
+            |r: &RegionStatus| r.config_map.is_some() && r.observed_generation == generation;
+        let says_nothing = |r: &RegionStatus| match r.state {
+            RegionState::Empty => true,
+            RegionState::Stale => {
+                has_code(r, ErrorCode::ShrinkHeld) && r.observed_generation != generation
+            }
+            _ => false,
+        };
+        let is_absent =
+            |r: &RegionStatus| matches!(r.state, RegionState::Unsupported | RegionState::Disabled);
+        let mut in_scope = after
+            .values()
+            .filter(|r| !has_code(r, ErrorCode::NotInSpec));
+        before.values().chain(after.values()).any(is_published)
+            || in_scope.clone().all(|r| says_nothing(r) || is_absent(r))
+                && in_scope.any(says_nothing)
+    }
+
+    /// What a spec no longer asks for is taken away once the spec has taken effect.
+    fn spec_change_takes_nothing_away_too_early(&self) {
+        let after = &self.after.status.regions;
+        if after.is_empty() || self.has_spec_taken_effect() {
+            return;
+        }
+        for (region, before) in &self.before.status.regions {
+            if before.config_map.is_some() {
+                let now = after.get(region).and_then(|r| r.config_map.as_ref());
+                assert!(now.is_some(), "{region} is taken away too early");
+            }
+        }
+    }
+
+    /// A failure never removes the merged mapping.
+    fn merged_mapping_survives(&self) {
+        let status = &self.after.status;
+        if self.before.status.mapping.is_some() && !status.regions.is_empty() {
+            assert!(status.mapping.is_some(), "the merged mapping is gone");
         }
     }
 

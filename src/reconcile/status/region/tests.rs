@@ -33,7 +33,8 @@ fn after_response(
     config_map: &str,
     query: QueryContext,
 ) -> (RegionStatus, PublishAction) {
-    super::after_response(previous, content, *taken_at, config_map, query)
+    let facts = content.facts("us-east-1", &InvocationPolicy::default());
+    super::after_response(previous, content, &facts, *taken_at, config_map, query)
 }
 
 /// A response with so many models, taken at this time.
@@ -211,6 +212,7 @@ fn fresh_region_records_all_published_content() {
             "configMap": "claude-us-east-1",
             "sha256": answer.0.sha256,
             "bytes": answer.0.models_json.len(),
+            "invocable": 2,
             "models": 2,
             "profiles": 3,
             "associations": 3,
@@ -578,6 +580,8 @@ fn found_content_is_recorded_like_a_response() {
         observed_generation: None,
         last_success_time: None,
         last_attempt_time: None,
+        invocable: None,
+        not_invocable: BTreeMap::new(),
         ..described
     };
     assert_eq!(found, expected);
@@ -733,4 +737,103 @@ fn times_are_truncated_to_seconds() {
     ] {
         assert_eq!(to_k8s_time(time.parse().unwrap()).0.to_string(), expected);
     }
+}
+
+/// A response with ten models; the first `with_profile` of them have one profile each.
+fn answer_with_profiles(with_profile: usize, taken_at: i64) -> Answer {
+    let models = (0..10)
+        .map(|n| ModelSummary::from_response(n, json!({"modelId": format!("model-{n}")})).unwrap());
+    let profiles = (0..with_profile).map(|n| {
+        let arn = format!("arn:aws:bedrock:us-east-1::foundation-model/model-{n}");
+        let profile = json!({
+            "inferenceProfileId": format!("us.model-{n}"),
+            "type": "SYSTEM_DEFINED",
+            "status": "ACTIVE",
+            "models": [{"modelArn": arn}],
+        });
+        ProfileSummary::from_response(n, profile).unwrap()
+    });
+    answer_of(&Snapshot {
+        models: models.collect(),
+        profiles: profiles.collect(),
+        taken_at: at(taken_at),
+        bytes: 0,
+    })
+}
+
+#[test]
+fn sudden_loss_of_profiles_or_usable_ids_is_held() {
+    // (profiles before, now, held)
+    for (before, now, held) in [(10, 0, true), (10, 4, true), (10, 5, false), (0, 10, false)] {
+        let first = answer_with_profiles(before, -3600);
+        let (previous, _) = after_response(None, &first, NAME, query(true, at(-3600)));
+        let response = answer_with_profiles(now, 0);
+        let (status, action) = after_response(Some(&previous), &response, NAME, query(true, at(0)));
+        assert_eq!(action == Keep, held, "{before} {now}");
+        if held {
+            let message = status.error.as_ref().unwrap().message.clone();
+            let loss =
+                format!("the region returned {now} inference profiles, previously {before};");
+            assert!(message.starts_with(&loss), "{message}");
+            let again = answer_with_profiles(now, 30);
+            let confirmed = after_response(Some(&status), &again, NAME, query(true, at(30)));
+            assert_eq!(confirmed.1, Publish);
+        }
+    }
+    // As many profiles, of which most are not usable any more.
+    let usable = RegionStatus {
+        invocable: Some(10),
+        profiles: 4,
+        ..fresh(10, -3600)
+    };
+    let response = answer_with_profiles(4, 0);
+    let (status, action) = after_response(Some(&usable), &response, NAME, query(true, at(0)));
+    assert_eq!(action, Keep);
+    let loss = "the region returned 4 models with an ID to pass, previously 10;";
+    assert!(status.error.unwrap().message.starts_with(loss));
+}
+
+#[test]
+fn spec_takes_effect_with_the_first_region_or_with_nothing_to_publish() {
+    let of = |state, generation| RegionStatus {
+        observed_generation: Some(generation),
+        config_map: matches!(state, Fresh | Stale).then(|| NAME.to_owned()),
+        ..in_state(state)
+    };
+    let held = nothing_selected(&of(Fresh, 1), at(0));
+    // (case, regions after the refresh, taken effect)
+    let cases = [
+        ("no region", vec![], true),
+        ("one is published", vec![of(Failed, 0), of(Fresh, 2)], true),
+        ("one was published", vec![of(Failed, 0), of(Stale, 2)], true),
+        ("all fail", vec![of(Failed, 0), of(Stale, 1)], false),
+        ("one fails", vec![of(Failed, 0), of(Empty, 2)], false),
+        ("all are empty", vec![of(Empty, 2), of(Empty, 2)], true),
+        (
+            "the last one is empty, too",
+            vec![held.clone(), of(Empty, 2)],
+            true,
+        ),
+        ("one is held, one fails", vec![held, of(Failed, 0)], false),
+        ("empty or absent", vec![of(Empty, 2), of(Disabled, 0)], true),
+        ("no region has that name", vec![of(Unsupported, 0)], false),
+    ];
+    let named = |regions: Vec<RegionStatus>| -> BTreeMap<String, RegionStatus> {
+        let names = ["a", "b"].map(str::to_owned);
+        names.into_iter().zip(regions).collect()
+    };
+    let before = named(vec![of(Fresh, 1)]);
+    for (case, after, expected) in cases {
+        let after = named(after);
+        assert_eq!(
+            has_taken_effect(Some(2), &before, &after),
+            expected,
+            "{case}"
+        );
+    }
+    assert!(has_taken_effect(
+        Some(1),
+        &before,
+        &named(vec![of(Empty, 1)])
+    ));
 }
