@@ -194,7 +194,7 @@ fn summarize(
             }
             Err(error) => {
                 let peers = PeerEvidence::of(&region, error.code(), &codes, &BTreeMap::new());
-                failed(None, error.into_attempt_error(peers), peers, now).0
+                failed(None, error.into_attempt_error(peers), peers, source, now).0
             }
         };
         discovery.regions.insert(region, status);

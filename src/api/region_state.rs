@@ -19,6 +19,8 @@ pub enum RegionState {
     Unsupported,
     /// The region is not enabled for the account; no data is published.
     Disabled,
+    /// A policy denies the requests; the last good data, if there is any, stays published.
+    Denied,
 }
 
 /// Where a resource or a command has its regions from.
@@ -42,22 +44,37 @@ impl From<Option<&[String]>> for RegionSource {
 
 impl RegionState {
     /// All states.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Fresh,
         Self::Empty,
         Self::Stale,
         Self::Failed,
         Self::Unsupported,
         Self::Disabled,
+        Self::Denied,
     ];
 
-    /// Whether a region in this state counts as failed. A region that is absent counts only if a
-    /// user named it.
+    /// Whether a region in this state counts as failed. A region that the account cannot use counts
+    /// only if a user named it.
     pub fn is_failure(self, source: RegionSource) -> bool {
         match self {
             Self::Stale | Self::Failed => true,
-            Self::Unsupported | Self::Disabled => source == RegionSource::Spec,
+            Self::Unsupported | Self::Disabled | Self::Denied => source == RegionSource::Spec,
             Self::Fresh | Self::Empty => false,
+        }
+    }
+
+    /// The state of published content, as its metadata has it: Fresh, or Stale if the last attempt
+    /// did not confirm it.
+    pub(crate) fn freshness(self) -> Self {
+        match self {
+            Self::Fresh => Self::Fresh,
+            Self::Empty
+            | Self::Stale
+            | Self::Failed
+            | Self::Unsupported
+            | Self::Disabled
+            | Self::Denied => Self::Stale,
         }
     }
 
@@ -70,6 +87,7 @@ impl RegionState {
             Self::Failed => "Failed",
             Self::Unsupported => "Unsupported",
             Self::Disabled => "Disabled",
+            Self::Denied => "Denied",
         }
     }
 }

@@ -80,8 +80,8 @@ pub struct BedrockModelMapStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Summary {
-    /// Number of regions of the spec. If the spec names no regions, Unsupported and Disabled regions
-    /// do not count.
+    /// Number of regions of the spec. If the spec names no regions, Unsupported, Disabled and Denied
+    /// regions do not count.
     pub regions: i64,
     /// `fresh` and `regions` as one text, such as `33/34`, for `kubectl get`.
     pub regions_fresh: String,
@@ -90,7 +90,7 @@ pub struct Summary {
     /// Number of regions whose last attempt failed and whose last good data stays published.
     pub stale: i64,
     /// Number of regions whose last attempt failed and that have no data published. If the spec names
-    /// regions, Unsupported and Disabled regions count.
+    /// regions, Unsupported, Disabled and Denied regions count.
     pub failed: i64,
     /// Number of published models, counted once for each region.
     pub models: i64,
@@ -169,7 +169,11 @@ pub struct RegionStatus {
     /// and the filters select no model. `Stale`: the last attempt failed, and the last good data
     /// stays published. `Failed`: the last attempt failed, and no data is published. `Unsupported`:
     /// Bedrock has no endpoint in the region, and no data is published. `Disabled`: the region is not
-    /// enabled for the account, and no data is published.
+    /// enabled for the account, and no data is published. `Denied`: a policy denies the requests
+    /// explicitly, or AWS denies them in a region that the spec does not name and grants them in
+    /// another; the last good data, if there is any, stays published. An Unsupported, Disabled or
+    /// Denied region is queried once per refresh interval, and degrades the resource only if the
+    /// spec names it.
     pub state: RegionState,
     /// Name of the region's ConfigMap. Absent if none is published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -226,7 +230,8 @@ pub struct RegionStatus {
     #[schemars(schema_with = "schema::time")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_attempt_time: Option<Time>,
-    /// Time of the first failed attempt since the last success. Absent unless the state is Stale.
+    /// Time of the first failed attempt since the last success. Absent unless data is published and
+    /// the last attempt failed.
     #[schemars(schema_with = "schema::time")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_since: Option<Time>,
@@ -275,6 +280,8 @@ impl AttemptError {
 pub enum ErrorCode {
     /// AWS denied the request: the identity lacks an IAM permission.
     AccessDenied,
+    /// A policy denies the request explicitly, such as a service control policy of the organization.
+    DeniedByPolicy,
     /// The credentials are missing, expired or rejected in every region.
     InvalidCredentials,
     /// The operator's configuration does not permit the role for this namespace.
@@ -323,6 +330,7 @@ impl ErrorCode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AccessDenied => "AccessDenied",
+            Self::DeniedByPolicy => "DeniedByPolicy",
             Self::InvalidCredentials => "InvalidCredentials",
             Self::RoleNotAllowed => "RoleNotAllowed",
             Self::RegionDisabled => "RegionDisabled",
@@ -351,6 +359,7 @@ impl ErrorCode {
         match self {
             Self::PayloadTooLarge | Self::TargetConflict | Self::WriteFailed => true,
             Self::AccessDenied
+            | Self::DeniedByPolicy
             | Self::InvalidCredentials
             | Self::RoleNotAllowed
             | Self::RegionDisabled
@@ -375,6 +384,7 @@ impl ErrorCode {
     pub fn needs_user(self) -> bool {
         match self {
             Self::AccessDenied
+            | Self::DeniedByPolicy
             | Self::InvalidCredentials
             | Self::RoleNotAllowed
             | Self::PayloadTooLarge

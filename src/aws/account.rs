@@ -85,7 +85,7 @@ async fn enabled_regions(
             .map_err(|error| {
                 let error = call.classify(&error);
                 match error.code() {
-                    ErrorCode::AccessDenied => {
+                    ErrorCode::AccessDenied | ErrorCode::DeniedByPolicy => {
                         error.with_advice(Advice::AllowActionOrNameRegions(ACTION))
                     }
                     _ => error,

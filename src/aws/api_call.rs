@@ -147,11 +147,20 @@ impl ApiCall<'_> {
                 format!("AWS throttles requests ({text})"),
                 Advice::Retry,
             ),
-            ("AccessDeniedException" | "AccessDenied", _) | (_, 401 | 403) => (
-                ErrorCode::AccessDenied,
-                format!("access denied ({text})"),
-                Advice::AllowAction(self.action),
-            ),
+            ("AccessDeniedException" | "AccessDenied", _) | (_, 401 | 403) => {
+                match message.and_then(denying_policy) {
+                    Some(policy) => (
+                        ErrorCode::DeniedByPolicy,
+                        format!("{policy} denies the action ({text})"),
+                        Advice::AllowActionOrExcludeRegion(self.action),
+                    ),
+                    None => (
+                        ErrorCode::AccessDenied,
+                        format!("access denied ({text})"),
+                        Advice::AllowAction(self.action),
+                    ),
+                }
+            }
             (_, 500..) => (
                 ErrorCode::ServiceError,
                 format!("AWS responded with status {status} ({text})"),
@@ -165,6 +174,18 @@ impl ApiCall<'_> {
         };
         self.error(code, &detail, advice)
     }
+}
+
+/// The policy that denies a request explicitly, in AWS's words: "… with an explicit deny in a service
+/// control policy". AWS may add the policy's ARN.
+fn denying_policy(message: &str) -> Option<String> {
+    let (_, policy) = message.split_once("explicit deny")?;
+    let policy = policy
+        .strip_prefix(" in ")
+        .and_then(|policy| policy.split([':', ';', ',', '.', '(']).next())
+        .map(|policy| reason(policy.trim()))
+        .filter(|policy| !policy.is_empty());
+    Some(policy.unwrap_or_else(|| "a policy".to_owned()))
 }
 
 /// `Retry-After` in seconds. AWS sends no dates there.
@@ -236,6 +257,43 @@ mod tests {
             error.message_for(Audience::Operator),
             "bedrock:ListFoundationModels in us-east-1: access denied (no way); allow the IAM action bedrock:ListFoundationModels on resource \"*\""
         );
+    }
+
+    #[test]
+    fn explicit_deny_names_the_policy_and_the_way_around() {
+        let denial = |end: &str| {
+            let message = format!(
+                "User: arn:aws:sts::111122223333:assumed-role/{}/s is not authorized to perform: bedrock:ListFoundationModels on resource: * with an explicit deny{end}",
+                "long".repeat(100)
+            );
+            let code = Some("AccessDeniedException");
+            let error = CALL.service_error(code, Some(&message), 403);
+            assert_eq!(error.code(), ErrorCode::DeniedByPolicy, "{end}");
+            error.message_for(Audience::Operator)
+        };
+        for (end, policy) in [
+            (" in a service control policy", "a service control policy"),
+            (
+                " in a service control policy: arn:aws:organizations::1:policy/o-1/service_control_policy/p-1",
+                "a service control policy",
+            ),
+            (" in an identity-based policy", "an identity-based policy"),
+            (" in a permissions boundary.", "a permissions boundary"),
+            ("", "a policy"),
+            (" in ", "a policy"),
+        ] {
+            let message = denial(end);
+            let start = format!(
+                "bedrock:ListFoundationModels in us-east-1: {policy} denies the action (User: "
+            );
+            assert!(message.starts_with(&start), "{message}");
+            let advice = "; exclude the region (spec.excludeRegions, or remove it from spec.regions), or allow bedrock:ListFoundationModels in that policy";
+            assert!(message.ends_with(advice), "{message}");
+        }
+        let none =
+            "because no identity-based policy allows the bedrock:ListFoundationModels action";
+        let error = CALL.service_error(Some("AccessDeniedException"), Some(none), 403);
+        assert_eq!(error.code(), ErrorCode::AccessDenied);
     }
 
     #[test]

@@ -130,6 +130,7 @@ where
         ErrorCode::RegionDisabled => error
             .with_code(ErrorCode::InvalidCredentials)
             .with_advice(Advice::CheckCredentials),
+        ErrorCode::DeniedByPolicy => error.with_code(ErrorCode::AccessDenied),
         ErrorCode::NameNotResolved => call.unreachable(&reason(&error_chain(cause))),
         _ => error,
     }

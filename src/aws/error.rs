@@ -35,6 +35,7 @@ pub(super) enum Advice {
     CheckProxy,
     AllowAction(&'static str),
     AllowActionOrNameRegions(&'static str),
+    AllowActionOrExcludeRegion(&'static str),
     NameRegions,
     EnableRegion(String),
     CheckCredentials,
@@ -159,6 +160,9 @@ impl AwsError {
             (Advice::AllowActionOrNameRegions(action), _) => {
                 format!("{}, or name the regions {}", allow(action), words.regions)
             }
+            (Advice::AllowActionOrExcludeRegion(action), _) => {
+                format!("{}, or allow {action} in that policy", words.exclude_region)
+            }
             (Advice::NameRegions, _) => format!("name the regions {}", words.regions),
             (Advice::EnableRegion(region), _) => {
                 format!("enable {region} for the account, or {}", words.omit_region)
@@ -226,6 +230,7 @@ struct Words {
     identity: &'static str,
     regions: &'static str,
     omit_region: &'static str,
+    exclude_region: &'static str,
     external_id: &'static str,
     role: &'static str,
 }
@@ -239,6 +244,7 @@ impl Words {
                 identity: "the operator's identity",
                 regions: "in spec.regions",
                 omit_region: "remove the region from spec.regions",
+                exclude_region: "exclude the region (spec.excludeRegions, or remove it from spec.regions)",
                 external_id: "spec.aws.externalId",
                 role: "in spec.aws.roleArn",
             },
@@ -248,6 +254,7 @@ impl Words {
                 identity: "your identity",
                 regions: "with --region",
                 omit_region: "name other regions with --region",
+                exclude_region: "name other regions with --region",
                 external_id: "--external-id",
                 role: "with --role-arn",
             },
@@ -287,6 +294,11 @@ mod tests {
                 Advice::AllowActionOrNameRegions("account:ListRegions"),
                 "; allow the IAM action account:ListRegions on resource \"*\", or name the regions in spec.regions",
                 "; allow the IAM action account:ListRegions on resource \"*\", or name the regions with --region",
+            ),
+            (
+                Advice::AllowActionOrExcludeRegion("bedrock:ListFoundationModels"),
+                "; exclude the region (spec.excludeRegions, or remove it from spec.regions), or allow bedrock:ListFoundationModels in that policy",
+                "; name other regions with --region, or allow bedrock:ListFoundationModels in that policy",
             ),
             (
                 Advice::NameRegions,

@@ -112,6 +112,11 @@ const OF_RESOURCES: &[OfResource] = &[
         },
     },
     OfResource {
+        name: "failing_regions",
+        help: "Regions that make the resource Degraded",
+        series: |resource| summary(resource, |s| s.stale + s.failed),
+    },
+    OfResource {
         name: "errors",
         help: "Regions whose last attempt failed, by error code; includes errors of the merged mapping and of the account's region list",
         series: |resource| {
@@ -146,6 +151,15 @@ const OF_RESOURCES: &[OfResource] = &[
         name: "models_requiring_profile",
         help: "Published (region, model) pairs that can only be invoked through an inference profile",
         series: |resource| summary(resource, |s| s.requiring_profile),
+    },
+    OfResource {
+        name: "models_invocable",
+        help: "Published (region, model) pairs that have an ID which callers may pass",
+        series: |resource| {
+            let summary = resource.status.summary.as_ref();
+            let invocable = summary.and_then(|summary| summary.invocable);
+            invocable.map_or_else(Vec::new, |invocable| one(float(invocable)))
+        },
     },
     OfResource {
         name: "legacy_models",
@@ -224,6 +238,11 @@ const OF_REGIONS: &[OfRegion] = &[
         name: "region_models_requiring_profile",
         help: "Published models that can only be invoked through an inference profile",
         value: |_, region| Some(float(region.requiring_profile)),
+    },
+    OfRegion {
+        name: "region_models_invocable",
+        help: "Published models that have an ID which callers may pass",
+        value: |_, region| region.invocable.map(float),
     },
     OfRegion {
         name: "region_legacy_models",

@@ -81,7 +81,7 @@ pub fn region_files(
     let metadata = RegionMetadata {
         schema_version: SCHEMA_VERSION,
         region: region.to_owned(),
-        state: status.state,
+        state: status.state.freshness(),
         discovered_at: status.discovered_at.as_ref().map(|t| t.0),
         stale_since: status.stale_since.as_ref().map(|t| t.0),
         models: status.models,
@@ -182,7 +182,7 @@ pub fn mapping_files<'a>(
 
 fn freshness(status: &RegionStatus) -> RegionFreshness {
     RegionFreshness {
-        state: status.state,
+        state: status.state.freshness(),
         discovered_at: status.discovered_at.as_ref().map(|t| t.0),
         stale_since: status.stale_since.as_ref().map(|t| t.0),
     }

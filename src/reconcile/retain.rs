@@ -23,7 +23,13 @@ pub(super) async fn retain_failed<E: Effects>(
         Some(before) if before.state == RegionState::Empty => Some(before),
         before => find_unrecorded(context, region).await?.or(before),
     };
-    let (status, action) = failed(before.as_ref(), error, peers, context.now);
+    let (status, action) = failed(
+        before.as_ref(),
+        error,
+        peers,
+        context.region_source(),
+        context.now,
+    );
     match action {
         PublishAction::Keep => retain(context, region, status).await,
         PublishAction::Publish | PublishAction::Remove => Ok(RefreshedRegion::unwritten(status)),

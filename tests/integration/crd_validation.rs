@@ -1049,6 +1049,7 @@ fn whole_status() -> BedrockModelMapStatus {
         RegionState::Failed,
         RegionState::Unsupported,
         RegionState::Disabled,
+        RegionState::Denied,
     ];
     let condition = |kind: &str, status: &str, message: &str| Condition {
         type_: kind.to_owned(),

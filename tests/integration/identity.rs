@@ -4,7 +4,7 @@ use bedrock_model_map::api::{BedrockModelMap, ErrorCode, RegionState, RegionStat
 use bedrock_simulator::{Fault, FaultRule, Operation};
 use serde_json::json;
 
-use crate::support::{Credentials, Fixture, catalog_of, condition};
+use crate::support::{Credentials, Fixture, catalog_of, condition, data, file};
 
 const REGIONS: [&str; 3] = ["ap-east-2", "eu-central-2", "us-west-1"];
 
@@ -60,6 +60,76 @@ async fn disabled_region_not_named_in_spec_does_not_degrade() {
         resource.status.unwrap().summary.unwrap().regions_fresh,
         "2/2"
     );
+}
+
+/// As a region deny control of AWS Control Tower: it denies regions that the account enables.
+#[tokio::test]
+async fn denied_region_degrades_only_if_named_in_spec() {
+    let fixture = Fixture::with_regions(&REGIONS).await;
+    let denied = FaultRule::new(Fault::DeniedByServiceControlPolicy).region("us-west-1");
+    fixture.simulator.faults().add(denied.clone());
+    fixture.create("omitted", json!({})).await;
+    fixture.create("named", json!({ "regions": REGIONS })).await;
+    for (name, degraded, fresh) in [("omitted", "False", "2/2"), ("named", "True", "2/3")] {
+        let resource = fixture.sound(name).await;
+        let status = region(&resource, "us-west-1");
+        assert_eq!(status.state, RegionState::Denied, "{name}");
+        assert_eq!(status.consecutive_failures, 0, "{name}");
+        assert_eq!(
+            code(&resource, "us-west-1"),
+            Some(ErrorCode::DeniedByPolicy)
+        );
+        assert_eq!(condition(&resource, "Ready")[0], "True", "{name}");
+        assert_eq!(condition(&resource, "Stalled"), [""; 3], "{name}");
+        let [is_degraded, _, message] = condition(&resource, "Degraded");
+        assert_eq!(is_degraded, degraded, "{name}");
+        for part in [
+            "us-west-1",
+            "a service control policy denies the action",
+            "exclude the region (spec.excludeRegions",
+        ] {
+            assert!(message.contains(part), "{name}: {message}");
+        }
+        let summary = resource.status.unwrap().summary.unwrap();
+        assert_eq!(summary.regions_fresh, fresh, "{name}");
+    }
+
+    fixture.simulator.faults().clear();
+    fixture.refresh("omitted", "1").await;
+    let resource = fixture.sound("omitted").await;
+    assert_eq!(region(&resource, "us-west-1").state, RegionState::Fresh);
+    let published = fixture.config_map("omitted-us-west-1").await;
+
+    // Denied again: the published content stays, marked as not confirmed.
+    fixture.simulator.faults().add(denied);
+    fixture.refresh("omitted", "2").await;
+    let resource = fixture.sound("omitted").await;
+    assert_eq!(region(&resource, "us-west-1").state, RegionState::Denied);
+    assert_eq!(condition(&resource, "Degraded")[0], "False");
+    let kept = fixture.config_map("omitted-us-west-1").await;
+    assert_eq!(data(&kept, "models.json"), data(&published, "models.json"));
+    assert_eq!(file(&kept, "metadata.json")["state"], "Stale");
+}
+
+#[tokio::test]
+async fn denial_without_policy_concerns_region_only_if_others_are_granted() {
+    let fixture = Fixture::with_regions(&REGIONS).await;
+    let denied = FaultRule::new(Fault::AccessDenied).region("us-west-1");
+    fixture.simulator.faults().add(denied);
+    fixture.create("claude", json!({})).await;
+    let resource = fixture.sound("claude").await;
+    assert_eq!(region(&resource, "us-west-1").state, RegionState::Denied);
+    let [degraded, _, message] = condition(&resource, "Degraded");
+    assert_eq!(degraded, "False");
+    assert!(message.contains("exclude the region"), "{message}");
+
+    let denied = FaultRule::new(Fault::DeniedByServiceControlPolicy);
+    fixture.simulator.faults().add(denied);
+    fixture.refresh("claude", "1").await;
+    let resource = fixture.sound("claude").await;
+    assert_eq!(region(&resource, "ap-east-2").state, RegionState::Stale);
+    assert_eq!(condition(&resource, "Degraded")[0], "True");
+    assert_eq!(condition(&resource, "Stalled")[1], "DeniedByPolicy");
 }
 
 #[tokio::test]

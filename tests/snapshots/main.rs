@@ -172,7 +172,13 @@ fn status_with_fresh_stale_and_failed_region_matches_snapshot() {
     };
     for region in ["mx-central-1", "us-west-1"] {
         let before = regions.get(region);
-        let (status, _) = failed(before, timeout(region), PeerEvidence::ANSWER, now);
+        let (status, _) = failed(
+            before,
+            timeout(region),
+            PeerEvidence::ANSWER,
+            RegionSource::Spec,
+            now,
+        );
         regions.insert(region.to_owned(), status);
     }
     let published = contents

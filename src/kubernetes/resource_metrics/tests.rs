@@ -23,10 +23,11 @@ fn resource(name: &str) -> BedrockModelMap {
                             "lastTransitionTime": timestamp}],
             "lastRefreshTime": timestamp,
             "nextRefreshTime": "2026-11-01T01:00:00Z",
-            "summary": {"regions": 2, "models": 20, "profiles": 8, "associations": 12, "requiringProfile": 6},
+            "summary": {"regions": 2, "models": 20, "profiles": 8, "associations": 12, "requiringProfile": 6,
+                        "stale": 1, "failed": 0, "invocable": 18},
             "mapping": {"configMap": "c-mapping", "error": {"code": "TargetConflict", "message": "taken"}},
             "regions": {
-                "eu-west-1": {"state": "Fresh", "configMap": "c-eu-west-1", "models": 10,
+                "eu-west-1": {"state": "Fresh", "configMap": "c-eu-west-1", "models": 10, "invocable": 9,
                               "lastSuccessTime": timestamp},
                 "us-east-1": {"state": "Stale", "configMap": "c-us-east-1", "models": 10,
                               "lastSuccessTime": timestamp, "consecutiveFailures": 3, "error": error},

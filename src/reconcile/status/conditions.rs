@@ -88,7 +88,7 @@ pub fn summary(regions: &BTreeMap<String, RegionStatus>, source: RegionSource) -
 
 fn is_absent(state: RegionState) -> bool {
     match state {
-        RegionState::Unsupported | RegionState::Disabled => true,
+        RegionState::Unsupported | RegionState::Disabled | RegionState::Denied => true,
         RegionState::Fresh | RegionState::Empty | RegionState::Stale | RegionState::Failed => false,
     }
 }
@@ -262,7 +262,7 @@ fn nothing_answered(status: &BedrockModelMapStatus) -> bool {
 pub fn has_answered(region: &RegionStatus) -> bool {
     match region.state {
         RegionState::Fresh | RegionState::Empty => true,
-        RegionState::Stale => region.config_map.is_some(),
+        RegionState::Stale | RegionState::Denied => region.config_map.is_some(),
         // It had no model to publish.
         RegionState::Failed => region.last_success_time.is_some(),
         RegionState::Unsupported | RegionState::Disabled => false,
@@ -294,21 +294,39 @@ fn degraded(regions: &BTreeMap<String, RegionStatus>, source: RegionSource) -> N
             format!("{region} ({:?}, {code})", r.state)
         })
         .collect();
+    let denied = denied(regions)
+        .map(|denied| format!("; {denied}"))
+        .unwrap_or_default();
     if failing.is_empty() {
-        return NewCondition::new(
-            DEGRADED,
-            "False",
-            "AllRegionsAnswer",
-            "every region responds",
-        );
+        let message = format!("every region responds{denied}");
+        return NewCondition::new(DEGRADED, "False", "AllRegionsAnswer", message);
     }
     let expected = summary(regions, source).regions;
     let listed = Listed {
         names: &failing,
         max: NAMED_IN_MESSAGE,
     };
-    let message = format!("{} of {expected} regions fail: {listed}", failing.len());
+    let message = format!(
+        "{} of {expected} regions fail: {listed}{denied}",
+        failing.len()
+    );
     NewCondition::new(DEGRADED, "True", "RegionsFailing", message)
+}
+
+/// The Denied regions, with the message of the first, which names the policy and the way around.
+fn denied(regions: &BTreeMap<String, RegionStatus>) -> Option<String> {
+    let denied: Vec<(&str, &AttemptError)> = regions
+        .iter()
+        .filter(|(_, r)| r.state == RegionState::Denied)
+        .filter_map(|(region, r)| Some((region.as_str(), r.error.as_ref()?)))
+        .collect();
+    let (_, first) = denied.first()?;
+    let names: Vec<&str> = denied.iter().map(|(region, _)| *region).collect();
+    let listed = Listed {
+        names: &names,
+        max: NAMED_IN_MESSAGE,
+    };
+    Some(format!("AWS denies {listed}: {}", first.message))
 }
 
 fn timed(

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::api::conditions::STALLED;
-use crate::api::{AttemptError, BedrockModelMapStatus, ErrorCode, RegionSource};
+use crate::api::{
+    AttemptError, BedrockModelMapStatus, ErrorCode, RegionSource, RegionState, RegionStatus,
+};
 use crate::bedrock::diff::{Change, ChangeKind, Changes, summary};
 use crate::reconcile::status::conditions::stalled_reason;
 use crate::text::{Listed, printable};
@@ -19,6 +21,8 @@ const MERGED_MAPPING: &str = "the merged mapping";
 pub const PUBLISHED: &str = "Published";
 /// Reason: regions begin to fail.
 pub const REGION_DEGRADED: &str = "RegionDegraded";
+/// Reason: policies begin to deny regions.
+pub const REGION_DENIED: &str = "RegionDenied";
 /// Reason: failed regions respond again.
 pub const REGION_RECOVERED: &str = "RegionRecovered";
 
@@ -105,20 +109,32 @@ fn published(status: &BedrockModelMapStatus) -> Event {
     Event::normal(PUBLISHED, note)
 }
 
-/// Reason and error of each failing region, and of the merged mapping.
+/// Reason and error of each failing or Denied region, and of the merged mapping.
 fn failing(
     status: &BedrockModelMapStatus,
     source: RegionSource,
 ) -> BTreeMap<&str, (&'static str, &AttemptError)> {
-    let regions = status.regions.iter();
-    let regions = regions
-        .filter(|(_, r)| r.state.is_failure(source))
-        .filter_map(|(region, r)| Some((region.as_str(), r.error.as_ref()?)));
+    let regions = status.regions.iter().filter_map(|(region, r)| {
+        let error = r.error.as_ref()?;
+        let reason = region_reason(r, error, source)?;
+        Some((region.as_str(), (reason, error)))
+    });
     let mapping = status.mapping.as_ref().and_then(|m| m.error.as_ref());
     regions
-        .chain(mapping.map(|error| (MERGED_MAPPING, error)))
-        .map(|(subject, error)| (subject, (reason(error.code), error)))
+        .chain(mapping.map(|error| (MERGED_MAPPING, (reason(error.code), error))))
         .collect()
+}
+
+/// The Event reason of a region. A Denied region causes an Event also where it degrades nothing.
+fn region_reason(
+    region: &RegionStatus,
+    error: &AttemptError,
+    source: RegionSource,
+) -> Option<&'static str> {
+    if region.state == RegionState::Denied {
+        return Some(REGION_DENIED);
+    }
+    region.state.is_failure(source).then(|| reason(error.code))
 }
 
 /// The Event reason of an error code. A region whose code changes within one reason causes no Event.
@@ -130,6 +146,7 @@ fn reason(code: ErrorCode) -> &'static str {
         | ErrorCode::TargetConflict
         | ErrorCode::WriteFailed => code.as_str(),
         ErrorCode::AccessDenied
+        | ErrorCode::DeniedByPolicy
         | ErrorCode::InvalidCredentials
         | ErrorCode::RegionDisabled
         | ErrorCode::NameNotResolved

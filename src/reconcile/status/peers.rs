@@ -1,5 +1,5 @@
 //! Evidence of the other regions about one that fails: it distinguishes a missing endpoint from a broken
-//! network, and a disabled region from invalid credentials.
+//! network, a disabled region from invalid credentials, and a denied region from a missing permission.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,8 @@ pub struct PeerEvidence {
     pub resolve: bool,
     /// Another region accepts the credentials.
     pub accept_credentials: bool,
+    /// Another region grants the actions.
+    pub grant_actions: bool,
 }
 
 impl PeerEvidence {
@@ -19,11 +21,13 @@ impl PeerEvidence {
     pub const NONE: Self = Self {
         resolve: false,
         accept_credentials: false,
+        grant_actions: false,
     };
     /// Another region responded.
     pub const ANSWER: Self = Self {
         resolve: true,
         accept_credentials: true,
+        grant_actions: true,
     };
 
     /// Evidence about one region that failed with this code. `queried` has the results of all regions
@@ -56,9 +60,13 @@ impl PeerEvidence {
     pub fn of_error(code: ErrorCode) -> Self {
         match code {
             ErrorCode::AccessDenied
+            | ErrorCode::DeniedByPolicy
             | ErrorCode::Throttled
-            | ErrorCode::InvalidRequest
-            | ErrorCode::EndlessPagination
+            | ErrorCode::InvalidRequest => Self {
+                grant_actions: false,
+                ..Self::ANSWER
+            },
+            ErrorCode::EndlessPagination
             | ErrorCode::ShrinkHeld
             | ErrorCode::PayloadTooLarge
             | ErrorCode::TargetConflict
@@ -66,7 +74,7 @@ impl PeerEvidence {
             ErrorCode::RegionDisabled | ErrorCode::InvalidCredentials | ErrorCode::ServiceError => {
                 Self {
                     resolve: true,
-                    accept_credentials: false,
+                    ..Self::NONE
                 }
             }
             ErrorCode::RoleNotAllowed
@@ -98,6 +106,13 @@ impl PeerEvidence {
                 failed_before == Some(ErrorCode::InvalidCredentials),
                 failed_before == Some(ErrorCode::RegionDisabled),
             ),
+            ErrorCode::AccessDenied | ErrorCode::DeniedByPolicy => (
+                matches!(
+                    failed_before,
+                    Some(ErrorCode::AccessDenied | ErrorCode::DeniedByPolicy)
+                ),
+                failing.state == RegionState::Denied,
+            ),
             // Other codes need no evidence.
             _ => (false, false),
         };
@@ -115,6 +130,7 @@ impl PeerEvidence {
         Self {
             resolve: self.resolve || other.resolve,
             accept_credentials: self.accept_credentials || other.accept_credentials,
+            grant_actions: self.grant_actions || other.grant_actions,
         }
     }
 }

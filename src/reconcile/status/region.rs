@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{Timestamp, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::api::{AttemptError, ErrorCode, RegionState, RegionStatus};
+use crate::api::{AttemptError, ErrorCode, RegionSource, RegionState, RegionStatus};
 use crate::bedrock::invocation::InvocationFacts;
 use crate::publication::content::RegionContent;
 use crate::reconcile::status::peers::PeerEvidence;
@@ -150,19 +150,28 @@ pub fn failed(
     previous: Option<&RegionStatus>,
     error: AttemptError,
     peers: PeerEvidence,
+    source: RegionSource,
     now: Timestamp,
 ) -> (RegionStatus, PublishAction) {
+    let is_denied = is_denied(error.code, peers, source);
+    let error = if is_denied { denied(error) } else { error };
     if let Some(previous) = previous.filter(|p| p.config_map.is_some()) {
-        return (stale(previous, error, now), PublishAction::Keep);
+        let mut status = stale(previous, error, now);
+        if is_denied {
+            status.state = RegionState::Denied;
+            status.consecutive_failures = 0;
+        }
+        return (status, PublishAction::Keep);
     }
-    let (state, error) = match error.code {
-        ErrorCode::NameNotResolved if peers.resolve => (RegionState::Unsupported, error),
-        ErrorCode::RegionDisabled if peers.accept_credentials => (RegionState::Disabled, error),
-        _ => (RegionState::Failed, error),
+    let state = match error.code {
+        ErrorCode::NameNotResolved if peers.resolve => RegionState::Unsupported,
+        ErrorCode::RegionDisabled if peers.accept_credentials => RegionState::Disabled,
+        _ if is_denied => RegionState::Denied,
+        _ => RegionState::Failed,
     };
     // A retry in half a minute cannot fix an absent region.
     let consecutive_failures = match state {
-        RegionState::Unsupported | RegionState::Disabled => 0,
+        RegionState::Unsupported | RegionState::Disabled | RegionState::Denied => 0,
         RegionState::Fresh | RegionState::Empty | RegionState::Stale | RegionState::Failed => {
             previous
                 .map_or(0, |p| p.consecutive_failures.max(0))
@@ -228,12 +237,40 @@ pub fn has_taken_effect(
     let has_nothing = |region: &RegionStatus| match region.state {
         RegionState::Empty | RegionState::Unsupported | RegionState::Disabled => true,
         RegionState::Stale => is_held(region),
+        RegionState::Denied => region.config_map.is_none(),
         RegionState::Fresh | RegionState::Failed => false,
     };
     let answers = |region: &RegionStatus| region.state == RegionState::Empty || is_held(region);
     let finds_nothing =
         after.values().all(has_nothing) && (after.is_empty() || after.values().any(answers));
     before.values().chain(after.values()).any(is_published) || finds_nothing
+}
+
+/// Whether a policy denies the region, not the identity's missing permission: the policy says so, or
+/// another region grants what this one denies. Of regions that the account enables, all of them
+/// denied is a fault of the identity, whatever the policy.
+fn is_denied(code: ErrorCode, peers: PeerEvidence, source: RegionSource) -> bool {
+    match (code, source) {
+        (ErrorCode::DeniedByPolicy, RegionSource::Spec) => true,
+        (ErrorCode::DeniedByPolicy | ErrorCode::AccessDenied, RegionSource::Account) => {
+            peers.grant_actions
+        }
+        _ => false,
+    }
+}
+
+/// The error of a Denied region, with the way around that the policy's own message has already.
+fn denied(error: AttemptError) -> AttemptError {
+    if error.code != ErrorCode::AccessDenied {
+        return error;
+    }
+    AttemptError {
+        message: format!(
+            "{}; another region grants the action, so a policy may deny it in this one: exclude the region",
+            error.message
+        ),
+        ..error
+    }
 }
 
 fn stale(previous: &RegionStatus, error: AttemptError, now: Timestamp) -> RegionStatus {

@@ -98,6 +98,8 @@ fn region_by_itself(region: &str, status: &RegionStatus) {
         RegionState::Stale => {
             failed && published && status.stale_since.is_some() && status.consecutive_failures > 0
         }
+        // 7: what is denied may keep what was published.
+        RegionState::Denied => failed && published == status.stale_since.is_some(),
         // 8: what never answered has nothing published.
         RegionState::Failed | RegionState::Unsupported | RegionState::Disabled => {
             failed && !published && status.stale_since.is_none()
@@ -153,7 +155,7 @@ fn region_as_published(region: &str, status: &RegionStatus, published: &ConfigMa
     let mut expected = json!({
         "schemaVersion": 1,
         "region": region,
-        "state": status.state,
+        "state": freshness(status),
         "discoveredAt": status.discovered_at,
         "models": status.models,
         "profiles": status.profiles,
@@ -227,7 +229,11 @@ fn summary(resource: &BedrockModelMap) {
                 .count(),
         )
     };
-    let absent = of(&[RegionState::Unsupported, RegionState::Disabled]);
+    let absent = of(&[
+        RegionState::Unsupported,
+        RegionState::Disabled,
+        RegionState::Denied,
+    ]);
     let fresh = of(&[RegionState::Fresh, RegionState::Empty]);
     let failed = of(&[RegionState::Failed]) + if named { absent } else { 0 };
     let regions = count(status.regions.len()) - if named { 0 } else { absent };
@@ -297,8 +303,15 @@ fn merged(resource: &BedrockModelMap, config_maps: &BTreeMap<String, ConfigMap>)
     // 19: its metadata has each region's state.
     let metadata = file(published, "metadata.json");
     for region in expected.keys() {
-        let state = json!(status.regions[*region].state);
+        let state = freshness(&status.regions[*region]);
         assert_eq!(metadata["regions"][region]["state"], state, "19: {region}");
+    }
+}
+
+fn freshness(status: &RegionStatus) -> &'static str {
+    match status.state {
+        RegionState::Fresh => "Fresh",
+        _ => "Stale",
     }
 }
 

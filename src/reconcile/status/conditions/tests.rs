@@ -286,6 +286,18 @@ fn region_states_to_conditions() {
             Account,
             format!("{PUBLISHED}{ALL_ANSWER}"),
         ),
+        (
+            "denied, named by the user",
+            two_fresh_and(absent("Denied", "DeniedByPolicy")),
+            Spec,
+            format!("{PUBLISHED}{SOME_FAIL}"),
+        ),
+        (
+            "denied, not named by the user",
+            two_fresh_and(absent("Denied", "AccessDenied")),
+            Account,
+            format!("{PUBLISHED}{ALL_ANSWER}"),
+        ),
     ];
     for (case, status, source, expected) in cases {
         assert_eq!(short(&after(&status, source)), expected, "{case}");
@@ -338,6 +350,20 @@ fn degraded_names_five_regions_and_counts_the_rest() {
     assert_eq!(
         message(&after(&failing(1), Spec), DEGRADED),
         "2 of 3 regions fail: a (Stale, Timeout), b (Unsupported, NameNotResolved)"
+    );
+}
+
+#[test]
+fn degraded_says_which_regions_are_denied_and_why() {
+    let denied = || absent("Denied", "DeniedByPolicy");
+    let status = status([fresh(), denied(), denied()]);
+    assert_eq!(
+        message(&after(&status, Account), DEGRADED),
+        "every region responds; AWS denies b, c: why DeniedByPolicy"
+    );
+    assert_eq!(
+        message(&after(&status, Spec), DEGRADED),
+        "2 of 3 regions fail: b (Denied, DeniedByPolicy), c (Denied, DeniedByPolicy); AWS denies b, c: why DeniedByPolicy"
     );
 }
 

@@ -197,6 +197,24 @@ fn each_transition_causes_one_event() {
 }
 
 #[test]
+fn denied_region_warns_once_whoever_named_it() {
+    let denied = || absent("Denied", "DeniedByPolicy");
+    let (before, after) = (status(&[fresh(), fresh()]), status(&[denied(), fresh()]));
+    for source in [Spec, Account] {
+        let lines = |a, b| lines(&events(a, b, &Changes::default(), source));
+        assert_eq!(
+            lines(&before, &after),
+            ["Warning RegionDenied: a: why DeniedByPolicy"]
+        );
+        assert!(lines(&after, &after).is_empty());
+        assert_eq!(
+            lines(&after, &before),
+            ["Normal RegionRecovered: a is up to date again"]
+        );
+    }
+}
+
+#[test]
 fn absent_region_warns_only_if_named_in_spec() {
     let (before, after) = (
         status(&[fresh(), fresh()]),

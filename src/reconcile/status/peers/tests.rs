@@ -1,11 +1,13 @@
-use crate::api::AttemptError;
+use crate::api::{AttemptError, RegionSource};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::*;
 use crate::reconcile::status::region::{PublishAction, failed};
-use ErrorCode::{InvalidCredentials, NameNotResolved, RegionDisabled, Timeout};
-use RegionState::{Disabled, Empty, Failed, Fresh, Stale, Unsupported};
+use ErrorCode::{
+    AccessDenied, DeniedByPolicy, InvalidCredentials, NameNotResolved, RegionDisabled, Timeout,
+};
+use RegionState::{Denied, Disabled, Empty, Failed, Fresh, Stale, Unsupported};
 
 const FAILING: &str = "us-east-1";
 const OTHER: &str = "eu-west-1";
@@ -16,6 +18,7 @@ fn error_code_to_evidence() {
     // (error, the name resolves, the credentials are accepted)
     let cases = [
         (ErrorCode::AccessDenied, true, true),
+        (ErrorCode::DeniedByPolicy, true, true),
         (ErrorCode::Throttled, true, true),
         (ErrorCode::InvalidRequest, true, true),
         (ErrorCode::EndlessPagination, true, true),
@@ -37,9 +40,18 @@ fn error_code_to_evidence() {
         (ErrorCode::Unknown, false, false),
     ];
     for (code, resolve, accept_credentials) in cases {
+        let grant_actions = accept_credentials
+            && !matches!(
+                code,
+                ErrorCode::AccessDenied
+                    | ErrorCode::DeniedByPolicy
+                    | ErrorCode::Throttled
+                    | ErrorCode::InvalidRequest
+            );
         let expected = PeerEvidence {
             resolve,
             accept_credentials,
+            grant_actions,
         };
         let codes = BTreeMap::from([
             ("eu-west-1".to_owned(), Err(code)),
@@ -73,7 +85,8 @@ fn one_responding_region_suffices() {
 fn region(state: RegionState, error_code: Option<ErrorCode>, second: i64) -> RegionStatus {
     let at = Timestamp::from_second(1_800_000_000 + second).unwrap();
     let code = error_code.unwrap_or(ErrorCode::Unknown);
-    let (status, publication) = failed(None, AttemptError::new(code, "no"), PeerEvidence::NONE, at);
+    let error = AttemptError::new(code, "no");
+    let (status, publication) = failed(None, error, PeerEvidence::NONE, RegionSource::Account, at);
     assert_eq!(publication, PublishAction::Remove);
     RegionStatus {
         state,
@@ -164,6 +177,12 @@ fn response_before_network_failure_proves_nothing() {
             (Fresh, 5),
             false,
         ),
+        // The same with permissions.
+        ((Failed, Timeout), AccessDenied, (Fresh, 15), false),
+        ((Failed, AccessDenied), AccessDenied, (Fresh, 5), false),
+        ((Failed, AccessDenied), AccessDenied, (Fresh, 15), true),
+        ((Denied, DeniedByPolicy), DeniedByPolicy, (Fresh, 5), true),
+        ((Denied, DeniedByPolicy), DeniedByPolicy, (Denied, 5), false),
     ];
     for case in cases {
         let ((state, failed), now, (other, answered), proves) = case;

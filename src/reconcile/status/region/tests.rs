@@ -8,7 +8,7 @@ use crate::bedrock::policy::InvocationPolicy;
 use crate::bedrock::profile::ProfileSummary;
 use crate::bedrock::selection::Selection;
 use PublishAction::{Keep, Publish, Remove};
-use RegionState::{Disabled, Empty, Failed, Fresh, Stale, Unsupported};
+use RegionState::{Denied, Disabled, Empty, Failed, Fresh, Stale, Unsupported};
 
 const NAME: &str = "claude-us-east-1";
 
@@ -35,6 +35,16 @@ fn after_response(
 ) -> (RegionStatus, PublishAction) {
     let facts = content.facts("us-east-1", &InvocationPolicy::default());
     super::after_response(previous, content, &facts, *taken_at, config_map, query)
+}
+
+/// A failed attempt on a region that the spec names.
+fn failed(
+    previous: Option<&RegionStatus>,
+    error: AttemptError,
+    peers: PeerEvidence,
+    now: Timestamp,
+) -> (RegionStatus, PublishAction) {
+    super::failed(previous, error, peers, RegionSource::Spec, now)
 }
 
 /// A response with so many models, taken at this time.
@@ -126,12 +136,21 @@ fn in_state(state: RegionState) -> RegionStatus {
             )
             .0
         }
+        Denied => {
+            failed(
+                None,
+                AttemptError::new(ErrorCode::DeniedByPolicy, "d"),
+                PeerEvidence::ANSWER,
+                at(-60),
+            )
+            .0
+        }
     }
 }
 
 #[test]
 fn fixtures_have_their_states() {
-    for state in [Fresh, Stale, Empty, Failed, Unsupported, Disabled] {
+    for state in RegionState::ALL {
         assert_eq!(in_state(state).state, state);
     }
 }
@@ -147,6 +166,7 @@ fn response_makes_any_region_fresh_or_empty() {
         (Some(Failed), 3, Fresh, Publish),
         (Some(Unsupported), 3, Fresh, Publish),
         (Some(Disabled), 3, Fresh, Publish),
+        (Some(Denied), 3, Fresh, Publish),
         (None, 0, Empty, Remove),
         (Some(Empty), 0, Empty, Remove),
         (Some(Failed), 0, Empty, Remove),
@@ -233,7 +253,7 @@ fn failure_follows_state_table() {
     const NO_OTHER: PeerEvidence = PeerEvidence::NONE;
     const RESOLVE: PeerEvidence = PeerEvidence {
         resolve: true,
-        accept_credentials: false,
+        ..PeerEvidence::NONE
     };
     use ErrorCode::{NameNotResolved, RegionDisabled, Timeout};
     // (before, error, what is known of the others, state, ConfigMap, failures in a row)
@@ -366,6 +386,90 @@ fn failure_follows_state_table() {
         assert_eq!(status.consecutive_failures, failures, "{case}");
         assert_eq!(status.error, Some(failure), "{case}");
         assert_eq!(status.last_attempt_time, time(0), "{case}");
+        assert_eq!(status.config_map.is_some(), done == Keep, "{case}");
+    }
+}
+
+#[test]
+fn denial_follows_policy_and_source_of_regions() {
+    use ErrorCode::{AccessDenied, DeniedByPolicy, Timeout};
+    use RegionSource::{Account, Spec};
+    const NO_OTHER: PeerEvidence = PeerEvidence::NONE;
+    const DENIED_TOO: PeerEvidence = PeerEvidence {
+        grant_actions: false,
+        ..PeerEvidence::ANSWER
+    };
+    const GRANTED: PeerEvidence = PeerEvidence::ANSWER;
+    // (before, error, what is known of the others, source of the regions, state, ConfigMap, failures)
+    let cases = [
+        (None, DeniedByPolicy, GRANTED, Account, Denied, Remove, 0),
+        (None, DeniedByPolicy, GRANTED, Spec, Denied, Remove, 0),
+        (None, DeniedByPolicy, NO_OTHER, Spec, Denied, Remove, 0),
+        (None, AccessDenied, GRANTED, Account, Denied, Remove, 0),
+        (None, AccessDenied, GRANTED, Spec, Failed, Remove, 1),
+        // Every region denies: not a matter of regions.
+        (None, DeniedByPolicy, DENIED_TOO, Account, Failed, Remove, 1),
+        (None, AccessDenied, DENIED_TOO, Account, Failed, Remove, 1),
+        (
+            Some(Fresh),
+            DeniedByPolicy,
+            DENIED_TOO,
+            Account,
+            Stale,
+            Keep,
+            1,
+        ),
+        // The last good data stays.
+        (
+            Some(Fresh),
+            DeniedByPolicy,
+            GRANTED,
+            Account,
+            Denied,
+            Keep,
+            0,
+        ),
+        (Some(Fresh), DeniedByPolicy, NO_OTHER, Spec, Denied, Keep, 0),
+        (Some(Stale), AccessDenied, GRANTED, Account, Denied, Keep, 0),
+        (Some(Stale), AccessDenied, GRANTED, Spec, Stale, Keep, 2),
+        // Another failure of a Denied region.
+        (Some(Denied), Timeout, GRANTED, Account, Failed, Remove, 1),
+        (
+            Some(Denied),
+            DeniedByPolicy,
+            GRANTED,
+            Account,
+            Denied,
+            Remove,
+            0,
+        ),
+        (
+            Some(Failed),
+            AccessDenied,
+            GRANTED,
+            Account,
+            Denied,
+            Remove,
+            0,
+        ),
+    ];
+    for (before, code, others, source, state, publication, failures) in cases {
+        let case = format!("{before:?} then {code:?}, {others:?}, {source:?}");
+        let before = before.map(in_state);
+        let failure = AttemptError::new(code, "why");
+        let (status, done) = super::failed(before.as_ref(), failure.clone(), others, source, at(0));
+        assert_eq!((status.state, done), (state, publication), "{case}");
+        assert_eq!(status.consecutive_failures, failures, "{case}");
+        let error = status.error.unwrap();
+        let says_exclude = error.message.ends_with("exclude the region");
+        assert_eq!(
+            says_exclude,
+            code == AccessDenied && state == Denied,
+            "{case}"
+        );
+        assert_eq!(error.code, code, "{case}");
+        assert!(error.message.starts_with("why"), "{case}");
+        assert_eq!(status.stale_since.is_some(), done == Keep, "{case}");
         assert_eq!(status.config_map.is_some(), done == Keep, "{case}");
     }
 }
@@ -632,7 +736,7 @@ fn guard_covers_stale_and_skips_unpublished_regions() {
         .1
     };
     assert_eq!(shrunk(Stale), Keep);
-    for state in [Empty, Failed, Unsupported, Disabled] {
+    for state in [Empty, Failed, Unsupported, Disabled, Denied] {
         assert_eq!(shrunk(state), Publish, "{state:?}");
     }
 }
@@ -709,7 +813,7 @@ fn disabled_region_differs_from_invalid_credentials() {
     );
     let resolving = PeerEvidence {
         resolve: true,
-        accept_credentials: false,
+        ..PeerEvidence::NONE
     };
     for others in [PeerEvidence::NONE, resolving] {
         let invalid = disabled_or_invalid_credentials(disabled.clone(), others);
