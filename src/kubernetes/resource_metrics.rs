@@ -262,6 +262,31 @@ const OF_REGIONS: &[OfRegion] = &[
     },
 ];
 
+/// A time in the lifecycle of each published model: the earliest of the regions that publish it.
+struct OfModel {
+    name: &'static str,
+    help: &'static str,
+    times: fn(&LifecycleSummary) -> &BTreeMap<String, Timestamp>,
+}
+
+const OF_MODELS: &[OfModel] = &[
+    OfModel {
+        name: "model_legacy_timestamp_seconds",
+        help: "Time from which a published model is LEGACY: the earliest of the regions that publish it",
+        times: |lifecycles| &lifecycles.legacy_since,
+    },
+    OfModel {
+        name: "model_extended_access_timestamp_seconds",
+        help: "Time from which a published model is in extended access: the earliest of the regions that publish it",
+        times: |lifecycles| &lifecycles.extended_access_since,
+    },
+    OfModel {
+        name: "model_end_of_life_timestamp_seconds",
+        help: "End of life of a published model: the earliest of the regions that publish it",
+        times: |lifecycles| &lifecycles.end_of_life,
+    },
+];
+
 impl Resource {
     fn of(resource: &BedrockModelMap, own_writes: &OwnWrites) -> Self {
         let status = resource.status.clone().unwrap_or_default();
@@ -340,21 +365,18 @@ fn encode(
         });
         gauge(encoder, name, help, all)?;
     }
-    let ends: Vec<(Labels<'_>, BTreeMap<String, Timestamp>)> = resources
+    let lifecycles: Vec<(Labels<'_>, LifecycleSummary)> = resources
         .iter()
-        .map(|resource| (resource.labels(), resource.ends().end_of_life))
+        .map(|resource| (resource.labels(), resource.ends()))
         .collect();
-    let ends = ends.iter().flat_map(|(labels, ends)| {
-        let of_model = |model| [labels.clone(), vec![("model", model)]].concat();
-        ends.iter()
-            .map(move |(model, time)| (of_model(model.as_str()), seconds(*time)))
-    });
-    gauge(
-        encoder,
-        "model_end_of_life_timestamp_seconds",
-        "End of life of a published model: the earliest of the regions that publish it",
-        ends,
-    )?;
+    for OfModel { name, help, times } in OF_MODELS {
+        let all = lifecycles.iter().flat_map(|(labels, lifecycles)| {
+            let of_model = |model| [labels.clone(), vec![("model", model)]].concat();
+            let times = times(lifecycles).iter();
+            times.map(move |(model, time)| (of_model(model.as_str()), seconds(*time)))
+        });
+        gauge(encoder, name, help, all)?;
+    }
     if by_region {
         encode_regions(encoder, resources)?;
     }

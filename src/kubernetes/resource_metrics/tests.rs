@@ -37,17 +37,22 @@ fn resource(name: &str) -> BedrockModelMap {
     .unwrap()
 }
 
-fn verified(bytes: usize, legacy: usize, end_of_life: &[(&str, &str)]) -> Verified {
-    let ends = end_of_life.iter();
+fn verified(bytes: usize, legacy: usize, times: &[(&str, &str)]) -> Verified {
+    let times = || {
+        let times = times.iter();
+        times
+            .map(|(model, time)| ((*model).to_owned(), time.parse().unwrap()))
+            .collect()
+    };
     Verified {
         inputs: String::new(),
         resource_version: "1".to_owned(),
         bytes,
         ends: LifecycleSummary {
             legacy,
-            end_of_life: ends
-                .map(|(model, time)| ((*model).to_owned(), time.parse().unwrap()))
-                .collect(),
+            legacy_since: times(),
+            extended_access_since: times(),
+            end_of_life: times(),
         },
     }
 }
@@ -120,6 +125,16 @@ fn gauges_match_status() {
         ("legacy_models", "", "2.0"),
         ("mapping_bytes", "", "1500.0"),
         ("largest_configmap_bytes", "", "2000.0"),
+        (
+            "model_legacy_timestamp_seconds",
+            r#",model="a.model""#,
+            "1798761600.0",
+        ),
+        (
+            "model_extended_access_timestamp_seconds",
+            r#",model="a.model""#,
+            "1798761600.0",
+        ),
         (
             "model_end_of_life_timestamp_seconds",
             r#",model="a.model""#,
