@@ -6,5 +6,7 @@ pub const READY: &str = "Ready";
 pub const RECONCILING: &str = "Reconciling";
 /// Present while the operator cannot continue until a user changes something.
 pub const STALLED: &str = "Stalled";
+/// False if `spec.invocation` leaves published models without an ID that callers may pass.
+pub const IDS_AVAILABLE: &str = "IdsAvailable";
 /// True if at least one region of the spec is Stale or Failed.
 pub const DEGRADED: &str = "Degraded";

@@ -4,6 +4,8 @@
 
 mod aliases;
 #[cfg(any(feature = "aws", feature = "cluster"))]
+mod attempt_error;
+#[cfg(any(feature = "aws", feature = "cluster"))]
 pub mod conditions;
 mod filters;
 mod invocation;
@@ -17,6 +19,8 @@ mod spec;
 mod status;
 
 pub use aliases::AliasSpec;
+#[cfg(any(feature = "aws", feature = "cluster"))]
+pub use attempt_error::{AttemptError, ErrorCode};
 pub use filters::{InferenceProfilesSpec, LifecycleStatus, ModelsSpec, ProfileType};
 pub use invocation::{InvocationSpec, LegacyPolicy, RouteKind};
 pub use region_state::{RegionSource, RegionState};
@@ -27,8 +31,8 @@ pub use spec::{
 };
 #[cfg(any(feature = "aws", feature = "cluster"))]
 pub use status::{
-    AccountRegionsStatus, AttemptError, BedrockModelMapStatus, ErrorCode, MappingOmitted,
-    MappingStatus, RegionStatus, Summary,
+    AccountRegionsStatus, BedrockModelMapStatus, MappingOmitted, MappingStatus, RegionStatus,
+    Summary,
 };
 
 /// The API group; also the prefix of the operator's own label and annotation keys.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::oracle;
-use crate::support::{Fixture, catalog_of, data};
+use crate::support::{Fixture, catalog_of, condition, data};
 
 /// A name, the spec, and whether it keeps a model.
 type Selector<'a> = (&'static str, Value, &'a dyn Fn(&Value) -> bool);
@@ -116,4 +116,20 @@ async fn disabled_regions_are_not_queried() {
     fixture.refresh("claude", "1").await;
     fixture.sound("claude").await;
     assert!(fixture.has_config_map("claude-eu-central-2").await);
+}
+
+#[tokio::test]
+async fn policy_that_leaves_no_id_is_a_condition_and_no_error() {
+    let fixture = Fixture::with_regions(&["us-west-1"]).await;
+    let policy = json!({"allowedDestinationRegions": ["eu-*"]});
+    let spec = json!({"regions": ["us-west-1"], "invocation": policy});
+    fixture.create("claude", spec).await;
+    let resource = fixture.sound("claude").await;
+    let [status, reason, message] = condition(&resource, "IdsAvailable");
+    assert_eq!([status, reason], ["False", "NoIds"]);
+    assert!(message.starts_with("0 of 39 models have an ID to pass; without one: "));
+    assert!(message.contains(" DestinationNotAllowed"), "{message}");
+    assert_eq!(condition(&resource, "Ready")[0], "True");
+    assert_eq!(condition(&resource, "Degraded")[0], "False");
+    assert_eq!(condition(&resource, "Stalled"), [""; 3]);
 }

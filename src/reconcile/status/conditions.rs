@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::api::conditions::{DEGRADED, READY, RECONCILING, STALLED};
+use crate::api::conditions::{DEGRADED, IDS_AVAILABLE, READY, RECONCILING, STALLED};
 use crate::api::{
     AttemptError, BedrockModelMapStatus, ErrorCode, RegionSource, RegionState, RegionStatus,
     Summary,
 };
+use crate::reconcile::status::ids_available::ids_available;
 use crate::reconcile::status::region::to_k8s_time;
 use crate::text::Listed;
 
@@ -105,6 +106,8 @@ pub fn after_refresh(
         Some(ready(status, &problems)),
         stalling(&problems).map(|problem| problem.condition(STALLED, "True")),
         Some(degraded(&status.regions, source)),
+        ids_available(&status.regions)
+            .map(|ids| NewCondition::new(IDS_AVAILABLE, ids.status, ids.reason, ids.message)),
     ];
     timed(
         findings.into_iter().flatten(),
@@ -166,6 +169,13 @@ pub fn refused(
         let unqueried = NewCondition::new(DEGRADED, "Unknown", "NotAsked", "no region queried yet");
         unqueried.since(to_k8s_time(now), generation)
     }));
+    conditions.extend(
+        status
+            .conditions
+            .iter()
+            .filter(|c| c.type_ == IDS_AVAILABLE)
+            .cloned(),
+    );
     conditions
 }
 

@@ -8,6 +8,8 @@ pub mod conditions;
 pub mod detail;
 #[cfg(feature = "operator")]
 pub mod events;
+#[cfg(feature = "operator")]
+mod ids_available;
 pub mod peers;
 pub mod region;
 mod shrink;

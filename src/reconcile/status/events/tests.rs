@@ -197,7 +197,7 @@ fn each_transition_causes_one_event() {
 }
 
 #[test]
-fn denied_region_warns_once_whoever_named_it() {
+fn denied_region_warns_once_for_either_source() {
     let denied = || absent("Denied", "DeniedByPolicy");
     let (before, after) = (status(&[fresh(), fresh()]), status(&[denied(), fresh()]));
     for source in [Spec, Account] {
