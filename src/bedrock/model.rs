@@ -129,7 +129,7 @@ impl ModelSummary {
     }
 
     /// Whether throughput that the account has bought invokes the model.
-    pub(super) fn is_provisioned(&self) -> bool {
+    pub(crate) fn is_provisioned(&self) -> bool {
         self.inference_types().any(|name| name == PROVISIONED)
     }
 

@@ -17,7 +17,7 @@ const ABSENT: &str = "-";
 /// passed; `-` if the region does not have the model.
 ///
 /// If the regions do not fit into the width, the table is split into several, each with the models
-/// of its regions.
+/// of its regions; between two geographies where possible.
 pub(super) fn matrix(map: &ModelMap, width: Option<usize>) -> String {
     let columns = columns(map);
     let Some((models, regions)) = columns.split_first() else {
@@ -70,7 +70,30 @@ fn fitting(first: &Column, columns: &[Column], width: usize) -> usize {
         sum += GAP + width_of(column);
         sum <= width
     });
-    fit.count().max(1).min(columns.len())
+    let count = fit.count().max(1).min(columns.len());
+    whole_geographies(columns, count)
+}
+
+/// At most this many columns, without the first regions of a geography that continues after them,
+/// unless no other region is left.
+fn whole_geographies(columns: &[Column], count: usize) -> usize {
+    let Some(next) = columns.get(count).map(geography) else {
+        return count;
+    };
+    let started = columns.iter().take(count).rev();
+    match count
+        - started
+            .take_while(|column| geography(column) == next)
+            .count()
+    {
+        0 => count,
+        whole => whole,
+    }
+}
+
+/// The first part of a region's name, such as `ap`.
+fn geography(column: &Column) -> Option<&str> {
+    column.first()?.split('-').next()
 }
 
 fn rendered(models: &Column, regions: &[Column]) -> String {
@@ -139,6 +162,20 @@ b.two  -          on demand
         assert_eq!(matrix(&model_map(), None), WHOLE);
         assert_eq!(matrix(&model_map(), Some(29)), WHOLE);
         assert_eq!(matrix(&ModelMap::default(), Some(29)), "MODEL\n");
+    }
+
+    #[test]
+    fn table_is_split_between_geographies() {
+        let columns = |names: &[&str]| -> Vec<Column> {
+            names.iter().map(|name| vec![(*name).to_owned()]).collect()
+        };
+        let regions = columns(&["ap-a-1", "ap-a-2", "eu-a-1", "eu-a-2", "eu-a-3", "us-a-1"]);
+        let cases = [(6, 6), (5, 5), (4, 2), (3, 2), (2, 2), (1, 1)];
+        for (fitting, expected) in cases {
+            assert_eq!(whole_geographies(&regions, fitting), expected, "{fitting}");
+        }
+        let one = columns(&["eu-a-1", "eu-a-2", "eu-a-3"]);
+        assert_eq!(whole_geographies(&one, 2), 2);
     }
 
     #[test]

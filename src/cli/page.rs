@@ -12,7 +12,7 @@ pub(super) use data::PageInfo;
 
 const TEMPLATE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
-const SCRIPT: &str = include_str!("page/page.js");
+const SCRIPT: &str = concat!(include_str!("page/policy.js"), include_str!("page/page.js"));
 
 /// Renders the page. Its policy allows the script with this hash and no other.
 pub(super) fn html(map: &ModelMap, info: &PageInfo) -> Result<String, serde_json::Error> {

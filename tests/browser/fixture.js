@@ -23,6 +23,7 @@ export const launch = () =>
 /** What is started is ended in the opposite order, whatever the test came to. */
 export class Fixture {
   #undo = [];
+  #catalogue;
 
   static async start() {
     const fixture = new Fixture();
@@ -40,13 +41,15 @@ export class Fixture {
 
   /** The simulator with the real catalogue; its address. */
   async catalogue() {
+    if (this.#catalogue) return this.#catalogue;
     const simulator = spawn(join(BIN, "bedrock-simulator"), { stdio: ["ignore", "pipe", "inherit"] });
     this.#undo.push(async () => {
       simulator.kill();
       await once(simulator, "exit");
     });
     const [line] = await once(createInterface(simulator.stdout), "line");
-    return line.replace("listening on ", "");
+    this.#catalogue = line.replace("listening on ", "");
+    return this.#catalogue;
   }
 
   /** A Bedrock with these models in every region; its address. */

@@ -16,7 +16,8 @@ before(async () => {
 after(() => fixture?.clear());
 
 const shownModels = (page) => page.locator("main tbody th[scope=row]:visible");
-const shownRegions = (page) => page.locator("main thead th:visible").nth(0).locator("xpath=following-sibling::th").filter({ visible: true });
+const shownRegions = (page) => page.locator("main thead tr:last-child th:visible");
+const shownGeographies = (page) => page.locator("main thead th[scope=colgroup]:visible");
 const cell = (page, name) => page.getByRole("button", { name, exact: true });
 const focusedName = (page) => page.evaluate(() => document.activeElement.getAttribute("aria-label"));
 
@@ -27,7 +28,8 @@ test("page shows every model and region and loads nothing else", async () => {
   assert.equal(await shownRegions(page).count(), 31);
   assert.equal(await page.locator("main tbody button").count(), 1840);
   // What a table is to those who do not see it.
-  assert.equal(await page.locator("main thead th:not([scope=col])").count(), 0);
+  assert.equal(await page.locator("main thead th:not([scope=col], [scope=colgroup])").count(), 0);
+  assert.deepEqual(await shownGeographies(page).allTextContents(), ["Africa", "Asia Pacific", "Canada", "Europe", "Israel", "Mexico", "South America", "United States"]);
   assert.equal(await page.locator("main tbody th:not([scope=row]):not([scope=rowgroup])").count(), 0);
   assert.equal(await page.getByRole("grid", { name: "How each model is invoked from each region" }).count(), 1);
   assert.deepEqual(errors, []);
@@ -37,8 +39,8 @@ test("each cell describes how its model is invoked", async () => {
   const { page } = await fixture.show(catalogue);
   for (const [name, label] of [
     ["Claude Sonnet 4.5, eu-central-1: profile eu", "eu"],
-    ["Claude Opus 4.5, ap-southeast-2: global profile only", "global"],
-    ["Nova Lite, ap-southeast-2: on demand", "on demand"],
+    ["Claude Opus 4.5, ap-southeast-2: global profile", "global"],
+    ["Nova Lite, ap-southeast-2: on demand", "region"],
   ]) {
     assert.equal(await cell(page, name).first().textContent(), label, name);
   }
@@ -73,13 +75,77 @@ test("filters narrow models by name, provider and region", async () => {
   assert.deepEqual(errors, []);
 });
 
+test("wide screen shows every region at once", async () => {
+  const { page } = await fixture.show(catalogue, { viewport: { width: 1920, height: 1080 } });
+  const last = await shownRegions(page).last().boundingBox();
+  assert.equal(await shownRegions(page).last().textContent(), "us-west-2");
+  assert.ok(last.x + last.width <= 1920, JSON.stringify(last));
+  // No label is cut.
+  const cut = await page.evaluate(() => [...document.querySelectorAll("main button")].filter((button) => button.scrollWidth > button.clientWidth).length);
+  assert.equal(cut, 0);
+});
+
+test("models, regions and geographies without a match fold away", async () => {
+  const { page } = await fixture.show(catalogue);
+  await page.getByLabel("Model", { exact: true }).fill("jamba");
+  assert.deepEqual(await shownRegions(page).allTextContents(), ["us-east-1"]);
+  assert.deepEqual(await shownGeographies(page).allTextContents(), ["United States"]);
+  assert.equal(await shownGeographies(page).getAttribute("colspan"), "1");
+
+  await page.getByLabel("Model", { exact: true }).fill("");
+  await page.getByLabel("Allowed destinations").fill("ca-*");
+  await page.getByLabel("Only with an id").check();
+  assert.deepEqual(await shownRegions(page).allTextContents(), ["ca-central-1", "ca-west-1"]);
+  assert.equal(await page.locator("#count").textContent(), `${await shownModels(page).count()} models in 2 regions`);
+  assert.equal(await page.locator("#remaining").textContent(), "15 of 1840 have an id");
+});
+
+/** What each cell says. */
+const choices = (page) => page.evaluate(() => [...document.querySelectorAll("main tbody button")].map((button) => [button.getAttribute("aria-label"), button.dataset.id, button.dataset.why]));
+
+test("policy of the page chooses as the program does", async () => {
+  const { page, errors } = await fixture.show(catalogue);
+  const published = await choices(page);
+  const policies = [
+    { preference: "InRegion, Geographic, Global", destinations: "", legacy: false },
+    { preference: "Global,InRegion,Geographic", destinations: "", legacy: false },
+    { preference: "geographic", destinations: "", legacy: true },
+    { preference: "InRegion", destinations: "us-*", legacy: false },
+    { preference: "Application,InRegion,Geographic,Global", destinations: "", legacy: false },
+    { preference: "", destinations: "eu-*", legacy: false },
+    { preference: "", destinations: "us-east-1, us-west-2", legacy: false },
+    { preference: "", destinations: "ap-northeast-?", legacy: false },
+    { preference: "", destinations: "*", legacy: true },
+  ];
+  for (const policy of policies) {
+    const options = [];
+    if (policy.preference) options.push("--preference", policy.preference.replaceAll(" ", ""));
+    if (policy.destinations) options.push("--allowed-destination-region", policy.destinations.replaceAll(" ", ""));
+    if (policy.legacy) options.push("--legacy", "Avoid");
+    const { page: expected } = await fixture.show(await fixture.discovered(await fixture.catalogue(), ...options));
+    await page.getByLabel("Preference").fill(policy.preference);
+    await page.getByLabel("Allowed destinations").fill(policy.destinations);
+    await page.getByLabel("Avoid LEGACY models").setChecked(policy.legacy);
+    assert.deepEqual(await choices(page), await choices(expected), JSON.stringify(policy));
+    const left = await expected.locator("#remaining").textContent();
+    assert.equal(`${await page.locator("#remaining").textContent()}, as published`, left);
+    await expected.close();
+  }
+  await page.getByLabel("Avoid LEGACY models").setChecked(false);
+  await page.getByLabel("Allowed destinations").fill("");
+  await page.getByLabel("Preference").fill("Fastest");
+  assert.equal(await page.getByLabel("Preference").getAttribute("aria-invalid"), "true");
+  assert.deepEqual(await choices(page), published);
+  assert.deepEqual(errors, []);
+});
+
 test("click shows invocation id, profiles, destinations and end of life", async () => {
   const { page, errors } = await fixture.show(catalogue);
   await cell(page, "Claude Sonnet 4.5, eu-central-1: profile eu").click();
   const dialog = page.getByRole("dialog", { name: "Claude Sonnet 4.5 from eu-central-1" });
   await dialog.waitFor();
   const text = await dialog.innerText();
-  for (const part of [SONNET, "the profile of the geography eu", `global.${SONNET}`, "any region", "eu-west-3", "LEGACY", "End of life", "2027-04-08 08:00 UTC"]) {
+  for (const part of [SONNET, "the profile of the geography eu", `global.${SONNET}`, "any region", "eu-west-3", "Geographic", "EU Anthropic Claude Sonnet 4.5", `arn:aws:bedrock:eu-central-1:111122223333:inference-profile/eu.${SONNET}`, "LEGACY", "End of life", "2027-04-08 08:00 UTC"]) {
     assert.ok(text.includes(part), `${part}: ${text}`);
   }
   await dialog.getByRole("button", { name: "Copy" }).click();
@@ -101,8 +167,8 @@ test("keyboard reaches every function", async () => {
   await page.getByLabel("Model", { exact: true }).focus();
   await page.keyboard.type("claude sonnet 4.5");
   // Past the other filters the table is one stop of the Tab key, whatever it holds.
-  await press("Tab", "Tab", "Tab");
-  assert.equal(await focusedName(page), "Claude Sonnet 4.5, af-south-1: global profile only");
+  await press(..."Tab ".repeat(7).trim().split(" "));
+  assert.equal(await focusedName(page), "Claude Sonnet 4.5, af-south-1: global profile");
   await press("ArrowRight", "ArrowRight");
   assert.equal(await focusedName(page), "Claude Sonnet 4.5, ap-northeast-1: profile jp");
   await press("End");
@@ -118,9 +184,9 @@ test("keyboard reaches every function", async () => {
   assert.equal(await focusedName(page), "Claude Sonnet 4.5, us-west-2: profile us");
 
   await press("Home");
-  assert.equal(await focusedName(page), "Claude Sonnet 4.5, af-south-1: global profile only");
+  assert.equal(await focusedName(page), "Claude Sonnet 4.5, af-south-1: global profile");
   await press("Shift+Tab");
-  assert.equal(await page.evaluate(() => document.activeElement.id), "region");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "invocable");
   assert.deepEqual(errors, []);
 });
 

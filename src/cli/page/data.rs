@@ -12,7 +12,6 @@ use crate::bedrock::invocation::InvocationFacts;
 use crate::bedrock::model::ModelSummary;
 use crate::bedrock::policy::NoRouteReason;
 use crate::bedrock::profile_facts::ProfileFacts;
-use crate::bedrock::resolve::Explanation;
 use crate::cli::output::printable;
 use crate::reader::ModelMap;
 
@@ -63,13 +62,18 @@ struct Model<'p> {
     cells: Vec<Option<usize>>,
 }
 
-/// How a model is invoked from a region.
+/// How a model is invoked from a region, and what the choice of a route depends on. An ARN has no
+/// region where it is that of the cell: cells of several regions are then equal.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Cell<'p> {
-    kind: &'static str,
-    label: &'p str,
-    why: String,
+    on_demand: bool,
+    provisioned: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route: Option<RouteKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<NoRouteReason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     invoke_with: Option<&'p str>,
     profiles: &'p [ProfileFacts],
     lifecycle: Map<String, Value>,
@@ -85,11 +89,11 @@ pub(super) fn json(map: &ModelMap, info: &PageInfo) -> Result<String, serde_json
     for id in ids {
         let mut of_regions = Vec::new();
         let mut names = ("", "");
-        for (region, facts) in map.regions.values().zip(&facts) {
+        for ((region_name, region), facts) in map.regions.iter().zip(&facts) {
             let cell = region.content.models.get(id).zip(facts.get(id));
             let index = cell.map(|(summary, facts)| {
                 names = (summary.name().unwrap_or_default(), summary.provider());
-                cells.index(summary, facts)
+                cells.index(region_name, summary, facts)
             });
             of_regions.push(index.transpose()?);
         }
@@ -136,18 +140,20 @@ struct Cells {
 impl Cells {
     fn index(
         &mut self,
+        region: &str,
         summary: &ModelSummary,
         facts: &InvocationFacts,
     ) -> Result<usize, serde_json::Error> {
-        let explanation = Explanation::new(facts);
-        let cell = serde_json::to_value(Cell {
-            kind: kind(facts),
-            label: explanation.short(),
-            why: explanation.to_string(),
+        let mut cell = serde_json::to_value(Cell {
+            on_demand: facts.on_demand,
+            provisioned: summary.is_provisioned(),
+            route: facts.route_kind(),
+            reason: facts.no_route_reason(),
             invoke_with: facts.invoke_with.as_deref(),
             profiles: &facts.profiles,
             lifecycle: summary.lifecycle_fields().cloned().unwrap_or_default(),
         })?;
+        leave_out(&mut cell, region);
         let next = self.all.len();
         let index = *self.known.entry(cell.to_string()).or_insert(next);
         if index == next {
@@ -157,24 +163,20 @@ impl Cells {
     }
 }
 
-fn kind(facts: &InvocationFacts) -> &'static str {
-    match (facts.route_kind(), facts.no_route_reason()) {
-        (Some(RouteKind::InRegion), _) => "on-demand",
-        (Some(RouteKind::Geographic), _) => "profile",
-        (Some(RouteKind::Global), _) => "global",
-        (Some(RouteKind::Application), _) => "own",
-        (
-            None,
-            Some(
-                NoRouteReason::Legacy
-                | NoRouteReason::DestinationNotAllowed
-                | NoRouteReason::KindNotAllowed,
-            ),
-        ) => "forbidden",
-        (None, Some(NoRouteReason::ApplicationOnly)) => "application",
-        (None, Some(NoRouteReason::ProvisionedOnly)) => "provisioned",
-        (None, Some(NoRouteReason::ProfileNotActive)) => "inactive",
-        (None, Some(NoRouteReason::NoRoute | NoRouteReason::Unknown) | None) => "unstated",
+/// Leaves the region out of the ARNs of its own inference profiles.
+fn leave_out(cell: &mut Value, region: &str) {
+    let own = format!(":bedrock:{region}:");
+    let shorten = |value: Option<&mut Value>| {
+        if let Some(Value::String(arn)) = value
+            && arn.starts_with("arn:")
+        {
+            *arn = arn.replacen(&own, ":bedrock::", 1);
+        }
+    };
+    shorten(cell.get_mut("invokeWith"));
+    let profiles = cell.get_mut("profiles").and_then(Value::as_array_mut);
+    for profile in profiles.into_iter().flatten() {
+        shorten(profile.get_mut("arn"));
     }
 }
 
@@ -251,29 +253,25 @@ mod tests {
     }
 
     #[test]
-    fn each_route_has_a_kind_and_a_label() {
+    fn each_cell_has_a_route_or_a_reason() {
         let us = profile("us.m", "ACTIVE", "SYSTEM_DEFINED");
         let global = profile("global.m", "ACTIVE", "SYSTEM_DEFINED");
         let off = profile("us.m", "INACTIVE", "SYSTEM_DEFINED");
         let own = profile("own", "ACTIVE", "APPLICATION");
         let cases = [
-            (json!(["ON_DEMAND"]), vec![&us], "on-demand", "on demand"),
-            (json!([]), vec![&global, &us], "profile", "us"),
-            (json!([]), vec![&global], "global", "global"),
-            (json!([]), vec![&off], "inactive", "inactive"),
-            (json!([]), vec![&own], "application", "application"),
-            (json!(["PROVISIONED"]), vec![], "provisioned", "provisioned"),
-            (json!([]), vec![], "unstated", "none"),
+            (json!(["ON_DEMAND"]), vec![&us], "route", "InRegion"),
+            (json!([]), vec![&global, &us], "route", "Geographic"),
+            (json!([]), vec![&global], "route", "Global"),
+            (json!([]), vec![&off], "reason", "ProfileNotActive"),
+            (json!([]), vec![&own], "reason", "ApplicationOnly"),
+            (json!(["PROVISIONED"]), vec![], "reason", "ProvisionedOnly"),
+            (json!([]), vec![], "reason", "NoRoute"),
         ];
-        for (types, profiles, kind, label) in cases {
+        for (types, profiles, key, value) in cases {
             let model =
                 json!({"inferenceTypesSupported": types, "referencedByInstanceProfiles": profiles});
             let data = data(&published(&[("us-east-1", json!({"m": model}))]));
-            let cell = &data["cells"][0];
-            assert_eq!(
-                (&cell["kind"], &cell["label"]),
-                (&json!(kind), &json!(label))
-            );
+            assert_eq!(data["cells"][0][key], value);
         }
     }
 
@@ -290,9 +288,9 @@ mod tests {
         assert_eq!(
             data["cells"],
             json!([{
-                "kind": "profile",
-                "label": "us",
-                "why": "not on demand; the profile of the geography us, which routes to us-east-1",
+                "onDemand": false,
+                "provisioned": false,
+                "route": "Geographic",
                 "invokeWith": "us.m",
                 "profiles": [{"id": "us.m", "type": "SYSTEM_DEFINED", "status": "ACTIVE",
                               "geography": "us", "destinationRegions": ["us-east-1"]}],
@@ -317,6 +315,28 @@ mod tests {
         assert_eq!(data["models"][0]["cells"], json!([0, 0]));
         assert_eq!(data["models"][1]["cells"], json!([null, 1]));
         assert_eq!(data["models"][1]["name"], "b");
+    }
+
+    #[test]
+    fn region_is_left_out_of_its_own_arns() {
+        let models = |region: &str| {
+            let arn = |kind: &str| format!("arn:aws:bedrock:{region}:111122223333:{kind}/p");
+            json!({"m": {"referencedByInstanceProfiles": [
+                {"inferenceProfileId": "us.m", "inferenceProfileArn": arn("inference-profile")},
+            ]}})
+        };
+        let data = data(&published(&[
+            ("us-east-1", models("us-east-1")),
+            ("us-east-2", models("us-east-2")),
+            ("us-west-1", models("us-east-2")),
+        ]));
+        assert_eq!(data["models"][0]["cells"], json!([0, 0, 1]));
+        let arn = |cell: usize| data["cells"][cell]["profiles"][0]["arn"].clone();
+        assert_eq!(arn(0), "arn:aws:bedrock::111122223333:inference-profile/p");
+        assert_eq!(
+            arn(1),
+            "arn:aws:bedrock:us-east-2:111122223333:inference-profile/p"
+        );
     }
 
     #[test]

@@ -1,20 +1,38 @@
-
-"use strict";
 {
   const page = JSON.parse(document.getElementById("data").textContent);
 
-  /** Each kind of answer: how the legend shows it, what it means, and what a screen reader says. */
+  /** Each kind of cell: how the legend shows it, and what it means. */
   const KINDS = {
-    "on-demand": ["on demand", "the model's own id", () => "on demand"],
-    "profile": ["us, eu …", "the profile of this geography", (label) => `profile ${label}`],
-    "global": ["global", "only the global profile", () => "global profile only"],
-    "own": ["application", "an application profile of the account", () => "application profile"],
-    "forbidden": ["forbidden", "the policy forbids every route", () => "forbidden by the policy"],
-    "application": ["application", "only application profiles", () => "application profile only"],
-    "inactive": ["inactive", "no profile is active", () => "inactive profiles only"],
-    "provisioned": ["provisioned", "only bought throughput", () => "provisioned throughput only"],
-    "unstated": ["none", "no way is stated", () => "none: no way is stated"],
-    "absent": ["·", "the model is not there", () => "not there"],
+    "on-demand": ["region", "on demand: the model's own id, in this region"],
+    "profile": ["us", "the profile of this geography"],
+    "global": ["global", "the global profile"],
+    "own": ["app", "an application profile of the account"],
+    "forbidden": ["no", "the policy forbids every route"],
+    "application": ["app", "only application profiles"],
+    "inactive": ["off", "no profile is active"],
+    "provisioned": ["prov.", "only bought throughput"],
+    "unstated": ["none", "no way is stated"],
+    "absent": ["·", "the model is not there"],
+  };
+  /** The kind of the cell of a route or of a reason, and what a screen reader says. */
+  const ROUTES = {
+    InRegion: ["on-demand", () => "on demand"],
+    Geographic: ["profile", (label) => `profile ${label}`],
+    Global: ["global", () => "global profile"],
+    Application: ["own", () => "application profile"],
+  };
+  const REASONS = {
+    Legacy: ["forbidden", "LEGACY, which the policy avoids", "the model is LEGACY, and the policy avoids such models"],
+    DestinationNotAllowed: ["forbidden", "destination not allowed", "each route may run in a region that the policy does not allow"],
+    KindNotAllowed: ["forbidden", "kind not allowed", "the policy lists none of the kinds of its routes"],
+    ApplicationOnly: ["application", "application profile only", "not on demand; only application profiles lead to it, pass the ARN of yours"],
+    ProvisionedOnly: ["provisioned", "provisioned throughput only", "only with provisioned throughput: pass the ARN of what the account has bought"],
+    ProfileNotActive: ["inactive", "inactive profiles only", "not on demand; none of its profiles is active"],
+    NoRoute: ["unstated", "none: no way is stated", "AWS states no way to invoke it from here"],
+  };
+  const GEOGRAPHIES = {
+    af: "Africa", ap: "Asia Pacific", ca: "Canada", cn: "China", eu: "Europe", eusc: "EU Sovereign", il: "Israel",
+    me: "Middle East", mx: "Mexico", sa: "South America", us: "United States",
   };
   const TIMES = {
     startOfLifeTime: "Available since",
@@ -34,7 +52,7 @@
   const date = (time) => time.replace("T", " ").replace(/(:\d\d)(:00)?(\.\d+)?Z$/, "$1 UTC").replace(" 00:00 UTC", "");
   const plain = (text) => text.toLowerCase().split(/[^\p{L}\p{N}]+/u).filter(Boolean).join("-");
 
-  const regions = page.regions.map((region, index) => ({ ...region, index, header: undefined, shown: true }));
+  const regions = page.regions.map((region, index) => ({ ...region, index, shown: true, geography: region.name.split("-")[0] }));
   /** The rows, and in each the cells, in the order of the regions. */
   const rows = [];
   /** The groups of rows, one a provider. */
@@ -53,36 +71,63 @@
     $("#failures").hidden = false;
   }
 
-  for (const [kind, [label, meaning]] of Object.entries(KINDS)) {
-    if (kind !== "absent" && !page.cells.some((cell) => cell.kind === kind)) continue;
-    $("#legend").append(make("li", {}, make("span", { class: `answer ${kind}` }, label), ` ${meaning}`));
-  }
+  // The choice in each cell.
+
+  /** An ARN with the region of its cell, which the data leaves out. */
+  const located = (arn, region) => arn?.replace(/^(arn:[^:]*:bedrock:):/, `$1${region}:`);
+
+  /** What the cell says: as published, or under a policy. */
+  const chosen = ({ facts, model, region }, policy) => {
+    if (policy) return invocation.choose(facts, model.id, region.name, policy);
+    if (facts.invokeWith === undefined) return { reason: facts.reason };
+    const id = located(facts.invokeWith, region.name);
+    return { kind: facts.route, id, profile: facts.profiles.find((profile) => profile.id === id || profile.arn === id) };
+  };
+
+  const show = (cell, policy) => {
+    const choice = chosen(cell, policy);
+    const [kind, spoken] = choice.kind ? ROUTES[choice.kind] : (REASONS[choice.reason] ?? REASONS.NoRoute);
+    const isOfGeography = choice.kind === "Geographic" && choice.profile?.geography;
+    const label = isOfGeography ? choice.profile.geography : KINDS[kind][0];
+    cell.choice = choice;
+    cell.target.className = `answer ${kind}`;
+    cell.target.textContent = label;
+    cell.target.dataset.id = choice.id ?? "";
+    cell.target.dataset.why = choice.kind ?? choice.reason;
+    cell.target.setAttribute("aria-label", `${cell.model.name}, ${cell.region.name}: ${choice.kind ? spoken(label) : spoken}`);
+  };
+
+  const showLegend = () => {
+    const shown = new Set(rows.flatMap((row) => row.cells).map((cell) => (cell.facts ? cell.target.className.split(" ")[1] : "absent")));
+    const entry = ([kind, [label, meaning]]) => make("li", {}, make("span", { class: `answer ${kind}` }, label), ` ${meaning}`);
+    $("#legend").replaceChildren(...Object.entries(KINDS).filter(([kind]) => shown.has(kind)).map(entry));
+  };
 
   // The table.
 
-  for (const region of regions) {
+  const geographies = [...new Set(regions.map((region) => region.geography))].map((name) => {
+    const members = regions.filter((region) => region.geography === name);
+    const header = make("th", { scope: "colgroup", class: "first" }, make("bdi", {}, GEOGRAPHIES[name] ?? name));
+    $("thead tr").append(header);
+    return { header, members };
+  });
+  for (const region of geographies.flatMap((geography) => geography.members)) {
     const name = make("span", {}, make("bdi", {}, region.name));
     if (region.state === "Stale") name.append(make("small", {}, " stale"));
     region.header = make("th", { scope: "col" }, name);
-    $("thead tr").append(region.header);
+    $("thead tr:last-child").append(region.header);
     $("#regions").append(make("option", { value: region.name }));
   }
 
-  const cell = (model, region, row) => {
-    const answer = page.cells[model.cells[region.index]];
-    const td = make("td");
-    let target = td;
-    if (answer) {
-      const spoken = `${model.name}, ${region.name}: ${KINDS[answer.kind][2](answer.label)}`;
-      target = make("button", { type: "button", class: `answer ${answer.kind}`, "aria-label": spoken, "aria-haspopup": "dialog" }, answer.label);
-      td.append(target);
-    } else {
-      td.className = "absent";
-      td.setAttribute("aria-label", `${model.name}, ${region.name}: not there`);
-      td.append("·");
+  const makeCell = (model, region, row) => {
+    const facts = page.cells[model.cells[region.index]];
+    if (!facts) {
+      const td = make("td", { class: "absent", tabindex: "-1", "aria-label": `${model.name}, ${region.name}: not there` }, "·");
+      return { td, target: td, model, region, row };
     }
-    target.tabIndex = -1;
-    return { td, target, answer, model, region, row };
+    const target = make("button", { type: "button", tabindex: "-1", "aria-haspopup": "dialog" });
+    const profiles = facts.profiles.map((profile) => ({ ...profile, arn: located(profile.arn, region.name) }));
+    return { td: make("td", {}, target), target, facts: { ...facts, profiles }, model, region, row };
   };
 
   const providers = [...new Set(page.models.map((model) => model.provider))].sort((a, b) => a.localeCompare(b));
@@ -96,7 +141,7 @@
       if (model.name !== model.id) name.append(make("span", { class: "id" }, model.id));
       const tr = make("tr", {}, name);
       const row = { tr, model, index: rows.length, words: `${plain(model.name)} ${plain(model.id)}`, cells: [] };
-      row.cells = regions.map((region) => cell(model, region, row));
+      row.cells = regions.map((region) => makeCell(model, region, row));
       tr.append(...row.cells.map((cell) => cell.td));
       body.append(tr);
       rows.push(row);
@@ -116,33 +161,64 @@
     if (current) current.target.tabIndex = 0;
   };
 
-  const filterRegions = () => {
-    const wanted = $("#region").value.toLowerCase().split(/[\s,]+/).filter(Boolean);
-    for (const region of regions) {
-      const shown = wanted.length === 0 || wanted.some((part) => region.name.includes(part));
-      if (shown === region.shown) continue;
-      region.shown = shown;
-      region.header.hidden = !shown;
-      for (const row of rows) row.cells[region.index].td.hidden = !shown;
-    }
+  /** The policy of the form; undefined: the choice as published. */
+  const policyOfForm = () => {
+    const [text, destinations] = [$("#preference").value, $("#destinations").value];
+    const preference = invocation.preference(text);
+    $("#preference").setAttribute("aria-invalid", String(preference === undefined));
+    $("#preference").setCustomValidity(preference ? "" : "Name InRegion, Geographic, Global or Application, each at most once");
+    if (!preference?.length && !destinations.trim() && !$("#legacy").checked) return undefined;
+    return {
+      preference: preference?.length ? preference : ["InRegion", "Geographic", "Global"],
+      allows: invocation.destinations(destinations),
+      avoidsLegacy: $("#legacy").checked,
+    };
   };
 
+  const applyPolicy = () => {
+    const policy = policyOfForm();
+    const cells = rows.flatMap((row) => row.cells).filter((cell) => cell.facts);
+    for (const cell of cells) show(cell, policy);
+    const left = cells.filter((cell) => cell.choice.id !== undefined).length;
+    $("#remaining").textContent = `${left} of ${cells.length} have an id${policy ? "" : ", as published"}`;
+    showLegend();
+  };
+
+  const isMatch = (cell) => cell.facts && (cell.choice.id !== undefined || !$("#invocable").checked);
+
+  /** Folds away what has no match: models, then regions and geographies without a cell left. */
   const filter = () => {
-    filterRegions();
-    const columns = regions.filter((region) => region.shown).length;
+    const wanted = $("#region").value.toLowerCase().split(/[\s,]+/).filter(Boolean);
+    const isWanted = (region) => wanted.length === 0 || wanted.some((part) => region.name.includes(part));
     const provider = $("#provider").selectedIndex === 0 ? undefined : $("#provider").value;
     const words = plain($("#model").value);
     for (const row of rows) {
       const isMeant = (provider === undefined || row.model.provider === provider) && row.words.includes(words);
-      row.tr.hidden = !(isMeant && row.cells.some((cell) => cell.answer && cell.region.shown));
+      row.tr.hidden = !(isMeant && row.cells.some((cell) => isMatch(cell) && isWanted(cell.region)));
     }
+    const left = rows.filter((row) => !row.tr.hidden);
+    for (const region of regions) {
+      const isShown = isWanted(region) && left.some((row) => isMatch(row.cells[region.index]));
+      if (isShown === region.shown) continue;
+      region.shown = isShown;
+      region.header.hidden = !isShown;
+      for (const row of rows) row.cells[region.index].td.hidden = !isShown;
+    }
+    for (const { header, members } of geographies) {
+      const shown = members.filter((region) => region.shown);
+      header.hidden = shown.length === 0;
+      header.colSpan = Math.max(shown.length, 1);
+      for (const region of members) {
+        for (const cell of [region.header, ...rows.map((row) => row.cells[region.index].td)]) cell.classList.toggle("first", region === shown[0]);
+      }
+    }
+    const columns = regions.filter((region) => region.shown).length;
     for (const group of groups) {
       group.body.hidden = group.rows.every((row) => row.tr.hidden);
       group.title.colSpan = columns + 1;
     }
-    const count = rows.filter((row) => !row.tr.hidden).length;
     const of = (number, name) => `${number} ${name}${number === 1 ? "" : "s"}`;
-    $("#count").textContent = count === 0 ? "No model matches" : `${of(count, "model")} in ${of(columns, "region")}`;
+    $("#count").textContent = left.length === 0 ? "No model matches" : `${of(left.length, "model")} in ${of(columns, "region")}`;
     if (!current || !isShown(current)) makeCurrent(rows.flatMap((row) => row.cells).find(isShown));
   };
 
@@ -218,13 +294,16 @@
   };
 
   const profilesTable = (profiles) => {
-    const columns = ["Id", "Type", "Status", "Geography", "Routes to"];
+    const columns = ["Id, name and ARN", "Type", "Status", "Geography", "Routes to"];
     const head = make("tr", {}, ...columns.map((name) => make("th", { scope: "col" }, name)));
     const body = make("tbody");
     for (const profile of profiles) {
       const regions = profile.destinationRegions.map((region) => (region === "*" ? "any region" : region));
       body.append(make("tr", {},
-        make("th", { scope: "row", class: "id" }, profile.id),
+        make("th", { scope: "row" },
+          make("span", { class: "id" }, profile.id),
+          make("span", {}, profile.name ?? ""),
+          make("span", { class: "id" }, profile.arn ?? "")),
         make("td", {}, profile.type ?? ""),
         make("td", {}, profile.status ?? ""),
         make("td", {}, profile.geography ?? ""),
@@ -244,14 +323,25 @@
     return list;
   };
 
-  const open = ({ answer, model, region }) => {
+  const explanation = (facts, { kind, reason, profile }) => {
+    if (!kind) return (REASONS[reason] ?? REASONS.NoRoute)[2];
+    if (kind === "InRegion") return "on demand: the model's own ID can be passed";
+    const demand = facts.onDemand ? "" : "not on demand; ";
+    const names = { Global: "the global profile", Application: `the application profile ${profile?.name ?? ""}` };
+    const name = names[kind] ?? `the profile of the geography ${profile?.geography ?? ""}`;
+    const regions = profile?.destinationRegions ?? [];
+    return `${demand}${name}, which routes to ${regions.includes("*") ? "any region" : regions.join(", ")}`;
+  };
+
+  const open = ({ facts, choice, model, region }) => {
     $("#details-model").replaceChildren(make("bdi", {}, model.name), " from ", make("bdi", {}, region.name));
     $("#details-id").replaceChildren(make("span", { class: "id" }, model.id));
     const title = (text) => make("h3", {}, text);
     const body = [title("Id to pass")];
-    body.push(answer.invokeWith ? copyable(answer.invokeWith) : make("p", {}, "No ID."), make("p", {}, answer.why));
-    if (answer.profiles.length > 0) body.push(title("Inference profiles"), profilesTable(answer.profiles));
-    body.push(title("Lifecycle"), lifecycleList(answer.lifecycle));
+    body.push(choice.id ? copyable(choice.id) : make("p", {}, "No ID."), make("p", {}, explanation(facts, choice)));
+    body.push(title(choice.kind ? "Route" : "Reason"), make("p", {}, make("code", {}, choice.kind ?? choice.reason)));
+    if (facts.profiles.length > 0) body.push(title("Inference profiles"), profilesTable(facts.profiles));
+    body.push(title("Lifecycle"), lifecycleList(facts.lifecycle));
     if (region.state === "Stale") {
       const since = region.staleSince ? ` since ${date(region.staleSince)}` : "";
       body.push(title("Stale"), make("p", {}, `This could not be confirmed${since}.`));
@@ -262,15 +352,19 @@
 
   table.addEventListener("click", (event) => {
     const cell = cellOf.get(event.target);
-    if (cell?.answer) open(cell);
+    if (cell?.facts) open(cell);
   });
   $("#close").addEventListener("click", () => dialog.close());
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close();
   });
 
-  $("form").addEventListener("input", filter);
+  const update = () => {
+    applyPolicy();
+    filter();
+  };
+  $("form").addEventListener("input", update);
   $("form").addEventListener("submit", (event) => event.preventDefault());
   table.append(...groups.map((group) => group.body));
-  filter();
+  update();
 }
