@@ -95,12 +95,14 @@ impl Discovery {
     }
 }
 
-/// Discovers all regions at once: those named, or all that are enabled for the account.
+/// Discovers all regions at once: those named, or all that are enabled for the account. `policy`
+/// chooses the ID to pass for each model.
 pub async fn discover(
     snapshots: &SnapshotCache,
     caller: &Caller,
     named: Option<&[String]>,
     selection: &Selection,
+    policy: &InvocationPolicy,
     mut progress: impl FnMut(&Progress<'_>),
 ) -> Result<Discovery, AwsError> {
     let regions: BTreeSet<String> = match named {
@@ -130,7 +132,7 @@ pub async fn discover(
         state.waiting.retain(|waiting| waiting != region);
         progress(&state);
     }
-    Ok(summarize(results, RegionSource::from(named), now))
+    Ok(summarize(results, RegionSource::from(named), policy, now))
 }
 
 async fn discover_region(
@@ -155,6 +157,7 @@ async fn discover_region(
 fn summarize(
     results: BTreeMap<String, Result<Discovered, RegionError>>,
     source: RegionSource,
+    policy: &InvocationPolicy,
     now: Timestamp,
 ) -> Discovery {
     let codes: BTreeMap<String, Result<(), ErrorCode>> = results
@@ -178,7 +181,7 @@ fn summarize(
                     guard_shrinking: false,
                     at: now,
                 };
-                let facts = content.facts(&region, &InvocationPolicy::default());
+                let facts = content.facts(&region, policy);
                 let (status, _) =
                     after_response(None, &content, &facts, taken_at, &region, context);
                 if status.state == RegionState::Fresh {

@@ -78,6 +78,14 @@ pub enum RouteKind {
 }
 
 impl RouteKind {
+    /// All kinds, in the default order of preference.
+    pub const ALL: [Self; 4] = [
+        Self::InRegion,
+        Self::Geographic,
+        Self::Global,
+        Self::Application,
+    ];
+
     /// The name as it stands in spec and `invocation.json`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -97,4 +105,17 @@ pub enum LegacyPolicy {
     Allow,
     /// LEGACY models get no ID.
     Avoid,
+}
+
+impl LegacyPolicy {
+    /// All treatments.
+    pub const ALL: [Self; 2] = [Self::Allow, Self::Avoid];
+
+    /// The name as it stands in the spec.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "Allow",
+            Self::Avoid => "Avoid",
+        }
+    }
 }

@@ -16,7 +16,8 @@ use super::metrics_interceptor::MetricsInterceptor;
 use super::response_body::BodyLimit;
 use super::retry::RetryAfterClassifier;
 use crate::api::ErrorCode;
-use crate::aws::identity::{Caller, partition_of};
+use crate::aws::identity::Caller;
+use crate::bedrock::region::partition_of;
 
 /// How long one attempt of a call may take; the SDK retries transient errors.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::bedrock::region::is_region;
+use crate::bedrock::region::{is_region, partition_of};
 use crate::digest::sha256_hex;
 
 /// The longest session name that STS accepts.
@@ -199,23 +199,6 @@ pub(crate) fn sts_region(partition: &str, home_region: Option<&str>) -> String {
         _ => "us-east-1",
     })
     .to_owned()
-}
-
-/// The partition of a region, by the region's name.
-pub(super) fn partition_of(region: &str) -> &'static str {
-    const PREFIXES: [(&str, &str); 7] = [
-        ("cn-", "aws-cn"),
-        ("us-gov-", "aws-us-gov"),
-        ("eusc-", "aws-eusc"),
-        ("us-iso-", "aws-iso"),
-        ("us-isob-", "aws-iso-b"),
-        ("eu-isoe-", "aws-iso-e"),
-        ("us-isof-", "aws-iso-f"),
-    ];
-    PREFIXES
-        .iter()
-        .find(|(prefix, _)| region.starts_with(prefix))
-        .map_or("aws", |(_, partition)| partition)
 }
 
 /// The session name of a resource: `<namespace>@<name>`. A longer one than STS accepts is cut and ends

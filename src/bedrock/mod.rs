@@ -7,6 +7,7 @@ mod canonical;
 pub mod catalog;
 pub mod diff;
 pub mod glob;
+pub mod iam_policy;
 pub mod invocation;
 pub mod lifecycle;
 pub mod lifecycle_summary;

@@ -16,12 +16,14 @@ use crate::bedrock::view::{RegionView, Regions};
 use notation::Reference;
 
 mod explanation;
+mod lifecycle_note;
 pub(super) mod nearest;
 mod notation;
 #[cfg(test)]
 mod tests;
 
 pub use explanation::Explanation;
+pub use lifecycle_note::LifecycleNote;
 
 /// A model that was found, and the ID to pass for it.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -8,6 +8,7 @@ use super::aws::{AwsArgs, block_on};
 use super::mapping::{self, Format, ShowError};
 use super::output::{Outcome, eprint_note};
 use super::page::PageInfo;
+use super::policy::{PolicyArgs, PolicyError};
 use super::progress::Progress;
 use super::selectors::Selectors;
 use crate::aws::{AwsError, NoCertificatesError};
@@ -38,12 +39,17 @@ pub(super) struct Discover {
 
     #[command(flatten)]
     selectors: Selectors,
+
+    #[command(flatten)]
+    policy: PolicyArgs,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DiscoverError {
     #[error("cannot start the async runtime")]
     Runtime(#[source] io::Error),
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     #[error(transparent)]
     NoCertificates(#[from] NoCertificatesError),
     #[error(transparent)]
@@ -61,14 +67,16 @@ pub(super) enum DiscoverError {
 impl Discover {
     pub(super) fn execute(self) -> Result<Outcome, DiscoverError> {
         let selection = self.selectors.selection();
-        let discovery = block_on(self.discover(&selection)).map_err(DiscoverError::Runtime)??;
+        let policy = self.policy.policy()?.unwrap_or_default();
+        let discovery =
+            block_on(self.discover(&selection, &policy)).map_err(DiscoverError::Runtime)??;
         let failures = discovery.failures().count();
         if discovery.answered() == 0 && failures > 0 {
             summarize(&discovery);
             return Err(DiscoverError::NoResponse);
         }
         if let Some(folder) = &self.output_dir {
-            write_folders(folder, &discovery)?;
+            write_folders(folder, &discovery, &policy)?;
         }
         let default = self.output_dir.is_none().then_some(Format::Table);
         if let Some(format) = self.output.or(default) {
@@ -82,15 +90,19 @@ impl Discover {
         })
     }
 
-    async fn discover(&self, selection: &Selection) -> Result<Discovery, DiscoverError> {
+    async fn discover(
+        &self,
+        selection: &Selection,
+        policy: &InvocationPolicy,
+    ) -> Result<Discovery, DiscoverError> {
         let named = (!self.regions.is_empty()).then_some(self.regions.as_slice());
         let snapshots = self.aws.snapshots().await?;
         let progress = Progress::spinner("querying AWS".to_owned());
-        let discovery = discover(&snapshots, &self.aws.caller(), named, selection, |p| {
+        let caller = self.aws.caller();
+        let discovery = discover(&snapshots, &caller, named, selection, policy, |p| {
             progress.show(p);
-        })
-        .await;
-        Ok(discovery?)
+        });
+        Ok(discovery.await?)
     }
 }
 
@@ -124,20 +136,20 @@ fn summarize(discovery: &Discovery) {
     ));
 }
 
-fn write_folders(folder: &Path, discovery: &Discovery) -> Result<(), DiscoverError> {
+fn write_folders(
+    folder: &Path,
+    discovery: &Discovery,
+    policy: &InvocationPolicy,
+) -> Result<(), DiscoverError> {
     for (region, published) in &discovery.published.regions {
         let Some(status) = discovery.regions.get(region) else {
             continue;
         };
-        let files = region_files(
-            region,
-            &published.content,
-            status,
-            &InvocationPolicy::default(),
-        )
-        .map_err(|source| DiscoverError::Render {
-            region: region.clone(),
-            source,
+        let files = region_files(region, &published.content, status, policy).map_err(|source| {
+            DiscoverError::Render {
+                region: region.clone(),
+                source,
+            }
         })?;
         let folder = folder.join(region);
         let failed = |path: &Path| {

@@ -6,15 +6,19 @@ mod completions;
 mod crd;
 mod discover;
 mod get;
+mod iam_policy;
 mod man;
 mod mapping;
 mod matrix;
 mod output;
 mod page;
+mod policy;
 mod progress;
 mod resolve;
 mod run;
 mod selectors;
+mod source;
+mod terraform;
 mod watch;
 
 use std::path::Path;
@@ -24,6 +28,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::text::error_chain;
 use output::{Outcome, eprint_note};
+use source::SourceError;
 
 /// The program's name.
 const NAME: &str = "bedrock-model-map";
@@ -67,6 +72,12 @@ enum Command {
     /// Reads what a BedrockModelMap has published (NAME) or a folder (--dir), or queries Amazon
     /// Bedrock (--live).
     Resolve(resolve::Resolve),
+    /// Print the IAM policy that callers of models need.
+    ///
+    /// Allows to invoke the IDs that `resolve` prints: each inference profile, and its model in the
+    /// source region and in every destination region. Exceeds no managed policy's 6,144 characters;
+    /// prints several policies where one is too small.
+    IamPolicy(iam_policy::IamPolicy),
     /// Print the `CustomResourceDefinition` as YAML.
     Crd(crd::Crd),
     /// Print a completion script for a shell.
@@ -95,6 +106,21 @@ enum CommandError {
     Get(#[from] get::GetCommandError),
     #[error(transparent)]
     Resolve(#[from] resolve::ResolveCommandError),
+    #[error(transparent)]
+    IamPolicy(#[from] iam_policy::IamPolicyError),
+}
+
+impl CommandError {
+    /// Whether the options contradict each other in a way that the parser cannot state.
+    fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Get(get::GetCommandError::WatchFormat)
+                | Self::Discover(discover::DiscoverError::Policy(_))
+                | Self::Resolve(resolve::ResolveCommandError::Source(SourceError::Policy(_)))
+                | Self::IamPolicy(iam_policy::IamPolicyError::Source(SourceError::Policy(_)))
+        )
+    }
 }
 
 impl Cli {
@@ -121,6 +147,7 @@ impl Cli {
             Command::Discover(discover) => discover.execute().map_err(CommandError::from),
             Command::Get(get) => get.execute().map_err(CommandError::from),
             Command::Resolve(resolve) => resolve.execute().map_err(CommandError::from),
+            Command::IamPolicy(policy) => policy.execute().map_err(CommandError::from),
         };
         match done {
             Ok(Outcome::Complete) => ExitCode::SUCCESS,
@@ -128,9 +155,10 @@ impl Cli {
             Ok(Outcome::Failed) => ExitCode::FAILURE,
             Err(error) => {
                 eprint_note(&format!("{}: {}", program_name(), error_chain(&error)));
-                match error {
-                    CommandError::Get(get::GetCommandError::WatchFormat) => ExitCode::from(USAGE),
-                    _ => ExitCode::FAILURE,
+                if error.is_usage() {
+                    ExitCode::from(USAGE)
+                } else {
+                    ExitCode::FAILURE
                 }
             }
         }

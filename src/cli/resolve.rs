@@ -1,27 +1,19 @@
 //! `bedrock-model-map resolve`.
 
-use std::io;
-use std::path::PathBuf;
-
 use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
+use jiff::Timestamp;
 
-use super::aws::{AwsArgs, block_on};
-use super::cluster::{ClusterArgs, ClusterError};
 use super::mapping;
 use super::output::{Outcome, PrintError, eprint_note, print, print_yaml, printable};
-use crate::api::{AttemptError, ErrorCode, InferenceProfilesSpec, ModelsSpec, RegionState};
-use crate::aws::{AwsError, NoCertificatesError};
-use crate::bedrock::resolve::{Resolution, ResolveError, resolve};
-use crate::bedrock::selection::Selection;
-use crate::discovery::discover;
-use crate::reader::{GetError, MapReader, ModelMap, MountError, MountedMap};
+use super::source::{SourceArgs, SourceError};
+use crate::api::RegionState;
+use crate::bedrock::resolve::{LifecycleNote, Resolution, ResolveError, resolve};
 
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("source").required(true).args(["name", "dir", "live"]))]
 pub(super) struct Resolve {
-    /// Model ID, glob on IDs (* and ?), or a part of an ID or a model name, such as
-    /// claude-sonnet-4-5.
+    /// Model ID, glob on IDs (* and ?), a part of an ID or a model name, such as claude-sonnet-4-5, or
+    /// an inference profile's ID or ARN.
     #[arg(value_name = "MODEL", value_parser = NonEmptyStringValueParser::new())]
     model: String,
 
@@ -29,27 +21,12 @@ pub(super) struct Resolve {
     #[arg(long, env = "AWS_REGION", value_name = "REGION", value_parser = mapping::region)]
     region: String,
 
-    /// Name of a BedrockModelMap: read what it has published in the cluster.
-    #[arg(value_name = "NAME")]
-    name: Option<String>,
-
-    #[command(flatten)]
-    cluster: ClusterArgs,
-
-    /// Read this folder: a mounted ConfigMap, or the output of discover --output-dir.
-    #[arg(long, value_name = "MOUNT")]
-    dir: Option<PathBuf>,
-
-    /// Query Amazon Bedrock.
-    #[arg(long)]
-    live: bool,
-
     /// Output format.
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
     output: Format,
 
     #[command(flatten)]
-    aws: AwsArgs,
+    source: SourceArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -60,44 +37,27 @@ enum Format {
     Json,
     /// The same as YAML.
     Yaml,
-    /// Only the ID, for scripts; fails unless exactly one model matches and has an ID.
+    /// Only the ID, for scripts; fails unless exactly one of the matching models has an ID.
     Id,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ResolveCommandError {
-    #[error("cannot start the async runtime")]
-    Runtime(#[source] io::Error),
     #[error(transparent)]
-    Cluster(#[from] ClusterError),
-    #[error(transparent)]
-    Get(#[from] GetError),
-    #[error(transparent)]
-    Mount(#[from] MountError),
-    #[error("no models of {region} are published: {why}")]
-    NotPublished { region: String, why: String },
-    #[error(transparent)]
-    NoCertificates(#[from] NoCertificatesError),
-    #[error(transparent)]
-    Aws(#[from] AwsError),
-    #[error("{}: {}", .0.code.as_str(), .0.message)]
-    Live(AttemptError),
-    #[error("{0} lists no models")]
-    NoModels(String),
+    Source(#[from] SourceError),
     #[error(transparent)]
     Resolve(#[from] ResolveError),
     #[error("{} models match; name one of them: {}", .0.len(), .0.join(", "))]
     Ambiguous(Vec<String>),
+    #[error("{} models match, and none of them has an ID to pass: {}", .0.len(), .0.join(", "))]
+    NoneHasId(Vec<String>),
     #[error(transparent)]
     Print(#[from] PrintError),
 }
 
 impl Resolve {
     pub(super) fn execute(self) -> Result<Outcome, ResolveCommandError> {
-        let map = match &self.dir {
-            Some(dir) => ModelMap::clone(&MountedMap::open(dir)?.current()),
-            None => block_on(self.read()).map_err(ResolveCommandError::Runtime)??,
-        };
+        let map = self.source.read(std::slice::from_ref(&self.region))?;
         let found = resolve(&map.views(), &self.region, &self.model)?;
         let stale = map
             .regions
@@ -111,6 +71,14 @@ impl Resolve {
                 self.region
             ));
         }
+        let found = match self.output {
+            Format::Id => vec![only_one(found)?],
+            Format::Text | Format::Json | Format::Yaml => found,
+        };
+        let now = Timestamp::now();
+        for note in found.iter().filter_map(|r| LifecycleNote::new(r, now)) {
+            eprint_note(&note.to_string());
+        }
         match self.output {
             Format::Text => print(&text(&found))?,
             Format::Json => {
@@ -118,70 +86,28 @@ impl Resolve {
                 print(&format!("{json}\n"))?;
             }
             Format::Yaml => print_yaml(&found)?,
-            Format::Id => print(&format!("{}\n", only_id(found)?))?,
+            Format::Id => {
+                let ids = found.into_iter().map(Resolution::id);
+                let lines: String = ids
+                    .map(|id| Ok(id? + "\n"))
+                    .collect::<Result<_, ResolveError>>()?;
+                print(&lines)?;
+            }
         }
         Ok(Outcome::Complete)
     }
-
-    async fn read(&self) -> Result<ModelMap, ResolveCommandError> {
-        match &self.name {
-            Some(name) => {
-                let (client, namespace) = self.cluster.connect().await?;
-                let mapping = MapReader::new(client, &namespace, name).get().await?;
-                match mapping.status.regions.get(&self.region) {
-                    Some(status) if !mapping.map.regions.contains_key(&self.region) => {
-                        Err(ResolveCommandError::NotPublished {
-                            region: self.region.clone(),
-                            why: status.error.as_ref().map_or_else(
-                                || "none is selected".to_owned(),
-                                |error| format!("{}: {}", error.code.as_str(), error.message),
-                            ),
-                        })
-                    }
-                    _ => Ok(mapping.map),
-                }
-            }
-            None => self.discover().await,
-        }
-    }
-
-    async fn discover(&self) -> Result<ModelMap, ResolveCommandError> {
-        let everything = Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default());
-        let caller = self.aws.caller();
-        let snapshots = self.aws.snapshots().await?;
-        let region = std::slice::from_ref(&self.region);
-        let discovery = discover(&snapshots, &caller, Some(region), &everything, |_| {}).await?;
-        let failure = discovery.failures().next().map(|(_, error)| error.clone());
-        let Some(failure) = failure else {
-            if discovery.published.regions.is_empty() {
-                return Err(ResolveCommandError::NoModels(self.region.clone()));
-            }
-            return Ok(discovery.published);
-        };
-        let may_be_unknown = matches!(
-            failure.code,
-            ErrorCode::NameNotResolved | ErrorCode::RegionDisabled | ErrorCode::InvalidCredentials
-        );
-        if may_be_unknown
-            && let Ok(known) = snapshots.account_regions(&caller).await
-            && !known.contains(&self.region)
-        {
-            let region = self.region.clone();
-            return Err(ResolveError::UnknownRegion { region, known }.into());
-        }
-        Err(ResolveCommandError::Live(failure))
-    }
 }
 
-fn only_id(mut found: Vec<Resolution>) -> Result<String, ResolveCommandError> {
-    match (found.pop(), found.is_empty()) {
-        (Some(one), true) => Ok(one.id()?),
-        (last, _) => {
-            let all = found.into_iter().chain(last);
-            Err(ResolveCommandError::Ambiguous(
-                all.map(|r| r.model_id).collect(),
-            ))
-        }
+/// The only match with an ID to pass, or the only match.
+fn only_one(found: Vec<Resolution>) -> Result<Resolution, ResolveCommandError> {
+    let (mut with_id, mut without): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|r| r.invoke_with.is_some());
+    let ids = |found: Vec<Resolution>| found.into_iter().map(|r| r.model_id).collect();
+    match (with_id.len(), without.len()) {
+        (1, _) => Ok(with_id.swap_remove(0)),
+        (0, 1) => Ok(without.swap_remove(0)),
+        (0, _) => Err(ResolveCommandError::NoneHasId(ids(without))),
+        (_, _) => Err(ResolveCommandError::Ambiguous(ids(with_id))),
     }
 }
 

@@ -55,6 +55,8 @@ async fn id_output_is_the_id_alone() {
             "ap-southeast-2",
             "amazon.nova-lite-v1:0".to_owned(),
         ),
+        // Two more match, and only provisioned throughput serves them.
+        ("nova-lite", "us-east-1", "amazon.nova-lite-v1:0".to_owned()),
     ];
     for (model, region, expected) in ids {
         let printed = sources.resolve(model, region, "id").await.well();
@@ -109,9 +111,14 @@ async fn id_output_needs_exactly_one_match_with_an_id() {
     let sources = Sources::new().await;
     let failures = [
         (
-            "nova-lite",
+            "anthropic.claude-opus-4-?",
             "us-east-1",
-            "3 models match; name one of them: amazon.nova-lite-v1:0, amazon.nova-lite-v1:0:24k, amazon.nova-lite-v1:0:300k\n",
+            "2 models match; name one of them: anthropic.claude-opus-4-7, anthropic.claude-opus-4-8\n",
+        ),
+        (
+            "amazon.nova-lite-v1:0:*",
+            "us-east-1",
+            "2 models match, and none of them has an ID to pass: amazon.nova-lite-v1:0:24k, amazon.nova-lite-v1:0:300k\n",
         ),
         (
             "amazon.nova-lite-v1:0:24k",
@@ -166,4 +173,20 @@ async fn region_comes_from_the_environment() {
     variables.push(("AWS_REGION", "eu-west-3"));
     let printed = run(&variables, &["resolve", SONNET, "--live", "-o", "id"]).await;
     assert_eq!(printed.well(), format!("eu.{SONNET}\n"));
+}
+
+#[tokio::test]
+async fn every_output_notes_a_legacy_model_on_stderr() {
+    let sources = Sources::new().await;
+    let note = format!(
+        "{SONNET} is LEGACY since 2026-07-01: calls fail for accounts that have not used it lately, and for all from 2027-04-08\n"
+    );
+    for output in ["text", "json", "yaml", "id"] {
+        let done = sources.resolve(SONNET, "us-east-1", output).await;
+        assert_eq!(done.stderr, note, "{output}");
+        let done = sources
+            .resolve("amazon.nova-lite-v1:0", "us-east-1", output)
+            .await;
+        assert_eq!(done.stderr, "", "{output}");
+    }
 }

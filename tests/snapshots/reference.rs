@@ -9,7 +9,15 @@ use serde_json::{Map, Value};
 
 use crate::assert_golden;
 
-const COMMANDS: [&str; 6] = ["discover", "resolve", "get", "run", "crd", "completions"];
+const COMMANDS: [&str; 7] = [
+    "discover",
+    "resolve",
+    "iam-policy",
+    "get",
+    "run",
+    "crd",
+    "completions",
+];
 
 fn page(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
