@@ -31,8 +31,8 @@ pub use spec::{
 };
 #[cfg(any(feature = "aws", feature = "cluster"))]
 pub use status::{
-    AccountRegionsStatus, BedrockModelMapStatus, MappingOmitted, MappingStatus, RegionStatus,
-    Summary,
+    AccountRegionsStatus, AliasProblem, AliasesStatus, BedrockModelMapStatus, MappingOmitted,
+    MappingStatus, RegionStatus, Summary,
 };
 
 /// The API group; also the prefix of the operator's own label and annotation keys.
@@ -46,12 +46,12 @@ pub const MANAGER: &str = "bedrock-model-map";
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Label of every ConfigMap written; its value is the name of the `BedrockModelMap`.
 pub const LABEL_NAME: &str = "bedrock.modelmap.dev/name";
-/// Label of every ConfigMap written; `region` or `mapping`.
+/// Label of every ConfigMap written; `region`, `mapping`, `aliases` or `env`.
 pub const LABEL_CONTENT: &str = "bedrock.modelmap.dev/content";
-/// Label of every region's ConfigMap; its value is the AWS region.
+/// Label of every ConfigMap of a region; its value is the AWS region.
 pub const LABEL_REGION: &str = "bedrock.modelmap.dev/region";
-/// Annotation of every ConfigMap written: SHA-256, in hex, of `models.json` or of the uncompressed
-/// `mapping.json`.
+/// Annotation of every ConfigMap written: SHA-256, in hex, of `models.json`, of the uncompressed
+/// `mapping.json`, of `aliases.json`, or of the environment variables as `NAME=value`, one a line.
 pub const ANNOTATION_SHA256: &str = "bedrock.modelmap.dev/content-sha256";
 /// Annotation that a user sets on a `BedrockModelMap` to have every region fetched at once.
 pub const ANNOTATION_REQUESTED_AT: &str = "bedrock.modelmap.dev/requestedAt";

@@ -1,5 +1,6 @@
 //! The status of a `BedrockModelMap`.
 
+mod aliases;
 mod schema;
 
 use std::collections::BTreeMap;
@@ -7,6 +8,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use aliases::{AliasProblem, AliasesStatus};
 
 use super::attempt_error::AttemptError;
 use super::region_state::RegionState;
@@ -108,6 +111,14 @@ pub struct Summary {
     /// region. Absent until every published region states it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invocable: Option<i64>,
+    /// Number of aliases that stand for a model, counted once for each region. Absent without
+    /// `spec.aliases`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aliases: Option<i64>,
+    /// Number of aliases that stand for no model, counted once for each region. Absent without
+    /// `spec.aliases`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aliases_unresolved: Option<i64>,
 }
 
 /// State of the merged ConfigMap.
@@ -246,6 +257,10 @@ pub struct RegionStatus {
     /// Error of the last attempt; absent after a success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<AttemptError>,
+    /// State of the ConfigMaps with the aliases. Absent without `spec.aliases`, and if no models of the
+    /// region are published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aliases: Option<AliasesStatus>,
     /// The sorted inference profile IDs of each published model. Absent with
     /// `spec.output.statusDetail: Summary`, and if `status.mappingOmitted` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]

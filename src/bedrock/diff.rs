@@ -38,6 +38,27 @@ pub struct Change {
 pub enum ChangeKind {
     /// A region is not published any more. Its models have no changes of their own.
     RegionRemoved,
+    /// An alias has lost its ID. It keeps the last one until a second response confirms the loss.
+    AliasUnresolved {
+        /// Its name.
+        alias: String,
+        /// The last ID.
+        before: String,
+        /// Why it was lost.
+        why: String,
+    },
+    /// The ID of an alias has changed.
+    AliasChanged {
+        /// Its name.
+        alias: String,
+        /// The ID before.
+        before: String,
+        /// The ID now; None: the loss of the ID is confirmed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+        /// Why it has changed.
+        why: String,
+    },
     /// A model is not published any more.
     ModelRemoved {
         /// Its ID.
@@ -236,6 +257,24 @@ impl fmt::Display for Change {
         match &self.what {
             ChangeKind::RegionRemoved => write!(f, "no model is published any more in {regions}"),
             ChangeKind::RegionAdded => write!(f, "models are published in {regions}"),
+            ChangeKind::AliasUnresolved { alias, before, why } => {
+                write!(
+                    f,
+                    "alias {alias} has no id, was {before}, in {regions}: {why}"
+                )
+            }
+            ChangeKind::AliasChanged {
+                alias,
+                before,
+                after,
+                why,
+            } => {
+                let is = after.as_deref().unwrap_or("no id");
+                write!(
+                    f,
+                    "alias {alias} is {is}, was {before}, in {regions}: {why}"
+                )
+            }
             ChangeKind::ModelRemoved { model } => write!(f, "{model} removed in {regions}"),
             ChangeKind::ModelAdded { model } => write!(f, "{model} added in {regions}"),
             ChangeKind::ProfileRemoved { profile } => {

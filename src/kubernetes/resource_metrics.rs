@@ -118,14 +118,24 @@ const OF_RESOURCES: &[OfResource] = &[
     },
     OfResource {
         name: "errors",
-        help: "Regions whose last attempt failed, by error code; includes errors of the merged mapping and of the account's region list",
+        help: "Regions whose last attempt failed, by error code; includes errors of the aliases, of the merged mapping and of the account's region list",
         series: |resource| {
             let mut codes: BTreeMap<&'static str, f64> = BTreeMap::new();
             let status = &resource.status;
             let regions = status.regions.values().map(|region| &region.error);
             let mapping = status.mapping.iter().map(|mapping| &mapping.error);
             let account = status.account_regions.iter().map(|account| &account.error);
-            for error in regions.chain(mapping).chain(account).flatten() {
+            let aliases = status
+                .regions
+                .values()
+                .filter_map(|region| region.aliases.as_ref());
+            let aliases = aliases.map(|aliases| &aliases.error);
+            for error in regions
+                .chain(aliases)
+                .chain(mapping)
+                .chain(account)
+                .flatten()
+            {
                 *codes.entry(error.code.as_str()).or_default() += 1.0;
             }
             let codes = codes.into_iter();
@@ -160,6 +170,16 @@ const OF_RESOURCES: &[OfResource] = &[
             let invocable = summary.and_then(|summary| summary.invocable);
             invocable.map_or_else(Vec::new, |invocable| one(float(invocable)))
         },
+    },
+    OfResource {
+        name: "aliases",
+        help: "Published (region, alias) pairs that stand for a model",
+        series: |resource| aliases(resource, |s| s.aliases),
+    },
+    OfResource {
+        name: "aliases_unresolved",
+        help: "(Region, alias) pairs that stand for no model",
+        series: |resource| aliases(resource, |s| s.aliases_unresolved),
     },
     OfResource {
         name: "legacy_models",
@@ -296,7 +316,9 @@ impl Resource {
             .values()
             .filter_map(|r| r.config_map.as_ref());
         let mapping = status.mapping.iter().map(|mapping| &mapping.config_map);
-        let named: Vec<&String> = regions.chain(mapping).collect();
+        let aliases = status.regions.values().filter_map(|r| r.aliases.as_ref());
+        let aliases = aliases.flat_map(|a| [&a.config_map, &a.env_config_map]);
+        let named: Vec<&String> = regions.chain(aliases).chain(mapping).collect();
         // Content of an earlier prefix, or of a region that the spec no longer names.
         published.retain(|name, _| named.contains(&name));
         let interval = refresh_interval(&resource.spec).ok();
@@ -439,6 +461,11 @@ fn time<'a>(time: Option<&Time>) -> Series<'a> {
 fn summary(resource: &Resource, field: fn(&Summary) -> i64) -> Series<'_> {
     let summary = resource.status.summary.as_ref();
     summary.map_or_else(Vec::new, |summary| one(float(field(summary))))
+}
+
+fn aliases(resource: &Resource, field: fn(&Summary) -> Option<i64>) -> Series<'_> {
+    let number = resource.status.summary.as_ref().and_then(field);
+    number.map_or_else(Vec::new, |number| one(float(number)))
 }
 
 fn count(n: usize) -> f64 {

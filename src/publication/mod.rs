@@ -1,5 +1,7 @@
 //! The bytes of a published ConfigMap, and its ownership.
 
+#[cfg(feature = "operator")]
+pub mod aliases;
 pub mod content;
 #[cfg(feature = "operator")]
 pub mod formats;

@@ -100,6 +100,10 @@ fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
 pub enum Content {
     /// A region's models.
     Region(String),
+    /// The environment variables of a region's aliases.
+    Env(String),
+    /// A region's aliases, in several formats.
+    Aliases(String),
     /// All regions' models.
     Mapping,
 }
@@ -122,13 +126,13 @@ pub struct DesiredConfigMap {
 impl DesiredConfigMap {
     fn labels(&self, owner: &Owner) -> BTreeMap<String, String> {
         let mut labels = owner.labels.clone();
-        let content = match &self.content {
-            Content::Region(region) => {
-                labels.insert(LABEL_REGION.to_owned(), region.clone());
-                "region"
-            }
-            Content::Mapping => "mapping",
+        let (content, region) = match &self.content {
+            Content::Region(region) => ("region", Some(region)),
+            Content::Env(region) => ("env", Some(region)),
+            Content::Aliases(region) => ("aliases", Some(region)),
+            Content::Mapping => ("mapping", None),
         };
+        labels.extend(region.map(|region| (LABEL_REGION.to_owned(), region.clone())));
         labels.insert(LABEL_MANAGED_BY.to_owned(), MANAGER.to_owned());
         labels.insert(LABEL_NAME.to_owned(), owner.name.clone());
         labels.insert(LABEL_CONTENT.to_owned(), content.to_owned());

@@ -61,7 +61,11 @@ impl ConfigMapFiles {
         text.chain(binary).sum()
     }
 
-    fn checked(self, file: &'static str, hint: &'static str) -> Result<Self, RenderError> {
+    pub(super) fn checked(
+        self,
+        file: &'static str,
+        hint: &'static str,
+    ) -> Result<Self, RenderError> {
         match self.bytes() {
             bytes if bytes > MAX_CONFIG_MAP_BYTES => {
                 Err(RenderError::TooLarge { file, bytes, hint })
@@ -196,7 +200,10 @@ fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// Sorts the keys of every object: serde writes those of a struct in the order of its fields.
-fn sorted_json<T: Serialize>(file: &'static str, value: &T) -> Result<String, ContentError> {
+pub(super) fn sorted_json<T: Serialize>(
+    file: &'static str,
+    value: &T,
+) -> Result<String, ContentError> {
     let value = serde_json::to_value(value).map_err(|cause| ContentError::Json { file, cause })?;
     json(file, &value)
 }

@@ -57,7 +57,8 @@ pub(super) struct RefreshedRegion {
     pub(super) models_json: Option<String>,
     /// Changes of the published content.
     pub(super) changes: Vec<ChangeKind>,
-    pub(super) written: bool,
+    /// ConfigMaps written.
+    pub(super) written: usize,
     /// Failed writes. The region's own error is in its status.
     pub(super) write_errors: Vec<AttemptError>,
 }
@@ -69,7 +70,7 @@ impl RefreshedRegion {
             status,
             models_json: None,
             changes: Vec::new(),
-            written: false,
+            written: 0,
             write_errors: Vec::new(),
         }
     }

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use super::context::RefreshContext;
 use super::merged::merge;
 use super::{Effects, Seen, Work};
-use crate::api::{AttemptError, RegionStatus};
+use crate::api::{AliasesStatus, AttemptError, RegionStatus};
+use crate::publication::aliases::AliasFiles;
+use crate::publication::ownership::Content;
 
 /// Result of the step.
 #[derive(Debug, Default)]
@@ -27,9 +29,25 @@ pub(super) struct Unrecoverable {
     pub(super) mapping: bool,
 }
 
+impl Drift {
+    fn record(&mut self, region: &str, restored: Restored) {
+        match restored {
+            Restored::Written(config_maps) => self.restored += config_maps,
+            Restored::NotFound => {
+                self.unrecoverable.regions.insert(region.to_owned());
+            }
+            // A refresh of the region reports the error, and retries at the right time.
+            Restored::Failed(error) => {
+                self.write_errors.push((region.to_owned(), error));
+                self.unrecoverable.regions.insert(region.to_owned());
+            }
+        }
+    }
+}
+
 enum Restored {
-    Written,
-    Unchanged,
+    /// As many ConfigMaps were written.
+    Written(usize),
     NotFound,
     Failed(AttemptError),
 }
@@ -46,20 +64,19 @@ pub(super) async fn repair_drift<E: Effects>(
         let Some(name) = &status.config_map else {
             continue;
         };
-        if context.effects.is_unchanged(name) {
-            continue;
+        if !context.effects.is_unchanged(name) {
+            let restored = restore_region(context, region, name, status).await?;
+            drift.record(region, restored);
         }
-        match restore_region(context, region, name, status).await? {
-            Restored::Written => drift.restored += 1,
-            Restored::Unchanged => {}
-            Restored::NotFound => {
-                drift.unrecoverable.regions.insert(region.clone());
-            }
-            // A refresh of the region reports the error, and retries at the right time.
-            Restored::Failed(error) => {
-                drift.write_errors.push((region.clone(), error));
-                drift.unrecoverable.regions.insert(region.clone());
-            }
+        // The plan publishes aliases that have an error.
+        let aliases = status.aliases.as_ref().filter(|a| a.error.is_none());
+        if let Some(aliases) = aliases
+            && ![&aliases.config_map, &aliases.env_config_map]
+                .into_iter()
+                .all(|name| context.effects.is_unchanged(name))
+        {
+            let restored = restore_aliases(context, region, status, aliases).await?;
+            drift.record(region, restored);
         }
     }
     // The plan publishes a mapping that has an error.
@@ -68,8 +85,8 @@ pub(super) async fn repair_drift<E: Effects>(
         mapping.is_some_and(|m| m.error.is_none() && !context.effects.is_unchanged(&m.config_map));
     if has_drifted && drift.unrecoverable.regions.is_empty() {
         match restore_mapping(context).await? {
-            Restored::Written => drift.restored += 1,
-            Restored::Unchanged | Restored::NotFound => {}
+            Restored::Written(config_maps) => drift.restored += config_maps,
+            Restored::NotFound => {}
             Restored::Failed(_) => drift.unrecoverable.mapping = true,
         }
     }
@@ -98,6 +115,36 @@ async fn restore_region<E: Effects>(
     Ok(Restored::from(applied.await))
 }
 
+async fn restore_aliases<E: Effects>(
+    context: &RefreshContext<'_, E>,
+    region: &str,
+    status: &RegionStatus,
+    aliases: &AliasesStatus,
+) -> Result<Restored, E::Error> {
+    let _permit = context.effects.render_permit(Work::Region).await;
+    let files = context.recorded_alias_files(region, status, aliases);
+    let Some(AliasFiles {
+        env,
+        aliases: formats,
+    }) = files.await?
+    else {
+        return Ok(Restored::NotFound);
+    };
+    let region = || region.to_owned();
+    let targets = [
+        (&aliases.env_config_map, Content::Env(region()), env),
+        (&aliases.config_map, Content::Aliases(region()), formats),
+    ];
+    let mut written = 0;
+    for (name, content, files) in targets {
+        match context.apply_aliases(name, content, files).await {
+            Ok(was_written) => written += usize::from(was_written),
+            Err(error) => return Ok(Restored::Failed(error)),
+        }
+    }
+    Ok(Restored::Written(written))
+}
+
 async fn restore_mapping<E: Effects>(
     context: &RefreshContext<'_, E>,
 ) -> Result<Restored, E::Error> {
@@ -111,8 +158,7 @@ async fn restore_mapping<E: Effects>(
 impl From<Result<bool, AttemptError>> for Restored {
     fn from(written: Result<bool, AttemptError>) -> Self {
         match written {
-            Ok(true) => Self::Written,
-            Ok(false) => Self::Unchanged,
+            Ok(written) => Self::Written(usize::from(written)),
             Err(error) => Self::Failed(error),
         }
     }

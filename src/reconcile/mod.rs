@@ -1,6 +1,8 @@
 //! One reconciliation of one resource: its steps and decisions, and the port for its effects.
 
 #[cfg(feature = "operator")]
+mod aliases;
+#[cfg(feature = "operator")]
 mod context;
 #[cfg(feature = "operator")]
 mod discover;

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::refresh_token::acknowledged_form;
 use crate::api::{
-    ANNOTATION_REQUESTED_AT, BedrockModelMap, BedrockModelMapStatus, ErrorCode, RegionStatus,
+    ANNOTATION_REQUESTED_AT, AliasesStatus, BedrockModelMap, BedrockModelMapStatus, ErrorCode,
+    RegionStatus,
 };
 use crate::aws::priority::Priority;
 use crate::reconcile::schedule::{BackoffState, PUBLICATION_RETRY, RefreshSchedule, after, before};
+use crate::reconcile::status::aliases::Evidence;
 use crate::reconcile::status::conditions::was_refused;
 use crate::reconcile::status::region::is_not_in_spec;
 
@@ -141,6 +144,15 @@ impl Reason {
         }
     }
 
+    /// What a response says about aliases that lose their ID.
+    pub fn evidence(&self) -> Evidence {
+        if self.guards_against_shrinking() {
+            Evidence::Response
+        } else {
+            Evidence::Accepted
+        }
+    }
+
     /// Whether a response with far fewer models waits for confirmation. A changed spec may select
     /// fewer, and a user who forces a refresh accepts them.
     pub fn guards_against_shrinking(&self) -> bool {
@@ -167,10 +179,7 @@ pub fn plan(inputs: &PlanInput<'_>) -> Plan {
     let requested = requested(inputs.generation, inputs.requested_at, status);
     let reason = if let Some(reason) = requested.filter(|_| deferred_until(inputs).is_none()) {
         reason
-    } else if next_due(inputs) <= now
-        || inputs.mapping_unrecoverable
-        || has_unpublished_mapping(status)
-    {
+    } else if next_due(inputs) <= now || inputs.mapping_unrecoverable || has_unpublished(status) {
         Reason::Due
     } else {
         return Plan::Wait {
@@ -243,19 +252,30 @@ pub fn is_due(resource: &BedrockModelMap, now: Timestamp) -> bool {
 /// Time of the next reconciliation: something is due, or the merged mapping can be retried.
 pub fn next_reconcile(inputs: &PlanInput<'_>) -> Timestamp {
     let due = next_due(inputs).min(deferred_until(inputs).unwrap_or(Timestamp::MAX));
-    if has_unpublished_mapping(inputs.status) {
+    if has_unpublished(inputs.status) {
         due.min(after(inputs.now, PUBLICATION_RETRY))
     } else {
         due
     }
 }
 
-/// Whether the merged mapping waits for publication, which queries no region.
-fn has_unpublished_mapping(status: &BedrockModelMapStatus) -> bool {
-    status
-        .mapping
-        .as_ref()
-        .is_some_and(|mapping| mapping.error.is_some())
+/// Whether the merged mapping or a region's aliases wait for publication, which queries no region.
+fn has_unpublished(status: &BedrockModelMapStatus) -> bool {
+    let mapping = status.mapping.iter().filter_map(|m| m.error.as_ref());
+    let aliases = aliases(status).filter_map(|aliases| aliases.error.as_ref());
+    mapping.chain(aliases).next().is_some()
+}
+
+fn aliases(status: &BedrockModelMapStatus) -> impl Iterator<Item = &AliasesStatus> {
+    let regions = status.regions.values();
+    regions.filter_map(|region| region.aliases.as_ref())
+}
+
+/// Whether aliases are resolved again without a query: their last write failed, or one of their models
+/// has reached its end of life.
+pub fn are_aliases_due(aliases: &AliasesStatus, now: Timestamp) -> bool {
+    let ended = |end: &Time| end.0 <= now;
+    aliases.error.is_some() || aliases.next_end_of_life.as_ref().is_some_and(ended)
 }
 
 /// Time at which something is due: at most one interval from now, whatever the status says.
@@ -271,9 +291,11 @@ pub fn next_due(inputs: &PlanInput<'_>) -> Timestamp {
         (None, None) => Some(now),
         (None, Some(account)) => Some(BackoffState::on_account(account).due_at(&schedule, now)),
     };
+    let ends_of_life = aliases(status).filter_map(|a| Some(a.next_end_of_life.as_ref()?.0));
     targets(inputs.named_regions, &status.regions)
         .map(|region| due_at(region, inputs))
         .chain(account)
+        .chain(ends_of_life)
         .min()
         .unwrap_or(Timestamp::MAX)
         .min(after(now, schedule.longest()))

@@ -12,10 +12,11 @@ pub(super) async fn prune<E: Effects>(
     context: &RefreshContext<'_, E>,
     reported: &BedrockModelMapStatus,
 ) -> Result<usize, E::Error> {
-    let regions = reported
-        .regions
-        .values()
-        .filter_map(|r| r.config_map.as_deref());
+    let regions = reported.regions.values().flat_map(|region| {
+        let aliases = region.aliases.iter();
+        let aliases = aliases.flat_map(|a| [a.config_map.as_str(), a.env_config_map.as_str()]);
+        aliases.chain(region.config_map.as_deref())
+    });
     let mapping = reported.mapping.as_ref().map(|m| m.config_map.as_str());
     let named: BTreeSet<&str> = regions.chain(mapping).collect();
     let mut deleted = 0;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Effects;
+use super::aliases::renew_aliases;
 use super::context::{RefreshContext, RefreshedRegion};
 use super::discover::Discovered;
 use super::merged::merge;
@@ -50,6 +51,14 @@ pub(super) async fn publish<E: Effects>(
     let queried = outcomes.len();
     let error_codes = error_codes(&outcomes);
     let mut refreshed = BTreeMap::new();
+    let not_queried = in_scope
+        .iter()
+        .filter(|region| !outcomes.contains_key(*region))
+        .filter_map(|region| Some((region.clone(), context.status.regions.get(region)?)));
+    for (region, status) in not_queried {
+        let renewed = renew_aliases(context, &region, status.clone()).await?;
+        refreshed.insert(region, renewed);
+    }
     for (region, outcome) in outcomes {
         let outcome = match outcome {
             RegionOutcome::Published(refreshed) => refreshed,
@@ -69,18 +78,13 @@ pub(super) async fn publish<E: Effects>(
     let mut write_errors = Vec::new();
     let mut changes = Vec::new();
     for (region, refreshed) in refreshed {
-        let of_region = refreshed.changes.into_iter();
-        changes.extend(of_region.map(|change| (region.clone(), change)));
-        written += usize::from(refreshed.written);
+        written += refreshed.written;
         models_json.extend(refreshed.models_json.map(|json| (region.clone(), json)));
         let errors = refreshed.write_errors.into_iter();
         write_errors.extend(errors.map(|error| (region.clone(), error)));
+        let changed = refreshed.changes.into_iter();
+        changes.extend(changed.map(|what| (region.clone(), what)));
         regions.insert(region, refreshed.status);
-    }
-    for region in in_scope {
-        if let Some(status) = context.status.regions.get(&region) {
-            regions.entry(region).or_insert_with(|| status.clone());
-        }
     }
     let removed = context.status.regions.iter();
     let removed = removed

@@ -1,5 +1,6 @@
 //! Discovery and publication of one region.
 
+use super::aliases::publish_aliases;
 use super::context::{RefreshContext, RefreshedRegion, unwritable};
 use super::{Effects, Seen, Work};
 use crate::api::{AttemptError, ErrorCode, RegionStatus};
@@ -62,8 +63,11 @@ async fn try_refresh<E: Effects>(
             ..RefreshedRegion::unwritten(status)
         }),
         PublishAction::Publish => {
-            let published = publish(context, region, &name, status, content);
-            RegionOutcome::Published(published.await?)
+            let mut published = publish(context, region, &name, status, &content).await?;
+            let evidence = refresh.reason.evidence();
+            publish_aliases(context, region, &content, evidence, &mut published).await;
+            published.models_json = Some(content.models_json);
+            RegionOutcome::Published(published)
         }
     })
 }
@@ -93,13 +97,13 @@ async fn publish<E: Effects>(
     region: &str,
     name: &str,
     mut status: RegionStatus,
-    content: RegionContent,
+    content: &RegionContent,
 ) -> Result<RefreshedRegion, AttemptError> {
     let before = context.status.regions.get(region);
-    let (replaced, seen) = replaced(context, region, name, &content).await?;
+    let (replaced, seen) = replaced(context, region, name, content).await?;
     adopt_discovery_time(context, before, &mut status, &seen);
-    let applied = context.apply_region(name, region, &content, &status, seen);
-    let written = applied.await?;
+    let applied = context.apply_region(name, region, content, &status, seen);
+    let written = usize::from(applied.await?);
     status.mapping = Some(content.profile_ids());
     let changes = match replaced {
         Some(replaced) => {
@@ -118,7 +122,6 @@ async fn publish<E: Effects>(
         None => vec![ChangeKind::RegionAdded],
     };
     Ok(RefreshedRegion {
-        models_json: Some(content.models_json),
         changes,
         written,
         ..RefreshedRegion::unwritten(status)

@@ -1,9 +1,14 @@
 //! A region without a response to publish: its last good data stays published.
 
+use k8s_openapi::api::core::v1::ConfigMap;
+
+use super::aliases::publish_aliases;
 use super::context::{RefreshContext, RefreshedRegion};
 use super::last_good::Found;
 use super::{Effects, Seen, Work};
 use crate::api::{AttemptError, RegionState, RegionStatus};
+use crate::publication::content::RegionContent;
+use crate::reconcile::status::aliases::Evidence;
 use crate::reconcile::status::peers::PeerEvidence;
 use crate::reconcile::status::region::{
     PublishAction, disabled_or_invalid_credentials, failed, from_published,
@@ -68,47 +73,54 @@ pub(super) async fn retain<E: Effects>(
         status = from_published(Some(&status), &current, &content, since);
         content
     } else {
+        // A query that finds the content resolves the aliases.
+        if let Some(aliases) = &mut status.aliases {
+            aliases.next_end_of_life = None;
+        }
         return Ok(RefreshedRegion::unwritten(status));
     };
     status.mapping = Some(content.profile_ids());
+    let (written, write_errors) =
+        rewrite(context, region, &content, &mut status, current, live).await;
+    let mut refreshed = RefreshedRegion {
+        written,
+        write_errors,
+        ..RefreshedRegion::unwritten(status)
+    };
+    let evidence = Evidence::LastGood;
+    publish_aliases(context, region, &content, evidence, &mut refreshed).await;
+    refreshed.models_json = Some(content.models_json);
+    Ok(refreshed)
+}
+
+/// Moves the region's ConfigMap to the name in the spec, or updates it under its current one. Returns
+/// the number of ConfigMaps written, and the failed writes.
+async fn rewrite<E: Effects>(
+    context: &RefreshContext<'_, E>,
+    region: &str,
+    content: &RegionContent,
+    status: &mut RegionStatus,
+    current: String,
+    live: Option<ConfigMap>,
+) -> (usize, Vec<AttemptError>) {
     let desired = context.settings.region_config_map(region);
     let mut write_errors = Vec::new();
-    if current != desired {
-        let moved = context.apply_region(&desired, region, &content, &status, Seen::Unread);
-        match moved.await {
+    let move_first = (current != desired).then_some((desired, Seen::Unread));
+    let names = move_first
+        .into_iter()
+        .chain([(current, Seen::Read(live.map(Box::new)))]);
+    for (name, seen) in names {
+        match context
+            .apply_region(&name, region, content, status, seen)
+            .await
+        {
             Ok(written) => {
-                context.record_invocation(region, &content, &mut status);
-                status.config_map = Some(desired);
-                return Ok(RefreshedRegion {
-                    models_json: Some(content.models_json),
-                    written,
-                    ..RefreshedRegion::unwritten(status)
-                });
+                context.record_invocation(region, content, status);
+                status.config_map = Some(name);
+                return (usize::from(written), write_errors);
             }
             Err(error) => write_errors.push(error),
         }
     }
-    let applied = context.apply_region(
-        &current,
-        region,
-        &content,
-        &status,
-        Seen::Read(live.map(Box::new)),
-    );
-    let written = match applied.await {
-        Ok(written) => {
-            context.record_invocation(region, &content, &mut status);
-            written
-        }
-        Err(error) => {
-            write_errors.push(error);
-            false
-        }
-    };
-    Ok(RefreshedRegion {
-        models_json: Some(content.models_json),
-        written,
-        write_errors,
-        ..RefreshedRegion::unwritten(status)
-    })
+    (0, write_errors)
 }

@@ -8,6 +8,7 @@ use crate::api::{
 };
 
 use crate::aws::identity::{Identity, IdentityError, Role};
+use crate::bedrock::aliases::Alias;
 use crate::bedrock::glob::Globs;
 use crate::bedrock::policy::InvocationPolicy;
 use crate::bedrock::region::is_region;
@@ -39,6 +40,8 @@ pub struct ValidatedSpec {
     pub identity: Identity,
     /// The regions of the account that are left out.
     pub excluded_regions: Globs,
+    /// The aliases.
+    pub aliases: Vec<Alias>,
     /// The policy that chooses the ID to pass.
     pub policy: InvocationPolicy,
     /// Filters for models and profiles.
@@ -58,6 +61,7 @@ impl ValidatedSpec {
         Ok(Self {
             regions: spec.regions.clone(),
             excluded_regions: Globs::new(&spec.exclude_regions),
+            aliases: spec.aliases.iter().map(Alias::from).collect(),
             policy: spec
                 .invocation
                 .as_ref()
@@ -72,6 +76,16 @@ impl ValidatedSpec {
     /// The name of a region's ConfigMap.
     pub fn region_config_map(&self, region: &str) -> String {
         format!("{}-{region}", self.prefix)
+    }
+
+    /// The name of the ConfigMap with a region's aliases as environment variables.
+    pub fn env_config_map(&self, region: &str) -> String {
+        format!("{}-{region}-env", self.prefix)
+    }
+
+    /// The name of the ConfigMap with a region's aliases in several formats.
+    pub fn aliases_config_map(&self, region: &str) -> String {
+        format!("{}-{region}-aliases", self.prefix)
     }
 
     /// The name of the merged ConfigMap.

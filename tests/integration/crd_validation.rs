@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use bedrock_model_map::api::{
-    AccountRegionsStatus, AttemptError, BedrockModelMap, BedrockModelMapSpec,
-    BedrockModelMapStatus, ErrorCode, MappingOmitted, MappingStatus, RegionState, RegionStatus,
-    Summary,
+    AccountRegionsStatus, AliasProblem, AliasesStatus, AttemptError, BedrockModelMap,
+    BedrockModelMapSpec, BedrockModelMapStatus, ErrorCode, MappingOmitted, MappingStatus,
+    RegionState, RegionStatus, Summary,
 };
 use bedrock_model_map::reconcile::validate::ValidatedSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -1006,6 +1006,25 @@ async fn kubectl_explain_describes_every_field() {
     assert!(models.contains(expected), "{models}");
 }
 
+fn whole_aliases() -> AliasesStatus {
+    AliasesStatus {
+        config_map: "claude-us-east-1-aliases".to_owned(),
+        sha256: "ab".repeat(32),
+        env_config_map: "claude-us-east-1-env".to_owned(),
+        env_sha256: "cd".repeat(32),
+        resolved: 1,
+        unresolved: 1,
+        problems: vec![AliasProblem {
+            alias: "chat".to_owned(),
+            reason: "NotListed".to_owned(),
+            message: "no such model".to_owned(),
+        }],
+        held_loss: Some("ef".repeat(32)),
+        next_end_of_life: Some(Time("2027-04-08T08:00:00Z".parse().unwrap())),
+        error: None,
+    }
+}
+
 /// A status with every field set, and every state.
 fn whole_status() -> BedrockModelMapStatus {
     let time = |text: &str| Some(Time(text.parse().unwrap()));
@@ -1024,6 +1043,7 @@ fn whole_status() -> BedrockModelMapStatus {
         associations: 180,
         requiring_profile: 61,
         invocable: Some(120),
+        aliases: Some(whole_aliases()),
         not_invocable: BTreeMap::from([("ProvisionedOnly".to_owned(), 5)]),
         orphan_profiles: 2,
         discovered_at: time("2026-11-01T00:00:00Z"),
@@ -1081,6 +1101,8 @@ fn whole_status() -> BedrockModelMapStatus {
             associations: 3010,
             requiring_profile: 1136,
             invocable: Some(1801),
+            aliases: Some(60),
+            aliases_unresolved: Some(2),
         }),
         mapping: Some(MappingStatus {
             config_map: "claude-mapping".to_owned(),

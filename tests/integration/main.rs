@@ -3,6 +3,7 @@
 // clippy.toml allows these in functions marked `#[test]` only, not in what these call.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod aliases;
 mod crd_validation;
 mod dashboard;
 mod events;

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Alias, Candidate, CandidateReason, Listing, UnresolvedReason};
+use super::{
+    Alias, AliasTarget, Candidate, CandidateReason, ListedModel, Listing, UnresolvedReason,
+};
 use crate::bedrock::resolve::nearest::nearest;
 
 /// Candidates that the text names before it only counts.
@@ -45,14 +47,36 @@ impl Explanation<'_> {
                 [first, ..] => write!(f, " (nearest: {first})"),
             };
         };
-        f.write_str(model.id)?;
-        match model.outcome {
-            Ok(_) => f.write_str(" has an ID to pass"),
+        write!(f, "{model}")
+    }
+}
+
+impl Listing<'_> {
+    /// Why an alias stands for `after` now, and for `before` no more.
+    pub fn why_left(&self, before: &AliasTarget, after: Option<&AliasTarget>) -> String {
+        let id = &before.model_id;
+        let is_same = after.is_some_and(|after| after.model_id == *id);
+        match self.models.iter().find(|model| model.id == id) {
+            _ if is_same => format!("the ID to pass for {id} has changed"),
+            None => format!("{id} is not listed any more"),
+            Some(model) if model.outcome.is_err() => model.to_string(),
+            Some(_) => after.map_or_else(
+                || format!("{id} is no candidate any more"),
+                |after| format!("{} is preferred", after.model_id),
+            ),
+        }
+    }
+}
+
+/// The model, and why it is left out.
+impl fmt::Display for ListedModel<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id)?;
+        match self.outcome {
+            Ok((id, _)) => write!(f, " is invoked with {id}"),
             Err(UnresolvedReason::Candidate(CandidateReason::EndOfLife)) => {
                 f.write_str(" has reached its end of life")?;
-                model
-                    .end_of_life
-                    .map_or(Ok(()), |end| write!(f, " ({end})"))
+                self.end_of_life.map_or(Ok(()), |end| write!(f, " ({end})"))
             }
             Err(reason) => write!(f, " has no ID to pass ({})", reason.as_str()),
         }

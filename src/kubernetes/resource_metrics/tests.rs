@@ -24,7 +24,7 @@ fn resource(name: &str) -> BedrockModelMap {
             "lastRefreshTime": timestamp,
             "nextRefreshTime": "2026-11-01T01:00:00Z",
             "summary": {"regions": 2, "models": 20, "profiles": 8, "associations": 12, "requiringProfile": 6,
-                        "stale": 1, "failed": 0, "invocable": 18},
+                        "stale": 1, "failed": 0, "invocable": 18, "aliases": 4, "aliasesUnresolved": 1},
             "mapping": {"configMap": "c-mapping", "error": {"code": "TargetConflict", "message": "taken"}},
             "regions": {
                 "eu-west-1": {"state": "Fresh", "configMap": "c-eu-west-1", "models": 10, "invocable": 9,

@@ -1,5 +1,6 @@
 //! Totals and conditions of the resource, from the states of its regions.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -7,8 +8,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::api::conditions::{DEGRADED, IDS_AVAILABLE, READY, RECONCILING, STALLED};
 use crate::api::{
-    AttemptError, BedrockModelMapStatus, ErrorCode, RegionSource, RegionState, RegionStatus,
-    Summary,
+    AliasesStatus, AttemptError, BedrockModelMapStatus, ErrorCode, RegionSource, RegionState,
+    RegionStatus, Summary,
 };
 use crate::reconcile::status::ids_available::ids_available;
 use crate::reconcile::status::region::to_k8s_time;
@@ -69,6 +70,10 @@ pub fn summary(regions: &BTreeMap<String, RegionStatus>, source: RegionSource) -
     let expected = all - absent + absent_failed;
     let fresh = count(|s| matches!(s, RegionState::Fresh | RegionState::Empty));
     let failed = count(|s| s == RegionState::Failed);
+    let total_of_aliases = |field: fn(&AliasesStatus) -> i64| {
+        let aliases = regions.values().filter_map(|r| r.aliases.as_ref());
+        aliases.map(field).reduce(|a, b| a + b)
+    };
     Summary {
         regions: expected,
         regions_fresh: format!("{fresh}/{expected}"),
@@ -84,6 +89,8 @@ pub fn summary(regions: &BTreeMap<String, RegionStatus>, source: RegionSource) -
             .filter(|r| r.config_map.is_some())
             .map(|r| r.invocable)
             .sum(),
+        aliases: total_of_aliases(|a| a.resolved),
+        aliases_unresolved: total_of_aliases(|a| a.unresolved),
     }
 }
 
@@ -192,7 +199,7 @@ pub fn was_refused(status: &BedrockModelMapStatus) -> bool {
 /// An error that keeps part of the spec from being published.
 struct Problem<'a> {
     /// The region, or what else failed.
-    subject: &'a str,
+    subject: Cow<'a, str>,
     error: &'a AttemptError,
 }
 
@@ -217,12 +224,12 @@ fn problems(status: &BedrockModelMapStatus) -> Vec<Problem<'_>> {
         .account_regions
         .as_ref()
         .and_then(|account| account.error.as_ref())
-        .map(|error| ("the account's regions", error));
+        .map(|error| (Cow::Borrowed("the account's regions"), error));
     let mapping = status
         .mapping
         .as_ref()
         .and_then(|mapping| mapping.error.as_ref())
-        .map(|error| ("the merged mapping", error));
+        .map(|error| (Cow::Borrowed("the merged mapping"), error));
     let no_region_succeeds = !status
         .regions
         .values()
@@ -232,14 +239,19 @@ fn problems(status: &BedrockModelMapStatus) -> Vec<Problem<'_>> {
     let regions = status
         .regions
         .iter()
-        .filter_map(|(region, r)| Some((region.as_str(), r.error.as_ref()?)))
+        .filter_map(|(region, r)| Some((Cow::Borrowed(region.as_str()), r.error.as_ref()?)))
         .filter(|(_, error)| {
             error.code.concerns_publication()
                 || no_region_succeeds && (error.code.needs_user() || nothing_answered)
         });
+    let aliases = status.regions.iter().filter_map(|(region, r)| {
+        let error = r.aliases.as_ref()?.error.as_ref()?;
+        Some((Cow::Owned(format!("the aliases of {region}")), error))
+    });
     let mut problems: Vec<_> = account
         .into_iter()
         .chain(regions)
+        .chain(aliases)
         .chain(mapping)
         .map(|(subject, error)| Problem { subject, error })
         .collect();

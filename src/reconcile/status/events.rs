@@ -243,6 +243,8 @@ fn change_reason(what: &ChangeKind) -> &'static str {
     match what {
         ChangeKind::RegionRemoved => "RegionRemoved",
         ChangeKind::RegionAdded => "RegionAdded",
+        ChangeKind::AliasUnresolved { .. } => "AliasUnresolved",
+        ChangeKind::AliasChanged { .. } => "AliasChanged",
         ChangeKind::ModelRemoved { .. } => "ModelRemoved",
         ChangeKind::ModelAdded { .. } => "ModelAdded",
         ChangeKind::LifecycleChanged { .. } => "ModelLifecycleChanged",
@@ -256,9 +258,13 @@ fn change_reason(what: &ChangeKind) -> &'static str {
 /// Whether invocations fail because of the change, or will.
 fn is_breaking(what: &ChangeKind) -> bool {
     match what {
-        ChangeKind::RegionRemoved | ChangeKind::ModelRemoved { .. } => true,
+        ChangeKind::RegionRemoved
+        | ChangeKind::AliasUnresolved { .. }
+        | ChangeKind::ModelRemoved { .. } => true,
         ChangeKind::LifecycleChanged { after, .. } => after.is_legacy(),
-        ChangeKind::InvokeWithChanged { after, .. } => after.is_none(),
+        ChangeKind::AliasChanged { after, .. } | ChangeKind::InvokeWithChanged { after, .. } => {
+            after.is_none()
+        }
         ChangeKind::DestinationsChanged { .. }
         | ChangeKind::ProfileRemoved { .. }
         | ChangeKind::RegionAdded

@@ -3,6 +3,8 @@
 #[cfg(feature = "operator")]
 pub mod account;
 #[cfg(feature = "operator")]
+pub mod aliases;
+#[cfg(feature = "operator")]
 pub mod conditions;
 #[cfg(feature = "operator")]
 pub mod detail;

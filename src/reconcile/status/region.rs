@@ -305,6 +305,7 @@ fn unpublished(state: RegionState) -> RegionStatus {
         stale_since: None,
         consecutive_failures: 0,
         error: None,
+        aliases: None,
         mapping: None,
     }
 }
@@ -343,7 +344,7 @@ pub fn to_k8s_time(time: Timestamp) -> Time {
     )
 }
 
-fn count(n: usize) -> i64 {
+pub(super) fn count(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 

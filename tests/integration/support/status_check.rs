@@ -29,6 +29,9 @@ pub async fn check_status(fixture: &Fixture, resource: &BedrockModelMap) {
             let published = published.unwrap_or_else(|| panic!("9: {config_map} is not there"));
             region_as_published(region, of_region, published);
             mapping_of_region(resource, region, of_region, published);
+            if let Some(aliases) = &of_region.aliases {
+                named.extend([aliases.config_map.clone(), aliases.env_config_map.clone()]);
+            }
         }
     }
     summary(resource);

@@ -17,6 +17,7 @@ fn unpublished() -> Operated {
             suspend: false,
             only_even: false,
             prefix: "claude",
+            aliases: 0,
             compressed: false,
             summary_only: false,
             refused: false,
@@ -124,6 +125,33 @@ fn changed_prefix_keeps_failing_regions_after_any_kill() {
         operated.reconcile(None, 1);
         let names = ["other-ap-south-1", "other-eu-west-1", "other-mapping"];
         assert_eq!(operated.names(), names, "killed before effect {effects}");
+    }
+}
+
+#[test]
+fn last_id_of_an_alias_survives_any_kill_until_the_loss_is_confirmed() {
+    let env = "claude-ap-south-1-env";
+    let chat = |operated: &Operated| {
+        let config_maps = operated.cluster.config_maps();
+        let variables = config_maps[env].data.clone().unwrap_or_default();
+        variables.get("BEDROCK_MODEL_CHAT").cloned()
+    };
+    for effects in 0..20 {
+        let mut operated = published();
+        operated.cluster.environment().edit(&Edit::Aliases(2));
+        operated.reconcile(None, 1);
+        let last = chat(&operated);
+        assert!(last.is_some());
+        // No profile references a candidate of the alias any more.
+        operated.cluster.environment().regions[0].profiles = 4;
+        operated.wait_until_due();
+        operated.reconcile(Some(effects), effects.into());
+        operated.reconcile(None, 1);
+        assert_eq!(chat(&operated), last, "killed before effect {effects}");
+        operated.wait_until_due();
+        operated.reconcile(Some(effects), effects.into());
+        operated.reconcile(None, 1);
+        assert_eq!(chat(&operated), None, "killed before effect {effects}");
     }
 }
 

@@ -13,6 +13,12 @@ use super::cluster::{NAME, NAMESPACE, UID};
 use crate::answers::Lists;
 
 pub const REGIONS: [&str; 4] = ["ap-south-1", "eu-west-1", "us-east-1", "us-west-2"];
+/// Aliases with their candidates: one that can lose its ID, one that seldom does, one that never has one.
+const ALIASES: [(&str, &[&str]); 3] = [
+    ("chat", &["odd.model-3", "even.model-0"]),
+    ("any", &["even.model-2", "*"]),
+    ("never", &["missing.*"]),
+];
 /// Models of a region, at most.
 pub const MODELS: usize = 9;
 
@@ -32,11 +38,18 @@ pub struct Spec {
     pub prefix: &'static str,
     pub compressed: bool,
     pub summary_only: bool,
+    /// Number of the aliases in [`ALIASES`] that the spec has.
+    pub aliases: usize,
     /// The role is not permitted.
     pub refused: bool,
 }
 
 impl Spec {
+    /// Names and candidates.
+    pub fn aliases(&self) -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+        ALIASES.iter().take(self.aliases).copied()
+    }
+
     pub fn detail(&self) -> StatusDetail {
         if self.summary_only {
             StatusDetail::Summary
@@ -51,6 +64,7 @@ impl Spec {
             "regions": self.regions.map(named),
             "refreshInterval": format!("{}m", self.minutes),
             "suspend": self.suspend,
+            "aliases": self.aliases().map(|(name, models)| json!({"name": name, "models": models})).collect::<Vec<_>>(),
             "models": {"include": include},
             "output": {
                 "configMapPrefix": self.prefix,
@@ -157,6 +171,12 @@ impl Environment {
 
     pub fn config_map(&self, region: &str) -> String {
         format!("{}-{region}", self.spec.prefix)
+    }
+
+    /// The ConfigMaps of a region's aliases: `aliases.json` and the environment.
+    pub fn alias_config_maps(&self, region: &str) -> [String; 2] {
+        let name = self.config_map(region);
+        [format!("{name}-aliases"), format!("{name}-env")]
     }
 
     pub fn mapping(&self) -> String {

@@ -3,6 +3,7 @@
 //!
 //! The operator's own `Reconciler` runs; only its effects are in memory.
 
+mod aliases;
 mod cases;
 mod cluster;
 mod environment;
@@ -86,6 +87,7 @@ enum Edit {
     Suspend(bool),
     OnlyEven(bool),
     Prefix(&'static str),
+    Aliases(usize),
     Compressed(bool),
     SummaryOnly(bool),
     Refused(bool),
@@ -111,6 +113,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         1 => any::<bool>().prop_map(Edit::Suspend),
         2 => any::<bool>().prop_map(Edit::OnlyEven),
         2 => select(&["claude", "other"][..]).prop_map(Edit::Prefix),
+        2 => (0..=3_usize).prop_map(Edit::Aliases),
         1 => any::<bool>().prop_map(Edit::Compressed),
         1 => any::<bool>().prop_map(Edit::SummaryOnly),
         1 => any::<bool>().prop_map(Edit::Refused),
@@ -156,10 +159,10 @@ fn event() -> impl Strategy<Value = HistoryEvent> {
         1 => select(&CODES[..]).prop_map(HistoryEvent::AccountFails),
         2 => api.prop_map(HistoryEvent::Api),
         2 => Just(HistoryEvent::OperatorRestarts),
-        3 => (0_usize..5, touch).prop_map(|(n, touch)| HistoryEvent::ConfigMapTouched(n, touch)),
-        1 => (0_usize..5).prop_map(HistoryEvent::Foreign),
-        1 => (0_usize..5).prop_map(HistoryEvent::RaceForeign),
-        2 => (0_usize..5).prop_map(HistoryEvent::ForeignDeleted),
+        3 => (0_usize..13, touch).prop_map(|(n, touch)| HistoryEvent::ConfigMapTouched(n, touch)),
+        1 => (0_usize..7).prop_map(HistoryEvent::Foreign),
+        1 => (0_usize..7).prop_map(HistoryEvent::RaceForeign),
+        2 => (0_usize..7).prop_map(HistoryEvent::ForeignDeleted),
     ]
 }
 
@@ -176,14 +179,15 @@ impl ReferenceStateMachine for Reference {
             profiles,
             fails: None,
         });
-        (uniform4(region), any::<bool>(), 1_u16..300)
-            .prop_map(|(regions, named, minutes)| Environment {
+        (uniform4(region), any::<bool>(), 1_u16..300, 0..=3_usize)
+            .prop_map(|(regions, named, minutes, aliases)| Environment {
                 spec: Spec {
                     regions: named.then_some([true; 4]),
                     minutes,
                     suspend: false,
                     only_even: false,
                     prefix: "claude",
+                    aliases,
                     compressed: false,
                     summary_only: false,
                     refused: false,
@@ -263,6 +267,7 @@ impl Environment {
             Edit::Suspend(suspend) => spec.suspend = *suspend,
             Edit::OnlyEven(only_even) => spec.only_even = *only_even,
             Edit::Prefix(prefix) => spec.prefix = prefix,
+            Edit::Aliases(aliases) => spec.aliases = *aliases,
             Edit::Compressed(compressed) => spec.compressed = *compressed,
             Edit::SummaryOnly(summary_only) => spec.summary_only = *summary_only,
             Edit::Refused(refused) => spec.refused = *refused,
@@ -278,11 +283,15 @@ impl Environment {
         self.account_fails = None;
     }
 
-    /// The name of a region's ConfigMap, or that of the merged one.
+    /// The name of a region's ConfigMap, that of the merged one, or one of a region's aliases.
     fn target(&self, index: usize) -> String {
         match REGIONS.get(index) {
             Some(region) => self.config_map(region),
-            None => self.mapping(),
+            None if index == REGIONS.len() => self.mapping(),
+            None => {
+                let names = self.alias_config_maps(REGIONS[0]);
+                names[index % names.len()].clone()
+            }
         }
     }
 }

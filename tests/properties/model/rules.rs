@@ -14,6 +14,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
+use super::aliases;
 use super::cluster::{Cluster, Ended, Trace};
 use super::environment::{Api, Environment, foreign};
 use crate::answers::Lists;
@@ -180,6 +181,32 @@ impl Invariants {
         }
         let mut names: BTreeSet<String> =
             expected.keys().map(|r| environment.config_map(r)).collect();
+        if environment.spec.aliases > 0 {
+            let aliases = expected.keys().map(|r| environment.alias_config_maps(r));
+            names.extend(aliases.flatten());
+        }
+        for region in expected.keys().filter(|_| environment.spec.aliases > 0) {
+            let status = status.regions[region].aliases.as_ref().unwrap();
+            assert_eq!(
+                (&status.error, &status.held_loss),
+                (&None, &None),
+                "{region}"
+            );
+            let resolved = aliases::resolved(&environment, &there[&environment.config_map(region)]);
+            let [formats, env] = environment
+                .alias_config_maps(region)
+                .map(|name| &there[&name]);
+            assert_eq!(
+                aliases::published(formats),
+                Some(resolved.clone()),
+                "{region}"
+            );
+            assert_eq!(
+                env.data.clone().unwrap_or_default(),
+                aliases::variables(&resolved),
+                "{region}"
+            );
+        }
         if !environment.wanted().is_empty() {
             names.insert(environment.mapping());
             let regions = expected
@@ -358,6 +385,7 @@ impl Check<'_> {
         self.merged_mapping_matches_regions();
         self.merged_mapping_survives();
         self.spec_change_takes_nothing_away_too_early();
+        self.aliases_follow_published_models();
         self.requeues_in_time(outcome);
         self.queries_only_due_regions(outcome);
         self.acknowledges_request(outcome);
@@ -379,6 +407,9 @@ impl Check<'_> {
                 continue;
             };
             recorded.insert(name.clone());
+            if let Some(aliases) = &status.aliases {
+                recorded.extend([aliases.config_map.clone(), aliases.env_config_map.clone()]);
+            }
             if self.invariants.touched.contains(name) || self.invariants.foreign.contains(name) {
                 // It may be lost for good until the region answers.
                 continue;
@@ -406,6 +437,49 @@ impl Check<'_> {
                 !find_unrecorded || hidden,
                 "{name} is there and not in the status"
             );
+        }
+    }
+
+    /// Each alias is what the published models give, or keeps its last ID while its loss waits for
+    /// confirmation.
+    fn aliases_follow_published_models(&self) {
+        for (region, status) in &self.after.status.regions {
+            let Some(name) = &status.config_map else {
+                assert_eq!(status.aliases, None, "{region}");
+                continue;
+            };
+            let Some(aliases) = &status.aliases else {
+                assert!(self.environment.spec.aliases == 0, "{region}: {status:#?}");
+                continue;
+            };
+            let [formats, env] = [&aliases.config_map, &aliases.env_config_map];
+            let damaged = |name: &String| {
+                self.invariants.touched.contains(name) || self.invariants.foreign.contains(name)
+            };
+            let refused = self.environment.api == Api::RefusesWrites;
+            if let Some(error) = &aliases.error {
+                let foreign = self.environment.alias_config_maps(region);
+                let foreign = foreign.iter().any(|n| self.invariants.foreign.contains(n));
+                assert!(refused || foreign, "{region}: {error:?}");
+                continue;
+            }
+            if refused || [name, formats, env].into_iter().any(damaged) {
+                continue;
+            }
+            let there = &self.after.config_maps;
+            let published = aliases::published(&there[formats]).unwrap();
+            assert_eq!(Some(&aliases.sha256), hash(&there[formats]), "{region}");
+            assert_eq!(Some(&aliases.env_sha256), hash(&there[env]), "{region}");
+            assert_eq!(
+                there[env].data.clone().unwrap_or_default(),
+                aliases::variables(&published),
+                "{region}"
+            );
+            for (alias, resolved) in aliases::resolved(self.environment, &there[name]) {
+                let is_held = resolved.is_none() && aliases.held_loss.is_some();
+                let kept = is_held && published[&alias].is_some();
+                assert!(kept || published[&alias] == resolved, "{region}: {alias}");
+            }
         }
     }
 
@@ -509,6 +583,18 @@ impl Check<'_> {
             let due = self.wait(status).mul_f64(0.95) - SLACK;
             let name = status.config_map.as_ref();
             if age.is_negative() || age >= due {
+                continue;
+            }
+            let aliases = status
+                .aliases
+                .iter()
+                .filter(|aliases| aliases.error.is_none());
+            let mut aliases = aliases.flat_map(|a| [&a.config_map, &a.env_config_map]);
+            let aliases_touched = aliases.any(|name| {
+                self.invariants.touched.contains(name)
+                    || !self.before.config_maps.contains_key(name)
+            });
+            if status.consecutive_failures == 0 && aliases_touched {
                 continue;
             }
             let is_lost = status.consecutive_failures == 0
@@ -773,6 +859,23 @@ impl Check<'_> {
     /// ConfigMaps that are as the status says, and marked as ours.
     fn repaired(&self) -> BTreeSet<String> {
         let regions = self.after.status.regions.values();
+        let aliases = self.after.status.regions.values().flat_map(|status| {
+            let aliases = status
+                .aliases
+                .iter()
+                .filter(|aliases| aliases.error.is_none());
+            aliases.flat_map(|a| {
+                [
+                    (&a.config_map, &a.sha256),
+                    (&a.env_config_map, &a.env_sha256),
+                ]
+            })
+        });
+        let aliases = aliases.filter_map(|(name, sha256)| {
+            let there = self.after.config_maps.get(name)?;
+            let right = hash(there) == Some(sha256) && aliases::is_sound(there);
+            right.then(|| name.clone())
+        });
         let regions = regions.filter_map(|status| {
             let name = status.config_map.as_ref()?;
             let right = matches_status(self.after.config_maps.get(name)?, status);
@@ -783,7 +886,11 @@ impl Check<'_> {
             (sha256_hex(json.as_bytes()) == mapping.sha256).then(|| mapping.config_map.clone())
         });
         let marked = |name: &String| is_marked(&self.after.config_maps[name]);
-        regions.chain(mapping).filter(marked).collect()
+        regions
+            .chain(mapping)
+            .chain(aliases)
+            .filter(marked)
+            .collect()
     }
 }
 

@@ -389,6 +389,8 @@ fn summary_totals() {
         associations: 12,
         requiring_profile: 6,
         invocable: None,
+        aliases: None,
+        aliases_unresolved: None,
     };
     assert_eq!(summary(&regions, Spec), named);
     let omitted = Summary {
