@@ -28,7 +28,7 @@ const PAGE_SIZE: i32 = 1000;
 /// short and empty pages.
 const MAX_PAGES: usize = 100;
 /// The bytes of all pages of one list: the largest real response has some 200 KB.
-const MAX_LIST_BYTES: usize = 32 * 1024 * 1024;
+const MAX_LIST_BYTES: usize = 8 * 1024 * 1024;
 
 const LIST_MODELS: &str = "bedrock:ListFoundationModels";
 const LIST_PROFILES: &str = "bedrock:ListInferenceProfiles";

@@ -17,8 +17,8 @@ use aws_smithy_types::config_bag::ConfigBag;
 use http_body_util::Limited;
 use parking_lot::Mutex;
 
-/// The largest body that is read: the largest real one has some 200 KB.
-const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+/// The largest body that is read: 20 times the largest real one, which has some 200 KB.
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
 /// Fails a response whose body is too large. For every client: the SDK reads bodies to their end.
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! `bedrock-model-map discover`.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use super::output::{Outcome, eprint_note};
 use super::page::PageInfo;
 use super::policy::{PolicyArgs, PolicyError};
 use super::progress::Progress;
+use super::replace_file::{create_folder, replace_file};
 use super::selectors::Selectors;
 use crate::aws::{AwsError, NoCertificatesError};
 use crate::bedrock::policy::InvocationPolicy;
@@ -156,13 +156,9 @@ fn write_folders(
             let path = path.to_owned();
             move |source| DiscoverError::Write { path, source }
         };
-        fs::create_dir_all(&folder).map_err(failed(&folder))?;
+        create_folder(&folder).map_err(failed(&folder))?;
         for (name, text) in &files.data {
-            let path = folder.join(name);
-            // A concurrent reader sees the old or the new file, never a part.
-            let unfinished = folder.join(format!(".{name}"));
-            fs::write(&unfinished, text).map_err(failed(&unfinished))?;
-            fs::rename(&unfinished, &path).map_err(failed(&path))?;
+            replace_file(&folder, name, text).map_err(failed(&folder.join(name)))?;
         }
     }
     Ok(())

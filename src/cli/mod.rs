@@ -14,6 +14,7 @@ mod output;
 mod page;
 mod policy;
 mod progress;
+mod replace_file;
 mod resolve;
 mod run;
 mod selectors;

@@ -103,7 +103,7 @@ fn faults() -> Vec<(&'static str, Fault, ErrorCode, &'static str)> {
         ),
         (
             "sa-east-1",
-            Fault::HugeDescription { bytes: 10_000_000 },
+            Fault::HugeDescription { bytes: 2_000_000 },
             ErrorCode::PayloadTooLarge,
             "narrow spec.models",
         ),

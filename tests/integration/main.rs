@@ -6,6 +6,7 @@
 mod aliases;
 mod crd_validation;
 mod dashboard;
+mod definition_skew;
 mod events;
 mod failures;
 mod identity;

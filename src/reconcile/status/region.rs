@@ -194,7 +194,7 @@ pub fn not_in_spec(previous: &RegionStatus, now: Timestamp) -> RegionStatus {
     let message = "spec does not include the region any more; its data stays published until a region of the new spec is published, or until none of them has a model to publish";
     RegionStatus {
         last_attempt_time: previous.last_attempt_time.clone(),
-        consecutive_failures: previous.consecutive_failures,
+        consecutive_failures: previous.consecutive_failures.max(1),
         ..stale(
             previous,
             AttemptError::new(ErrorCode::NotInSpec, message),
