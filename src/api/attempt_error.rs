@@ -60,7 +60,7 @@ pub enum ErrorCode {
     EndlessPagination,
     /// The response exceeds the size limit.
     AnswerTooLarge,
-    /// The response has less than half of the published models, and waits for confirmation.
+    /// The response lost more than half of the published content, and waits for confirmation.
     ShrinkHeld,
     /// The spec no longer includes the region, and nothing of the new spec is published yet.
     NotInSpec,
