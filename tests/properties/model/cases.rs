@@ -144,17 +144,25 @@ fn last_id_of_an_alias_survives_any_kill_until_the_loss_is_confirmed() {
         assert!(last.is_some());
         // No profile references a candidate of the alias any more.
         operated.cluster.environment().regions[0].profiles = 4;
-        operated.wait_until_due();
-        operated.reconcile(Some(effects), effects.into());
-        operated.reconcile(None, 1);
-        assert_eq!(chat(&operated), last, "killed before effect {effects}");
-        // The shrink guard holds the response as well: several responses confirm the loss.
-        for order in 0..6 {
-            operated.wait_until_due();
-            operated.reconcile(Some(effects), effects.into());
-            operated.reconcile(None, order);
+        // The first response is held by the shrink guard, the second loses the ID, the third confirms it.
+        for (state, expected) in [
+            (RegionState::Stale, &last),
+            (RegionState::Fresh, &last),
+            (RegionState::Fresh, &None),
+        ] {
+            let queried = |operated: &Operated| {
+                let status = operated.cluster.status();
+                status.regions["ap-south-1"].last_attempt_time.clone()
+            };
+            let before = queried(&operated);
+            while queried(&operated) == before {
+                operated.wait_until_due();
+                operated.reconcile(Some(effects), effects.into());
+                operated.reconcile(None, 1);
+            }
+            assert_eq!(operated.state(0), state, "killed before effect {effects}");
+            assert_eq!(chat(&operated), *expected, "killed before effect {effects}");
         }
-        assert_eq!(chat(&operated), None, "killed before effect {effects}");
     }
 }
 
