@@ -7,9 +7,9 @@ use kube::{Client, ResourceExt as _};
 
 use super::own_writes::OwnWrites;
 use super::request::{CallError, call};
-use crate::api::{BedrockModelMap, BedrockModelMapStatus, MANAGER, RegionStatus, StatusDetail};
+use crate::api::{BedrockModelMap, BedrockModelMapStatus, MANAGER, StatusDetail};
 use crate::ops::metrics::Metrics;
-use crate::reconcile::status::detail::completed;
+use crate::reconcile::status::detail::{completed, lacks_mapping};
 
 /// Attempts of a write that conflicts with concurrent changes.
 const ATTEMPTS: usize = 5;
@@ -100,10 +100,8 @@ impl<'a> StatusWriter<'a> {
 
 /// Whether a region's compact mapping is in the cluster only.
 fn needs_live_mapping(status: &BedrockModelMapStatus, detail: StatusDetail) -> bool {
-    let is_missing =
-        |region: &RegionStatus| region.config_map.is_some() && region.mapping.is_none();
     match detail {
-        StatusDetail::Mapping => status.regions.values().any(is_missing),
+        StatusDetail::Mapping => status.regions.values().any(lacks_mapping),
         StatusDetail::Summary => false,
     }
 }

@@ -8,7 +8,6 @@ use super::{Effects, Work};
 use crate::api::{ANNOTATION_SHA256, AliasesStatus, AttemptError, ErrorCode, RegionStatus};
 use crate::bedrock::aliases::Listing;
 use crate::bedrock::lifecycle_summary::LifecycleSummary;
-use crate::digest::sha256_hex;
 use crate::publication::aliases::{
     ALIASES_JSON, AliasEntries, AliasFiles, alias_files, read_aliases,
 };
@@ -16,7 +15,7 @@ use crate::publication::content::RegionContent;
 use crate::publication::ownership::{Content, DesiredConfigMap, Owner};
 use crate::publication::render::{ConfigMapFiles, RenderError};
 use crate::reconcile::plan::are_aliases_due;
-use crate::reconcile::status::aliases::{Evidence, Settled, settle};
+use crate::reconcile::status::aliases::{Evidence, Settled, resolve_all, settle};
 
 /// Publishes the aliases of a region whose models are published, and records them in its status.
 pub(super) async fn publish_aliases<E: Effects>(
@@ -212,11 +211,7 @@ impl<E: Effects> RefreshContext<'_, E> {
         };
         let facts = content.facts(region, &self.settings.policy);
         let listing = Listing::new(&facts, self.now);
-        let resolved = self.settings.aliases.iter();
-        let resolved: AliasEntries = resolved
-            .map(|alias| (alias.name.clone(), listing.resolve(alias).into()))
-            .collect();
-        Ok(files(&resolved))
+        Ok(files(&resolve_all(&self.settings.aliases, &listing)))
     }
 
     /// Writes one of the two ConfigMaps of a region's aliases unless it is up to date.
@@ -226,14 +221,7 @@ impl<E: Effects> RefreshContext<'_, E> {
         content: Content,
         files: ConfigMapFiles,
     ) -> Result<bool, AttemptError> {
-        // The hash stands for the content, and uid and generation for owner and spec.
-        let inputs = format!(
-            "{} {:?} {}",
-            self.owner.uid,
-            self.generation(),
-            files.sha256
-        );
-        let inputs = sha256_hex(inputs.as_bytes());
+        let inputs = self.inputs([files.sha256.clone()]);
         if self.effects.is_current(name, &inputs) {
             return Ok(false);
         }

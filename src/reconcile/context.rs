@@ -85,14 +85,21 @@ impl<E: Effects> RefreshContext<'_, E> {
         RegionSource::from(self.settings.regions.as_deref())
     }
 
-    /// Digest of all values that a ConfigMap of these regions depends on. Uid and generation stand
-    /// for the owner and the spec, and a hash for a region's models.
-    pub(super) fn inputs<'r>(
+    /// Digest of all values that a ConfigMap depends on: these, and uid and generation, which stand
+    /// for the owner and the spec. It does not outlive the process.
+    pub(super) fn inputs(&self, values: impl IntoIterator<Item = String>) -> String {
+        let owner = format!("{} {:?}", self.owner.uid, self.generation());
+        let inputs: Vec<String> = std::iter::once(owner).chain(values).collect();
+        sha256_hex(inputs.join("\n").as_bytes())
+    }
+
+    /// Digest of all values that a ConfigMap of these regions depends on; a hash stands for a region's
+    /// models.
+    pub(super) fn region_inputs<'r>(
         &self,
         regions: impl Iterator<Item = (&'r str, &'r RegionStatus)>,
     ) -> String {
-        let owner = format!("{} {:?}", self.owner.uid, self.generation());
-        let regions = regions.map(|(region, status)| {
+        self.inputs(regions.map(|(region, status)| {
             let RegionStatus {
                 state,
                 sha256,
@@ -103,13 +110,10 @@ impl<E: Effects> RefreshContext<'_, E> {
                 associations,
                 ..
             } = status;
-            // The digest does not outlive the process.
             format!(
                 "{region} {state:?} {sha256:?} {discovered_at:?} {stale_since:?} {models} {profiles} {associations}"
             )
-        });
-        let inputs: Vec<String> = std::iter::once(owner).chain(regions).collect();
-        sha256_hex(inputs.join("\n").as_bytes())
+        }))
     }
 
     /// Records what the published `invocation.json` says.
@@ -131,7 +135,7 @@ impl<E: Effects> RefreshContext<'_, E> {
         status: &RegionStatus,
         seen: Seen,
     ) -> Result<bool, AttemptError> {
-        let inputs = self.inputs(std::iter::once((region, status)));
+        let inputs = self.region_inputs(std::iter::once((region, status)));
         if self.effects.is_current(name, &inputs) {
             return Ok(false);
         }

@@ -25,7 +25,7 @@ pub(super) async fn merge<E: Effects>(
         return Ok((None, false));
     }
     let published = regions.iter().filter(|(_, r)| r.config_map.is_some());
-    let inputs = context.inputs(published.clone().map(|(region, r)| (region.as_str(), r)));
+    let inputs = context.region_inputs(published.clone().map(|(region, r)| (region.as_str(), r)));
     let name = context.settings.mapping_config_map();
     let is_published = |m: &MappingStatus| m.error.is_none() && m.config_map == name;
     if before.as_ref().is_some_and(is_published) && context.effects.is_current(&name, &inputs) {

@@ -41,6 +41,14 @@ pub struct Settled {
     pub changes: Vec<ChangeKind>,
 }
 
+/// What each alias resolves to, whatever is published of it.
+pub fn resolve_all(aliases: &[Alias], listing: &Listing<'_>) -> AliasEntries {
+    aliases
+        .iter()
+        .map(|alias| (alias.name.clone(), listing.resolve(alias).into()))
+        .collect()
+}
+
 /// Settles the aliases of a region. `published` is what is published of them, if that is known, and
 /// `held_loss` the loss that waits for confirmation.
 pub fn settle(
@@ -51,10 +59,7 @@ pub fn settle(
     evidence: Evidence,
 ) -> Settled {
     let published_target = |name: &str| published.and_then(|p| p.get(name)?.target());
-    let mut entries: AliasEntries = aliases
-        .iter()
-        .map(|alias| (alias.name.clone(), listing.resolve(alias).into()))
-        .collect();
+    let mut entries = resolve_all(aliases, listing);
     let lost: BTreeMap<String, AliasEntry> = entries
         .iter()
         .filter(|(_, entry)| entry.target().is_none())

@@ -1,6 +1,6 @@
 //! The compact mapping in the status, within its size limit.
 
-use crate::api::{BedrockModelMapStatus, MappingOmitted, StatusDetail};
+use crate::api::{BedrockModelMapStatus, MappingOmitted, RegionStatus, StatusDetail};
 
 /// Largest status, well below etcd's limit for one object with spec and metadata.
 const MAX_STATUS_BYTES: usize = 512 * 1024;
@@ -17,10 +17,7 @@ pub fn completed(
         StatusDetail::Summary => false,
         StatusDetail::Mapping => {
             take_known_mappings(&mut status, live);
-            let complete = status
-                .regions
-                .values()
-                .all(|r| r.mapping.is_some() || r.config_map.is_none());
+            let complete = !status.regions.values().any(lacks_mapping);
             let bytes = serde_json::to_vec(&status).map_or(usize::MAX, |json| json.len());
             let omitted_before = live.is_some_and(|live| live.mapping_omitted.is_some());
             let too_large = bytes > MAX_STATUS_BYTES || (omitted_before && !complete);
@@ -35,6 +32,11 @@ pub fn completed(
             .for_each(|region| region.mapping = None);
     }
     status
+}
+
+/// Whether the status of a published region has no compact mapping.
+pub fn lacks_mapping(region: &RegionStatus) -> bool {
+    region.config_map.is_some() && region.mapping.is_none()
 }
 
 fn take_known_mappings(status: &mut BedrockModelMapStatus, live: Option<&BedrockModelMapStatus>) {
