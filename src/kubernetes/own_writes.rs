@@ -17,7 +17,7 @@ struct Entry {
     /// The resource as of the last own write.
     written: Option<Arc<BedrockModelMap>>,
     /// `ConfigMaps` found or made as desired, by name.
-    verified: BTreeMap<String, Verified>,
+    verified: BTreeMap<String, Arc<Verified>>,
     /// Consecutive failed reconciliations.
     failures: u32,
 }
@@ -64,12 +64,13 @@ impl OwnWrites {
     /// Records that the `ConfigMap` is as desired.
     pub(super) fn set_verified(&self, uid: &str, config_map: &str, verified: Verified) {
         self.with(uid, |entry| {
+            let verified = Arc::new(verified);
             entry.verified.insert(config_map.to_owned(), verified);
         });
     }
 
     /// The verified `ConfigMaps` of the resource, by name.
-    pub(super) fn published(&self, uid: &str) -> BTreeMap<String, Verified> {
+    pub(super) fn published(&self, uid: &str) -> BTreeMap<String, Arc<Verified>> {
         let entries = self.entries.lock();
         let entry = entries.get(uid);
         entry.map_or_else(BTreeMap::new, |entry| entry.verified.clone())

@@ -3,6 +3,8 @@ use serde_json::json;
 
 use std::time::Duration;
 
+use kube::ResourceExt as _;
+
 use super::*;
 use crate::aws::{AwsMetrics as _, SnapshotSource, WaitReason};
 use crate::ops::metrics::{Metrics, Write};
