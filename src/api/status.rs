@@ -173,6 +173,9 @@ pub struct AccountRegionsStatus {
     /// confirmation. The operator accepts the list if the next attempt returns it again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_answer: Option<String>,
+    /// Globs of `spec.excludeRegions` that match no region of the last list.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmatched_excludes: Vec<String>,
 }
 
 /// State of one region.
@@ -219,6 +222,11 @@ pub struct RegionStatus {
     /// `DestinationNotAllowed` or `ProvisionedOnly`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub not_invocable: BTreeMap<String, i64>,
+    /// Names that several application inference profiles of one model carry, if `invokeWith` is the
+    /// ARN of one of them: at most 10. Of these profiles, the one with the fewest destination regions
+    /// is chosen, then the first by ARN.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ambiguous_profile_names: Vec<String>,
     /// Number of inference profiles that contain no model of the region's list. They are not
     /// published.
     #[serde(default)]

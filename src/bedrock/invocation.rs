@@ -103,6 +103,21 @@ impl InvocationFacts {
             .map_or(&[], |profile| &profile.destination_regions)
     }
 
+    /// The name of the chosen application profile, if other profiles of the model carry it too.
+    pub fn ambiguous_profile_name(&self) -> Option<&str> {
+        let chosen = self
+            .chosen_profile()
+            .filter(|profile| profile.route_kind() == RouteKind::Application)?;
+        let namesakes = self.profiles.iter().filter(|profile| {
+            profile.is_active()
+                && profile.route_kind() == RouteKind::Application
+                && profile.name == chosen.name
+        });
+        (namesakes.count() > 1)
+            .then_some(chosen.name.as_deref())
+            .flatten()
+    }
+
     /// The kind of the route, also of facts that an earlier version published without it.
     pub fn route_kind(&self) -> Option<RouteKind> {
         self.invoke_with.as_ref()?;
@@ -258,6 +273,43 @@ mod tests {
             assert_eq!(facts.requires_inference_profile, requires, "{case}");
             assert_eq!(facts.invoke_with.as_deref(), invoke_with, "{case}");
         }
+    }
+
+    #[test]
+    fn name_that_several_application_profiles_carry_is_ambiguous() {
+        let application = |id: &str, name: &str, status: &str| {
+            json!({"inferenceProfileId": id, "inferenceProfileName": name, "type": "APPLICATION",
+                   "inferenceProfileArn": format!("arn:{id}"), "status": status,
+                   "models": [{"modelArn": "arn:aws:bedrock:us-east-1::foundation-model/m"}]})
+        };
+        let name = "\u{1f600} team/a\n*";
+        let spec = json!({"preference": ["Application"], "applicationProfiles": ["*"]});
+        let policy = InvocationPolicy::from(&serde_json::from_value(spec).unwrap());
+        let of = |profiles: &[Value]| {
+            let model = json!({"referencedByInstanceProfiles": profiles});
+            let model = serde_json::from_value(model).unwrap();
+            InvocationFacts::new("us-east-1", "m", &model, &policy)
+        };
+        let two = of(&[
+            application("b", name, "ACTIVE"),
+            application("a", name, "ACTIVE"),
+        ]);
+        assert_eq!(two.invoke_with.as_deref(), Some("arn:a"));
+        assert_eq!(two.ambiguous_profile_name(), Some(name));
+        for others in [
+            application("b", "other", "ACTIVE"),
+            application("b", name, "CREATING"),
+            profile("us.m", "SYSTEM_DEFINED", "ACTIVE"),
+        ] {
+            let facts = of(&[application("a", name, "ACTIVE"), others]);
+            assert_eq!(facts.invoke_with.as_deref(), Some("arn:a"));
+            assert_eq!(facts.ambiguous_profile_name(), None);
+        }
+        let mut without_models = application("c", name, "ACTIVE");
+        without_models["models"] = json!([]);
+        let facts = of(&[without_models]);
+        assert_eq!(facts.invoke_with.as_deref(), Some("arn:c"));
+        assert!(facts.profiles[0].destination_regions.is_empty());
     }
 
     #[test]

@@ -77,7 +77,7 @@ async fn list_regions<E: Effects>(
     let known: BTreeSet<String> = known
         .chain(published_regions(context).filter(is_known))
         .collect();
-    let (regions, account) = account::after_query(
+    let (regions, mut account) = account::after_query(
         before.as_ref(),
         known.into_iter().collect(),
         context.effects.list_account_regions().await,
@@ -90,6 +90,10 @@ async fn list_regions<E: Effects>(
             ..query_context(context, refresh)
         },
     );
+    if account.error.is_none() {
+        let globs = &context.resource.spec.exclude_regions;
+        account.unmatched_excludes = account::unmatched_globs(globs, &regions);
+    }
     (
         regions.into_iter().filter(is_included).collect(),
         Some(account),

@@ -1045,6 +1045,7 @@ fn whole_status() -> BedrockModelMapStatus {
         invocable: Some(120),
         aliases: Some(whole_aliases()),
         not_invocable: BTreeMap::from([("ProvisionedOnly".to_owned(), 5)]),
+        ambiguous_profile_names: vec!["team-a-claude".to_owned()],
         orphan_profiles: 2,
         discovered_at: time("2026-11-01T00:00:00Z"),
         last_success_time: time("2026-11-02T00:00:00Z"),
@@ -1117,6 +1118,7 @@ fn whole_status() -> BedrockModelMapStatus {
             consecutive_failures: 1,
             observed_generation: Some(4),
             held_answer: Some("0".repeat(64)),
+            unmatched_excludes: vec!["app-*".to_owned()],
             error: Some(error.clone()),
         }),
         regions: states

@@ -4,7 +4,7 @@ use bedrock_model_map::api::BedrockModelMap;
 use bedrock_simulator::{Fault, FaultRule};
 use serde_json::{Value, json};
 
-use crate::support::{Fixture, condition, eventually};
+use crate::support::{Fixture, condition, eventually, file};
 
 const REGIONS: [&str; 3] = ["ap-east-2", "eu-central-2", "us-west-1"];
 const MODEL: &str = "anthropic.claude-sonnet-5-5";
@@ -146,4 +146,43 @@ async fn conflicts_and_refusals_emit_named_events() {
     fixture.until("claude", refused).await;
     let events = news(&fixture, 2, 1).await;
     assert_eq!(reasons(&events), ["RoleNotAllowed"]);
+}
+
+#[tokio::test]
+async fn misspelled_glob_and_ambiguous_profile_name_emit_one_event_each() {
+    let fixture = Fixture::with_regions(&REGIONS).await;
+    let profile = |id: &str| {
+        json!({
+            "inferenceProfileId": id, "inferenceProfileName": "team/a \u{1f600}", "type": "APPLICATION",
+            "inferenceProfileArn": format!("arn:aws:bedrock:us-west-1:111122223333:application-inference-profile/{id}"),
+            "status": "ACTIVE",
+            "models": [{"modelArn": format!("arn:aws:bedrock:us-west-1::foundation-model/{MODEL}")}],
+        })
+    };
+    fixture.simulator.edit_catalog(|catalog| {
+        let mut profiles = catalog.profiles("us-west-1").to_vec();
+        profiles.extend([profile("bbbbbbbbbbbb"), profile("aaaaaaaaaaaa")]);
+        catalog.set_profiles("us-west-1", profiles);
+    });
+    let invocation =
+        json!({"preference": ["Application", "InRegion"], "applicationProfiles": ["team/*"]});
+    let spec = json!({"excludeRegions": ["app-*"], "invocation": invocation});
+    fixture.create("claude", spec).await;
+    let resource = fixture.sound("claude").await;
+    let first = news(&fixture, 0, 3).await;
+    for expected in [
+        "Warning ApplicationProfileAmbiguous several application inference profiles have the name team/a \u{1f600} in us-west-1",
+        "Warning ExcludeRegionsUnmatched app-* in spec.excludeRegions matches no region",
+    ] {
+        let found = first
+            .iter()
+            .any(|event| event.join(" ").starts_with(expected));
+        assert!(found, "{expected} is not in {first:?}");
+    }
+    let region = &resource.status.as_ref().unwrap().regions["us-west-1"];
+    assert_eq!(region.ambiguous_profile_names, ["team/a \u{1f600}"]);
+    let published = fixture.config_map("claude-us-west-1").await;
+    let facts = file(&published, "invocation.json");
+    let invoke_with = facts[MODEL]["invokeWith"].as_str().unwrap();
+    assert!(invoke_with.ends_with("/aaaaaaaaaaaa"), "{invoke_with}");
 }

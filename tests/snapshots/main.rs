@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod reference;
+mod residency;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -74,8 +75,8 @@ fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// The catalog of a real region, as it answered.
-fn answer(region: &str) -> (RegionContent, Timestamp) {
+/// The response of a real region.
+fn snapshot(region: &str) -> Snapshot {
     let file = in_repository(&format!("tools/bedrock-simulator/catalog/{region}.json"));
     let catalog = fs::read_to_string(file).unwrap();
     let catalog: Value = serde_json::from_str(&catalog).unwrap();
@@ -87,7 +88,7 @@ fn answer(region: &str) -> (RegionContent, Timestamp) {
             .cloned()
             .enumerate()
     };
-    let snapshot = Snapshot {
+    Snapshot {
         models: items("modelSummaries")
             .map(|(index, item)| ModelSummary::from_response(index, item).unwrap())
             .collect(),
@@ -96,15 +97,19 @@ fn answer(region: &str) -> (RegionContent, Timestamp) {
             .collect(),
         taken_at: time("2026-11-23T10:00:00.123Z"),
         bytes: 0,
-    };
+    }
+}
+
+/// All models of the response.
+fn content(snapshot: &Snapshot) -> RegionContent {
     let everything = Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default());
-    let content = RegionContent::from_catalog(associate(&snapshot, &everything)).unwrap();
-    (content, snapshot.taken_at)
+    RegionContent::from_catalog(associate(snapshot, &everything)).unwrap()
 }
 
 /// The region after it answered for the first time.
 fn fresh(region: &str) -> (RegionContent, RegionStatus) {
-    let (content, taken_at) = answer(region);
+    let snapshot = snapshot(region);
+    let (content, taken_at) = (content(&snapshot), snapshot.taken_at);
     let name = format!("claude-{region}");
     let now = time("2026-11-23T10:00:01Z");
     let query = QueryContext {

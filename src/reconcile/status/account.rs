@@ -1,6 +1,7 @@
 //! The regions in scope after a query of the account's regions.
 
 use crate::api::{AccountRegionsStatus, AttemptError, ErrorCode};
+use crate::bedrock::glob::Glob;
 use crate::reconcile::status::region::{QueryContext, to_k8s_time};
 use crate::reconcile::status::shrink::{advice, fingerprint};
 use crate::text::Listed;
@@ -33,6 +34,7 @@ pub fn after_query(
                     error: None,
                     observed_generation: query.generation,
                     held_answer: None,
+                    unmatched_excludes: Vec::new(),
                 };
                 return (regions, status);
             }
@@ -49,8 +51,18 @@ pub fn after_query(
         error: Some(error),
         observed_generation: before.observed_generation,
         held_answer,
+        unmatched_excludes: before.unmatched_excludes,
     };
     (known, status)
+}
+
+/// The globs that match none of the regions: most likely misspelled.
+pub fn unmatched_globs(globs: &[String], regions: &[String]) -> Vec<String> {
+    let is_unmatched = |glob: &&String| {
+        let glob = Glob::new(glob);
+        !regions.iter().any(|region| glob.is_match(region))
+    };
+    globs.iter().filter(is_unmatched).cloned().collect()
 }
 
 /// Regions named in the message.
@@ -78,6 +90,14 @@ mod tests {
         (1..=n).map(|n| format!("us-east-{n}")).collect()
     }
 
+    #[test]
+    fn globs_without_a_region_are_named() {
+        let globs = ["us-*", "app-*", "us-east-2", "*-east-?", ""].map(str::to_owned);
+        assert_eq!(unmatched_globs(&globs, &regions(3)), ["app-*", ""]);
+        assert_eq!(unmatched_globs(&globs, &[]).len(), globs.len());
+        assert!(unmatched_globs(&[], &regions(3)).is_empty());
+    }
+
     fn known(failures: i64, held: Option<&[String]>) -> AccountRegionsStatus {
         AccountRegionsStatus {
             last_attempt_time: None,
@@ -85,6 +105,7 @@ mod tests {
             error: (failures > 0).then(|| AttemptError::new(ErrorCode::AccessDenied, "why")),
             observed_generation: Some(1),
             held_answer: held.map(|held| fingerprint(held.iter().cloned())),
+            unmatched_excludes: Vec::new(),
         }
     }
 

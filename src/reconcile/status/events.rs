@@ -89,6 +89,8 @@ pub fn events(
         events.push(stalled);
     }
     events.extend(ended(after, &failed, &fails));
+    events.extend(ambiguous_names(before, after));
+    events.extend(unmatched_excludes(before, after));
     if !first {
         let new_spec = before.observed_generation != after.observed_generation;
         events.extend(changed(changes, new_spec));
@@ -220,6 +222,57 @@ fn stalled(before: &BedrockModelMapStatus, after: &BedrockModelMapStatus) -> Opt
     let stalled = after.conditions.iter().find(|c| c.type_ == STALLED)?;
     let is_new = stalled_reason(before).as_ref() != Some(&stalled.reason);
     is_new.then(|| Event::warning(&stalled.reason, &stalled.message))
+}
+
+/// The Event of names that several application profiles carry.
+fn ambiguous_names(before: &BedrockModelMapStatus, after: &BedrockModelMapStatus) -> Option<Event> {
+    let known = |region: &str, name: &String| {
+        let region = before.regions.get(region);
+        region.is_some_and(|region| region.ambiguous_profile_names.contains(name))
+    };
+    let new: Vec<String> = after
+        .regions
+        .iter()
+        .flat_map(|(region, r)| {
+            r.ambiguous_profile_names
+                .iter()
+                .map(move |name| (region, name))
+        })
+        .filter(|(region, name)| !known(region, name))
+        .map(|(region, name)| format!("{name} in {region}"))
+        .collect();
+    let names: Vec<&str> = new.iter().map(String::as_str).collect();
+    (!names.is_empty()).then(|| {
+        let note = format!(
+            "several application inference profiles have the name {}; of those with the fewest destination regions, the first by ARN is chosen: give each profile a name of its own",
+            listed(&names)
+        );
+        Event::warning("ApplicationProfileAmbiguous", note)
+    })
+}
+
+/// The Event of excluded regions that the account does not have.
+fn unmatched_excludes(
+    before: &BedrockModelMapStatus,
+    after: &BedrockModelMapStatus,
+) -> Option<Event> {
+    let of = |status: &BedrockModelMapStatus| {
+        let account = status.account_regions.clone();
+        account.unwrap_or_default().unmatched_excludes
+    };
+    let (before, after) = (of(before), of(after));
+    let new: Vec<&str> = after
+        .iter()
+        .filter(|glob| !before.contains(glob))
+        .map(String::as_str)
+        .collect();
+    (!new.is_empty()).then(|| {
+        let note = format!(
+            "{} in spec.excludeRegions matches no region that is enabled for the account: check the spelling",
+            listed(&new)
+        );
+        Event::warning("ExcludeRegionsUnmatched", note)
+    })
 }
 
 /// One Event for each kind of change. Changes that follow from a new spec are intended.

@@ -1,6 +1,6 @@
 //! The state of a region after an attempt: the contract's table of states.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -10,6 +10,12 @@ use crate::bedrock::invocation::InvocationFacts;
 use crate::publication::content::RegionContent;
 use crate::reconcile::status::peers::PeerEvidence;
 use crate::reconcile::status::shrink::{advice, content_fingerprint, loss};
+use crate::text::one_line;
+
+/// Ambiguous names of application profiles that the status lists.
+const MAX_AMBIGUOUS_NAMES: usize = 10;
+/// How much of a profile's name the status shows: AWS allows 64 characters.
+const MAX_PROFILE_NAME_BYTES: usize = 256;
 
 /// Action on the region's ConfigMap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +125,7 @@ pub fn from_published(
         held_answer: None,
         invocable: None,
         not_invocable: BTreeMap::new(),
+        ambiguous_profile_names: Vec::new(),
         discovered_at: discovered_at.map(to_k8s_time),
         ..with_content(status, config_map, content)
     }
@@ -134,6 +141,12 @@ pub fn record_invocation(status: &mut RegionStatus, facts: &BTreeMap<String, Inv
     }
     let with_id = facts.values().filter(|facts| facts.invoke_with.is_some());
     status.invocable = Some(count(with_id.count()));
+    let ambiguous: BTreeSet<String> = facts
+        .values()
+        .filter_map(InvocationFacts::ambiguous_profile_name)
+        .map(|name| one_line(name, MAX_PROFILE_NAME_BYTES))
+        .collect();
+    status.ambiguous_profile_names = ambiguous.into_iter().take(MAX_AMBIGUOUS_NAMES).collect();
 }
 
 fn requiring_profile(content: &RegionContent) -> i64 {
@@ -296,6 +309,7 @@ fn unpublished(state: RegionState) -> RegionStatus {
         requiring_profile: 0,
         invocable: None,
         not_invocable: BTreeMap::new(),
+        ambiguous_profile_names: Vec::new(),
         orphan_profiles: 0,
         observed_generation: None,
         held_answer: None,

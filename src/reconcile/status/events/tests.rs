@@ -215,6 +215,30 @@ fn denied_region_warns_once_for_either_source() {
 }
 
 #[test]
+fn ambiguous_name_and_unmatched_glob_warn_once() {
+    let with = |names: &[&str], globs: &[&str]| {
+        let mut status = status(&[fresh(), fresh()]);
+        for region in status.regions.values_mut() {
+            region.ambiguous_profile_names = names.iter().map(|n| (*n).to_owned()).collect();
+        }
+        let account = json!({"consecutiveFailures": 0, "unmatchedExcludes": globs});
+        status.account_regions = serde_json::from_value(account).unwrap();
+        status
+    };
+    let lines = |a, b| lines(&events(a, b, &Changes::default(), Account));
+    let (before, after) = (with(&[], &["x"]), with(&["team\u{7}-a"], &["x", "app-*"]));
+    assert_eq!(
+        lines(&before, &after),
+        [
+            "Warning ApplicationProfileAmbiguous: several application inference profiles have the name team\u{fffd}-a in a, team\u{fffd}-a in b; of those with the fewest destination regions, the first by ARN is chosen: give each profile a name of its own",
+            "Warning ExcludeRegionsUnmatched: app-* in spec.excludeRegions matches no region that is enabled for the account: check the spelling",
+        ]
+    );
+    assert!(lines(&after, &after).is_empty());
+    assert!(lines(&after, &before).is_empty());
+}
+
+#[test]
 fn absent_region_warns_only_if_named_in_spec() {
     let (before, after) = (
         status(&[fresh(), fresh()]),
