@@ -24,8 +24,9 @@ use crate::aws::{Aws, Limits, NoCertificatesError, SnapshotCache};
 use crate::kubernetes::{self, Operator, SelectorError};
 use crate::leader::LeadershipLost;
 use crate::ops::admin::{self, AdminServer, BindError, Health};
-use crate::ops::metrics::{self, Metrics};
+use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
+use crate::ops::scrape;
 use crate::ops::shutdown;
 use crate::ops::telemetry::{self, LogFormat, TelemetryError};
 use crate::ops::watchdog::Watchdog;
@@ -182,7 +183,7 @@ impl Run {
             readiness: Readiness::new("start-up"),
             watchdog: Watchdog::default(),
         };
-        let routes = admin::probes(health.clone()).merge(metrics::routes(metrics.clone()));
+        let routes = admin::probes(health.clone()).merge(scrape::routes(&metrics));
         let server = control.spawn(server.serve(routes));
         let cluster = Cluster {
             config,

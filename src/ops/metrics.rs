@@ -3,22 +3,17 @@
 //! Counters and histograms of events live here. Gauges of resources are collected from the watch
 //! stores at each scrape, so that a deleted resource leaves no series behind.
 
+mod labels;
+
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -26,12 +21,13 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use labels::{
+    ActionLabels, KubernetesRequestLabels, OperationLabels, OutcomeLabels, ReasonLabels,
+    RegionQueryLabels, RequestLabels, SourceLabels, WaitLabels,
+};
+
 /// Prefix of every metric name.
 pub const PREFIX: &str = "bedrock_model_map";
-/// Content type of `/metrics`.
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// Longest age of a scrape's buffer.
-const MAX_SCRAPE_AGE: Duration = Duration::from_secs(1);
 /// Distinct values of the label `region` in counters. AWS has fewer than 50 regions; beyond that,
 /// made-up names share one value.
 const MAX_REGIONS: usize = 100;
@@ -46,58 +42,6 @@ const REFRESH_BUCKETS: [f64; 8] = [0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0];
 const WAIT_BUCKETS: [f64; 7] = [0.01, 0.1, 0.5, 2.5, 10.0, 60.0, 300.0];
 /// Seconds of a request to AWS; an attempt times out after 6.
 const REQUEST_BUCKETS: [f64; 7] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 6.0];
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabels {
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabels {
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RegionQueryLabels {
-    region: String,
-    code: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    region: String,
-    operation: String,
-    code: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OperationLabels {
-    region: String,
-    operation: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct WaitLabels {
-    region: String,
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SourceLabels {
-    source: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ActionLabels {
-    action: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KubernetesRequestLabels {
-    verb: &'static str,
-    resource: &'static str,
-    code: &'static str,
-}
 
 type Timed<L> = Family<L, Histogram, fn() -> Histogram>;
 
@@ -436,60 +380,6 @@ fn in_progress(gauge: &Gauge) -> InProgress {
     InProgress(gauge.clone())
 }
 
-/// Route `/metrics`.
-pub fn routes(metrics: Metrics) -> Router {
-    let scrapes = Scrapes {
-        metrics,
-        latest: Arc::default(),
-    };
-    Router::new()
-        .route("/metrics", get(scrape))
-        .with_state(scrapes)
-}
-
-/// The last scrape. Concurrent scrapers share one buffer, which is encoded once.
-#[derive(Clone, Debug)]
-struct Scrapes {
-    metrics: Metrics,
-    latest: Arc<tokio::sync::Mutex<Option<Scrape>>>,
-}
-
-#[derive(Clone, Debug)]
-struct Scrape {
-    encoded_at: Instant,
-    text: Bytes,
-}
-
-impl Scrapes {
-    async fn latest(&self) -> io::Result<Bytes> {
-        let mut latest = self.latest.lock().await;
-        if let Some(scrape) = latest.as_ref()
-            && scrape.encoded_at.elapsed() < MAX_SCRAPE_AGE
-        {
-            return Ok(scrape.text.clone());
-        }
-        // The old buffer is freed before the new one is made.
-        *latest = None;
-        let metrics = self.metrics.clone();
-        let text = tokio::task::spawn_blocking(move || metrics.encode())
-            .await?
-            .map_err(io::Error::other)?;
-        let text = Bytes::from(text);
-        *latest = Some(Scrape {
-            encoded_at: Instant::now(),
-            text: text.clone(),
-        });
-        Ok(text)
-    }
-}
-
-async fn scrape(State(scrapes): State<Scrapes>) -> Response {
-    match scrapes.latest().await {
-        Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -510,16 +400,6 @@ mod tests {
         metrics.count_region_query("us-east-1", "OK");
         metrics.observe_aws_request("us-east-1", "ListFoundationModels", "OK", Duration::ZERO);
         assert!(!metrics.encode().unwrap().contains("us-east-1"));
-    }
-
-    #[tokio::test]
-    async fn concurrent_scrapes_share_one_buffer() {
-        let scrapes = Scrapes {
-            metrics: Metrics::default(),
-            latest: Arc::default(),
-        };
-        let (one, two) = futures::future::join(scrapes.latest(), scrapes.latest()).await;
-        assert_eq!(one.unwrap().as_ptr(), two.unwrap().as_ptr());
     }
 
     #[test]

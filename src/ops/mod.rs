@@ -3,8 +3,10 @@
 pub mod admin;
 pub mod metrics;
 pub mod readiness;
+pub mod scrape;
 pub mod shutdown;
 pub mod telemetry;
+mod text_format;
 #[cfg(feature = "otlp")]
 pub mod traces;
 pub mod watchdog;

@@ -3,8 +3,10 @@
 //! Ignored by default, as it takes Prometheus: `make test-dashboard`.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use bedrock_simulator::{Fault, FaultRule};
 use control_plane::Program;
@@ -165,4 +167,32 @@ async fn every_dashboard_query_returns_data() {
         .series(r#"ALERTS{alertname="BedrockModelMapRegionFailing"}"#)
         .await;
     assert_eq!(firing, Ok(1));
+}
+
+/// Prometheus above scrapes `OpenMetrics`; this is the format of clients that do not name it.
+#[tokio::test]
+#[ignore = "takes Prometheus: make test-dashboard"]
+async fn text_metrics_pass_promtool() {
+    let fixture = Fixture::new(catalog_of(&REGIONS), &[]).await;
+    fixture
+        .create("claude", json!({ "regions": REGIONS }))
+        .await;
+    fixture.sound("claude").await;
+    let (_, text) = fixture.operator.http_get("/metrics").await;
+    assert!(text.contains("\nbedrock_model_map_models{"), "{text}");
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    promtool
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
 }

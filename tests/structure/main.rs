@@ -109,10 +109,6 @@ const IMPURE: &[&str] = &[
 /// Lines of a file, its tests apart.
 const MAX_LINES: usize = 400;
 
-/// Files that are longer, and how long they may be: tables, which do not get easier to read in two files.
-const LONG_FILES: &[(&str, usize)] =
-    &[("kubernetes::resource_metrics", 500), ("ops::metrics", 500)];
-
 /// The rule for a module: that of the innermost part of the tree that has one.
 fn rule(module: &str) -> Option<(&'static str, &'static [&'static str])> {
     IMPORTS
@@ -237,23 +233,13 @@ fn pure_folders_name_no_io_and_no_clock() {
 }
 
 #[test]
-fn long_files_are_listed() {
+fn files_are_short() {
     let sources = Sources::read();
     let faults: Vec<String> = sources
         .modules()
         .filter_map(|module| {
             let (file, lines) = (&module.file, module.lines);
-            let listed = LONG_FILES.iter().find(|(name, _)| *name == module.name);
-            match listed {
-                None if lines > MAX_LINES => Some(format!("{file} has {lines} lines: split it")),
-                Some((_, most)) if lines > *most => {
-                    Some(format!("{file} has {lines} lines, not {most}"))
-                }
-                Some(_) if lines <= MAX_LINES => {
-                    Some(format!("{file} is short: take it off LONG_FILES"))
-                }
-                _ => None,
-            }
+            (lines > MAX_LINES).then(|| format!("{file} has {lines} lines: split it"))
         })
         .collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
