@@ -47,8 +47,8 @@ pub fn holds(input: &[u8]) {
 fn check_round_trip(content: &RegionContent) {
     let read = RegionContent::read(&content.models_json, &content.sha256).unwrap();
     let again = serde_json::to_string(&read.models).unwrap();
-    assert_eq!(again, content.models_json);
-    let merged = mapping_json([("us-east-1", content.models_json.as_str())].into_iter()).unwrap();
+    assert_eq!(again, *content.models_json);
+    let merged = mapping_json([("us-east-1", &*content.models_json)].into_iter()).unwrap();
     let mut merged: BTreeMap<String, BTreeMap<String, Value>> =
         serde_json::from_str(&merged).unwrap();
     let region = merged

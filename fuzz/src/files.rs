@@ -57,7 +57,7 @@ pub fn holds(input: &[u8]) {
 fn check_read_by_hash(models: &str) {
     let hash = sha256_hex(models.as_bytes());
     if let Some(content) = RegionContent::read(models, &hash) {
-        assert_eq!(content.models_json, models);
+        assert_eq!(&*content.models_json, models);
         content.facts("us-east-1", &InvocationPolicy::default());
         content.profile_ids();
     }

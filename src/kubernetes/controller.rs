@@ -29,6 +29,7 @@ use super::progress::Progress;
 use super::reconcile_error::ReconcileError;
 use super::render_budget::RenderBudget;
 use super::resource_metrics::ResourceCollector;
+use super::shared_values::SharedValues;
 use super::watch::{Scope, Watch};
 use crate::api::{BedrockModelMap, KIND, LABEL_NAME};
 use crate::aws::SnapshotCache;
@@ -148,6 +149,8 @@ impl Operator {
             events: EventWriter::new(client.clone()),
             slots: FairSemaphore::new(CONCURRENT_RECONCILES),
             render_budget: RenderBudget::default(),
+            models_json: SharedValues::default(),
+            lifecycles: SharedValues::default(),
             forced_refreshes: ForcedRefreshes::default(),
             progress: Progress::new(health.watchdog.clone(), options.stuck_after),
             client,

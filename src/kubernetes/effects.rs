@@ -25,6 +25,7 @@ use super::progress::{Progress, ProgressDeadline};
 use super::reconcile_error::{Cause, ReconcileError};
 use super::render_budget::{RenderBudget, Rendered};
 use super::request::CallError;
+use super::shared_values::SharedValues;
 use super::status::StatusWriter;
 use super::watch::Stores;
 use crate::api::{AttemptError, BedrockModelMap, BedrockModelMapStatus, ErrorCode, LABEL_NAME};
@@ -33,6 +34,7 @@ use crate::aws::priority::Priority;
 use crate::aws::role_rules::RoleRules;
 use crate::aws::{Audience, SnapshotCache};
 use crate::bedrock::catalog::Snapshot;
+use crate::bedrock::lifecycle_summary::LifecycleSummary;
 use crate::ops::metrics::Metrics;
 use crate::publication::ownership::{DesiredConfigMap, Owner};
 use crate::reconcile::schedule::backoff;
@@ -56,6 +58,10 @@ pub(super) struct Context {
     /// Reconciliations that do not wait for AWS.
     pub(super) slots: FairSemaphore,
     pub(super) render_budget: RenderBudget,
+    /// `models.json` of the refreshes in progress.
+    pub(super) models_json: SharedValues<str>,
+    /// Lifecycles of the verified content.
+    pub(super) lifecycles: SharedValues<LifecycleSummary>,
     pub(super) forced_refreshes: ForcedRefreshes,
     pub(super) progress: Progress,
     /// Metadata of the `ConfigMaps` with the operator's labels.
@@ -247,7 +253,10 @@ impl Effects for ClusterEffects<'_> {
             resource_version: published.resource_version.unwrap_or_default(),
             bytes: target.files.bytes(),
             inputs: target.inputs.clone(),
-            ends: target.ends.clone(),
+            ends: self
+                .context
+                .lifecycles
+                .share(&target.files.sha256, Arc::new(target.ends.clone())),
         };
         own_writes.set_verified(self.uid, &target.name, verified);
         Ok(published.written)
@@ -337,6 +346,10 @@ impl Effects for ClusterEffects<'_> {
 
     fn last_snapshot(&self, region: &str) -> Option<Arc<Snapshot>> {
         self.context.snapshots.last(&self.caller.identity(), region)
+    }
+
+    fn share(&self, sha256: &str, bytes: Arc<str>) -> Arc<str> {
+        self.context.models_json.share(sha256, bytes)
     }
 
     fn is_unchanged(&self, config_map: &str) -> bool {

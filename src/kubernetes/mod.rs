@@ -17,6 +17,7 @@ pub mod request;
 pub mod request_metrics;
 mod resource_metrics;
 mod selector;
+mod shared_values;
 mod status;
 mod watch;
 

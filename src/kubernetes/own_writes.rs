@@ -30,7 +30,7 @@ pub(super) struct Verified {
     /// Digest of the values that its desired state depends on.
     pub(super) inputs: String,
     /// Legacy models and end-of-life dates in its content.
-    pub(super) ends: LifecycleSummary,
+    pub(super) ends: Arc<LifecycleSummary>,
 }
 
 /// Own writes, by uid of the resource.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::sync::Arc;
 
 use flate2::read::GzDecoder;
 use jiff::Timestamp;
@@ -53,7 +54,7 @@ pub enum ContentError {
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegionContent {
     /// `models.json`.
-    pub models_json: String,
+    pub models_json: Arc<str>,
     /// SHA-256 of `models.json`, in hex.
     pub sha256: String,
     /// The models by ID.
@@ -77,7 +78,7 @@ impl RegionContent {
     pub(crate) fn new(models_json: String, models: Models) -> Self {
         Self {
             sha256: sha256_hex(models_json.as_bytes()),
-            models_json,
+            models_json: models_json.into(),
             models,
             orphan_profiles: None,
         }
@@ -87,7 +88,7 @@ impl RegionContent {
     pub fn read(models_json: &str, expected_sha256: &str) -> Option<Self> {
         (sha256_hex(models_json.as_bytes()) == expected_sha256).then_some(())?;
         Some(Self {
-            models_json: models_json.to_owned(),
+            models_json: models_json.into(),
             sha256: expected_sha256.to_owned(),
             models: serde_json::from_str(models_json).ok()?,
             orphan_profiles: None,

@@ -93,7 +93,7 @@ pub fn region_files(
         associations: status.associations,
     };
     let data = BTreeMap::from([
-        (MODELS_JSON.to_owned(), content.models_json.clone()),
+        (MODELS_JSON.to_owned(), content.models_json.to_string()),
         (
             INVOCATION_JSON.to_owned(),
             sorted_json(INVOCATION_JSON, &content.facts(region, policy))?,

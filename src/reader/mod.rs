@@ -136,7 +136,7 @@ impl ModelMap {
         content::mapping_json(
             self.regions
                 .iter()
-                .map(|(name, region)| (name.as_str(), region.content.models_json.as_str())),
+                .map(|(name, region)| (name.as_str(), &*region.content.models_json)),
         )
     }
 }

@@ -1,6 +1,7 @@
 //! Shared values of the steps of one reconciliation.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -54,7 +55,7 @@ pub(super) struct RefreshContext<'a, E> {
 pub(super) struct RefreshedRegion {
     pub(super) status: RegionStatus,
     /// The published `models.json`, if it is known.
-    pub(super) models_json: Option<String>,
+    pub(super) models_json: Option<Arc<str>>,
     /// Changes of the published content.
     pub(super) changes: Vec<ChangeKind>,
     /// ConfigMaps written.
@@ -124,6 +125,11 @@ impl<E: Effects> RefreshContext<'_, E> {
         status: &mut RegionStatus,
     ) {
         record_invocation(status, &content.facts(region, &self.settings.policy));
+    }
+
+    /// The bytes of the content, once for all resources that hold them.
+    pub(super) fn share(&self, content: RegionContent) -> Arc<str> {
+        self.effects.share(&content.sha256, content.models_json)
     }
 
     /// Writes the region's ConfigMap unless it is up to date. Returns whether it was written.

@@ -96,6 +96,10 @@ pub trait Effects: Sync {
     /// The ConfigMaps with this resource's labels, as the watch shows them.
     fn labelled_config_maps(&self) -> Vec<ObjectMeta>;
 
+    /// The bytes with this hash that another resource holds, or else these: equal content is in memory
+    /// once.
+    fn share(&self, sha256: &str, bytes: Arc<str>) -> Arc<str>;
+
     /// Held while content is rendered, compared or written.
     type RenderPermit: Send;
 

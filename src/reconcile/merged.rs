@@ -1,6 +1,7 @@
 //! The merged mapping: the published models of all regions in one ConfigMap.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::context::RefreshContext;
 use super::{Effects, Seen, Work};
@@ -16,7 +17,7 @@ use crate::reconcile::status::conditions::has_answered;
 pub(super) async fn merge<E: Effects>(
     context: &RefreshContext<'_, E>,
     regions: &BTreeMap<String, RegionStatus>,
-    mut models_json: BTreeMap<String, String>,
+    mut models_json: BTreeMap<String, Arc<str>>,
 ) -> Result<(Option<MappingStatus>, bool), E::Error> {
     let before = &context.status.mapping;
     let has_answers = regions.values().any(has_answered);
@@ -40,10 +41,10 @@ pub(super) async fn merge<E: Effects>(
             // The plan queries the region now. Until then the mapping stays as it is.
             return Ok((before.clone(), false));
         };
-        models_json.insert(region.clone(), content.models_json);
+        models_json.insert(region.clone(), context.share(content));
     }
     let regions = published.filter_map(|(region, status)| {
-        Some((region.as_str(), models_json.get(region)?.as_str(), status))
+        Some((region.as_str(), &**models_json.get(region)?, status))
     });
     Ok(
         match publish_mapping(context, name, regions, inputs).await {

@@ -66,7 +66,7 @@ async fn try_refresh<E: Effects>(
             let mut published = publish(context, region, &name, status, &content).await?;
             let evidence = refresh.reason.evidence();
             publish_aliases(context, region, &content, evidence, &mut published).await;
-            published.models_json = Some(content.models_json);
+            published.models_json = Some(context.share(content));
             RegionOutcome::Published(published)
         }
     })

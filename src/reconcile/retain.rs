@@ -89,7 +89,7 @@ pub(super) async fn retain<E: Effects>(
     };
     let evidence = Evidence::LastGood;
     publish_aliases(context, region, &content, evidence, &mut refreshed).await;
-    refreshed.models_json = Some(content.models_json);
+    refreshed.models_json = Some(context.share(content));
     Ok(refreshed)
 }
 

@@ -188,7 +188,7 @@ fn status_with_fresh_stale_and_failed_region_matches_snapshot() {
     }
     let published = contents
         .iter()
-        .map(|(region, content)| (*region, content.models_json.as_str(), &regions[*region]));
+        .map(|(region, content)| (*region, &*content.models_json, &regions[*region]));
     let mapping = mapping_files(published, Compression::Auto).unwrap();
 
     let mut status = BedrockModelMapStatus {

@@ -50,12 +50,12 @@ fn verified(bytes: usize, legacy: usize, times: &[(&str, &str)]) -> Verified {
         inputs: String::new(),
         resource_version: "1".to_owned(),
         bytes,
-        ends: LifecycleSummary {
+        ends: Arc::new(LifecycleSummary {
             legacy,
             legacy_since: times(),
             extended_access_since: times(),
             end_of_life: times(),
-        },
+        }),
     }
 }
 

@@ -36,7 +36,7 @@ fn mapping(
     let fresh = status(&json!({}));
     let regions = regions
         .iter()
-        .map(|(name, content)| (*name, content.models_json.as_str(), &fresh));
+        .map(|(name, content)| (*name, &*content.models_json, &fresh));
     mapping_files(regions, compression)
 }
 
@@ -51,7 +51,7 @@ fn names(files: &ConfigMapFiles) -> String {
 fn models_json_is_compact_and_sorted_and_hash_covers_it() {
     let content = content(&json!({"b": {"z": 1, "a": "\u{e9}\"\n"}, "a": {}}));
     let expected = "{\"a\":{},\"b\":{\"a\":\"\u{e9}\\\"\\n\",\"z\":1}}";
-    assert_eq!(content.models_json, expected);
+    assert_eq!(&*content.models_json, expected);
     // printf '%s' … | sha256sum
     assert_eq!(
         content.sha256,
@@ -144,7 +144,7 @@ fn mapping_json_equals_serde_output_of_nested_maps() {
         let expected = serde_json::to_string(&json!({"models": nested})).unwrap();
         let regions = regions
             .iter()
-            .map(|(name, content)| (*name, content.models_json.as_str()));
+            .map(|(name, content)| (*name, &*content.models_json));
         assert_eq!(mapping_json(regions).unwrap(), expected);
     }
 }
@@ -155,8 +155,8 @@ fn mapping_files_hold_mapping_and_metadata() {
     let fresh = status(&json!({}));
     let stale = status(&json!({"state": "Stale", "staleSince": "2026-11-23T16:00:00Z"}));
     let regions = [
-        ("us-east-1", content.models_json.as_str(), &fresh),
-        ("eu-west-1", content.models_json.as_str(), &stale),
+        ("us-east-1", &*content.models_json, &fresh),
+        ("eu-west-1", &*content.models_json, &stale),
     ];
     let metadata = r#"{"associations":10,"models":6,"profiles":4,"regions":{"eu-west-1":{"discoveredAt":"2026-11-23T10:00:00Z","staleSince":"2026-11-23T16:00:00Z","state":"Stale"},"us-east-1":{"discoveredAt":"2026-11-23T10:00:00Z","state":"Fresh"}},"schemaVersion":1}"#;
     let json = r#"{"models":{"eu-west-1":{"a":{}},"us-east-1":{"a":{}}}}"#;

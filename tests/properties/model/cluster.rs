@@ -431,6 +431,10 @@ impl Effects for Cluster {
             .map(|(_, s)| Arc::clone(s))
     }
 
+    fn share(&self, _: &str, bytes: Arc<str>) -> Arc<str> {
+        bytes
+    }
+
     fn is_unchanged(&self, config_map: &str) -> bool {
         let state = self.state();
         let live = version(state.config_maps.get(config_map));
