@@ -14,10 +14,12 @@ use crate::bedrock::invocation::InvocationFacts;
 use crate::bedrock::natural_order;
 use crate::bedrock::policy::NoRouteReason;
 
+mod entry;
 mod explanation;
 #[cfg(test)]
 mod tests;
 
+pub use entry::{AliasEntries, AliasEntry, Unresolved};
 pub use explanation::Explanation;
 
 /// An alias that was read from a spec.

@@ -114,6 +114,7 @@ fn page_info(discovery: &Discovery) -> PageInfo {
             .failures()
             .map(|(region, error)| (region.to_owned(), error.message.clone()))
             .collect(),
+        ..PageInfo::default()
     }
 }
 

@@ -1,5 +1,6 @@
 //! `bedrock-model-map get`.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -11,10 +12,12 @@ use super::page::PageInfo;
 use super::progress::Progress;
 use super::watch::{Watch, WatchError, WatchOutput};
 use crate::api::{RegionSource, RegionState, RegionStatus};
+use crate::bedrock::aliases::AliasEntries;
 use crate::bedrock::diff::{Changes, changes};
 use crate::bedrock::resolve::ResolveError;
 use crate::reader::{GetError, MapReader, ModelMap, ProfileMapping};
 use crate::reconcile::validate::go_duration;
+use crate::text::error_chain;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Get {
@@ -79,6 +82,7 @@ impl Get {
         let Fetched {
             mut mapping,
             before,
+            mut aliases,
         } = block_on(self.fetch()).map_err(GetCommandError::Runtime)??;
         self.check_regions(&mapping)?;
         for region in self.regions.iter().filter(|r| is_empty(&mapping, r)) {
@@ -93,10 +97,14 @@ impl Get {
         } else {
             Outcome::Partial
         };
+        if !self.regions.is_empty() {
+            aliases.retain(|region, _| self.regions.contains(region));
+        }
         let info = PageInfo {
             title: format!("BedrockModelMap {}", self.name),
             as_of: mapping.status.last_refresh_time.take().map(|time| time.0),
             failures,
+            aliases,
         };
         let mut map = mapping.map;
         map.retain_regions(&self.regions);
@@ -128,18 +136,44 @@ impl Get {
         let (client, namespace) = self.cluster.connect().await?;
         let reader = MapReader::new(client, &namespace, &self.name);
         if !self.refresh {
+            let mapping = reader.get().await?;
             return Ok(Fetched {
-                mapping: reader.get().await?,
+                aliases: self.aliases(&reader, &mapping).await,
+                mapping,
                 before: None,
             });
         }
         // An error before the refresh does not matter: the refresh may repair it.
         let before = reader.get().await.ok();
         let _progress = Progress::spinner(format!("refreshing BedrockModelMap {}", self.name));
+        let mapping = reader.refresh(self.timeout).await?;
         Ok(Fetched {
-            mapping: reader.refresh(self.timeout).await?,
+            aliases: self.aliases(&reader, &mapping).await,
+            mapping,
             before: before.map(|before| before.map),
         })
+    }
+
+    /// The aliases, for the formats that show them. A failure leaves the models printed.
+    async fn aliases(
+        &self,
+        reader: &MapReader,
+        mapping: &ProfileMapping,
+    ) -> BTreeMap<String, AliasEntries> {
+        let has_aliases = mapping.status.regions.values().any(|r| r.aliases.is_some());
+        if !has_aliases || matches!(self.output, Format::Json | Format::Yaml) {
+            return BTreeMap::new();
+        }
+        match reader.aliases().await {
+            Ok(published) => published.regions,
+            Err(error) => {
+                eprint_note(&format!(
+                    "the aliases are left out: {}",
+                    error_chain(&error)
+                ));
+                BTreeMap::new()
+            }
+        }
     }
 
     /// Refuses a region that the resource does not have. A region without models is one of it.
@@ -180,6 +214,7 @@ impl Get {
 struct Fetched {
     mapping: ProfileMapping,
     before: Option<ModelMap>,
+    aliases: BTreeMap<String, AliasEntries>,
 }
 
 fn is_empty(mapping: &ProfileMapping, region: &str) -> bool {

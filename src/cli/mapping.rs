@@ -5,6 +5,7 @@ use std::io;
 use clap::ValueEnum;
 use terminal_size::terminal_size_of;
 
+use super::alias_rows;
 use super::matrix::matrix;
 use super::output::{PrintError, print, print_yaml};
 use super::page::{self, PageInfo};
@@ -19,7 +20,7 @@ pub(super) enum Format {
     Json,
     /// The same as YAML.
     Yaml,
-    /// One row per model, one column per region: how the model is invoked there.
+    /// One row per model, one column per region: how the model is invoked there. Aliases follow.
     Table,
     /// The table as one HTML file, with filters and details.
     Html,
@@ -40,7 +41,11 @@ pub(super) fn show(map: &ModelMap, info: &PageInfo, format: Format) -> Result<()
             let mapping = serde_json::json!({ "models": map.models() });
             print_yaml(&mapping)?;
         }
-        Format::Table => print(&matrix(map, width()))?,
+        Format::Table => {
+            let aliases = alias_rows::table(&info.aliases);
+            let gap = if aliases.is_empty() { "" } else { "\n" };
+            print(&format!("{}{gap}{aliases}", matrix(map, width())))?;
+        }
         Format::Html => print(&page::html(map, info).map_err(PrintError::from)?)?,
     }
     Ok(())

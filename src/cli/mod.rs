@@ -1,5 +1,7 @@
 //! The command line, one file per command.
 
+mod alias_rows;
+mod aliases;
 mod aws;
 mod cluster;
 mod completions;
@@ -14,6 +16,8 @@ mod output;
 mod page;
 mod policy;
 mod progress;
+mod region_aliases;
+mod render;
 mod replace_file;
 mod resolve;
 mod run;
@@ -79,6 +83,11 @@ enum Command {
     /// source region and in every destination region. Exceeds no managed policy's 6,144 characters;
     /// prints several policies where one is too small.
     IamPolicy(iam_policy::IamPolicy),
+    /// Print the IDs of named models as a consumer reads them: LiteLLM, Claude Code, a gateway.
+    ///
+    /// Renders the aliases that a BedrockModelMap has published (NAME), or the models of --alias.
+    /// Exits with 3 if some have no ID to pass; the others are printed.
+    Render(render::Render),
     /// Print the `CustomResourceDefinition` as YAML.
     Crd(crd::Crd),
     /// Print a completion script for a shell.
@@ -109,6 +118,8 @@ enum CommandError {
     Resolve(#[from] resolve::ResolveCommandError),
     #[error(transparent)]
     IamPolicy(#[from] iam_policy::IamPolicyError),
+    #[error(transparent)]
+    Render(#[from] render::RenderError),
 }
 
 impl CommandError {
@@ -120,6 +131,11 @@ impl CommandError {
                 | Self::Discover(discover::DiscoverError::Policy(_))
                 | Self::Resolve(resolve::ResolveCommandError::Source(SourceError::Policy(_)))
                 | Self::IamPolicy(iam_policy::IamPolicyError::Source(SourceError::Policy(_)))
+                | Self::Render(
+                    render::RenderError::Source(SourceError::Policy(_))
+                        | render::RenderError::Alias(_)
+                        | render::RenderError::NoAlias
+                )
         )
     }
 }
@@ -149,6 +165,7 @@ impl Cli {
             Command::Get(get) => get.execute().map_err(CommandError::from),
             Command::Resolve(resolve) => resolve.execute().map_err(CommandError::from),
             Command::IamPolicy(policy) => policy.execute().map_err(CommandError::from),
+            Command::Render(render) => render.execute().map_err(CommandError::from),
         };
         match done {
             Ok(Outcome::Complete) => ExitCode::SUCCESS,

@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use super::aws::{AwsArgs, block_on};
 use super::cluster::{ClusterArgs, ClusterError};
 use super::policy::{PolicyArgs, PolicyError};
+use super::region_aliases::RegionAliases;
 use crate::api::{AttemptError, ErrorCode, InferenceProfilesSpec, ModelsSpec};
 use crate::aws::{AwsError, NoCertificatesError};
+use crate::bedrock::aliases::{Alias, AliasEntry};
 use crate::bedrock::policy::InvocationPolicy;
 use crate::bedrock::resolve::ResolveError;
 use crate::bedrock::selection::Selection;
 use crate::discovery::discover;
-use crate::reader::{GetError, MapReader, ModelMap, MountError, MountedMap};
+use crate::reader::{GetError, MapReader, ModelMap, MountError, MountedMap, PublishedAliases};
 
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("source").required(true).args(["name", "dir", "live"]))]
@@ -51,6 +53,12 @@ pub(super) enum SourceError {
     Get(#[from] GetError),
     #[error(transparent)]
     Mount(#[from] MountError),
+    #[error(
+        "BedrockModelMap {0} has no aliases: set spec.aliases, or name a model with --alias NAME=MODEL"
+    )]
+    NoAliases(String),
+    #[error("no aliases of {region} are published: {why}")]
+    NoPublishedAliases { region: String, why: String },
     #[error("no models of {region} are published: {why}")]
     NotPublished { region: String, why: String },
     #[error(transparent)]
@@ -87,6 +95,25 @@ impl SourceArgs {
             map.region(region)?;
         }
         Ok(map)
+    }
+
+    /// The name of the resource, unless the source is a folder or Amazon Bedrock.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The aliases that the resource has published in a region.
+    pub(super) fn published_aliases(&self, region: &str) -> Result<RegionAliases, SourceError> {
+        let name = self.name().unwrap_or_default();
+        let read = async {
+            let (client, namespace) = self.cluster.connect().await?;
+            Ok::<_, SourceError>(MapReader::new(client, &namespace, name).aliases().await?)
+        };
+        let published = block_on(read).map_err(SourceError::Runtime)??;
+        if published.specs.is_empty() {
+            return Err(SourceError::NoAliases(name.to_owned()));
+        }
+        region_aliases(published, region)
     }
 
     async fn published(&self, name: &str, regions: &[String]) -> Result<ModelMap, SourceError> {
@@ -143,4 +170,44 @@ impl SourceArgs {
             error: error.clone(),
         })
     }
+}
+
+fn region_aliases(
+    mut published: PublishedAliases,
+    region: &str,
+) -> Result<RegionAliases, SourceError> {
+    let regions = &published.status.regions;
+    let status = regions
+        .get(region)
+        .ok_or_else(|| ResolveError::UnknownRegion {
+            region: region.to_owned(),
+            known: regions.keys().cloned().collect(),
+        })?;
+    let aliases = status.aliases.as_ref();
+    let Some(entries) = published.regions.remove(region) else {
+        let error = aliases
+            .and_then(|a| a.error.as_ref())
+            .or(status.error.as_ref());
+        return Err(SourceError::NoPublishedAliases {
+            region: region.to_owned(),
+            why: error.map_or_else(
+                || format!("the region is {}", status.state.as_str()),
+                |error| format!("{}: {}", error.code.as_str(), error.message),
+            ),
+        });
+    };
+    let problems = aliases.map(|aliases| aliases.problems.as_slice());
+    let problem = |name: &String| problems?.iter().find(|problem| problem.alias == *name);
+    let unresolved = entries.iter().filter_map(|(name, entry)| match entry {
+        AliasEntry::Resolved(_) => None,
+        AliasEntry::Unresolved(unresolved) => {
+            let why = problem(name).map_or(unresolved.reason.as_str(), |p| p.message.as_str());
+            Some((name.clone(), why.to_owned()))
+        }
+    });
+    Ok(RegionAliases {
+        unresolved: unresolved.collect(),
+        aliases: published.specs.iter().map(Alias::from).collect(),
+        entries,
+    })
 }

@@ -2,65 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use crate::bedrock::aliases::{Alias, AliasTarget, UnresolvedReason};
+use crate::bedrock::aliases::{Alias, AliasEntries};
 use crate::digest::sha256_hex;
+pub use crate::publication::content::ALIASES_JSON;
 use crate::publication::content::json;
-use crate::publication::formats::{NamedModel, claude_code, env, litellm};
+use crate::publication::formats::{claude_code, env, litellm, named_models};
 use crate::publication::render::{ConfigMapFiles, RenderError, sorted_json};
 
-/// What each alias stands for.
-pub const ALIASES_JSON: &str = "aliases.json";
 /// A fragment of LiteLLM's configuration.
 pub const LITELLM_YAML: &str = "litellm.yaml";
 /// Settings of Claude Code.
 pub const CLAUDE_CODE_JSON: &str = "claude-code.json";
-
-/// `aliases.json`: what each alias stands for.
-pub type AliasEntries = BTreeMap<String, AliasEntry>;
-
-/// What an alias stands for in a region.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum AliasEntry {
-    /// A model.
-    Resolved(AliasTarget),
-    /// No model.
-    Unresolved(Unresolved),
-}
-
-/// No model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Unresolved {
-    /// `null`.
-    pub invoke_with: (),
-    /// Why.
-    pub reason: UnresolvedReason,
-}
-
-impl AliasEntry {
-    /// The model, if there is one.
-    pub fn target(&self) -> Option<&AliasTarget> {
-        match self {
-            Self::Resolved(target) => Some(target),
-            Self::Unresolved(_) => None,
-        }
-    }
-}
-
-impl From<Result<AliasTarget, UnresolvedReason>> for AliasEntry {
-    fn from(resolved: Result<AliasTarget, UnresolvedReason>) -> Self {
-        match resolved {
-            Ok(target) => Self::Resolved(target),
-            Err(reason) => Self::Unresolved(Unresolved {
-                invoke_with: (),
-                reason,
-            }),
-        }
-    }
-}
 
 /// The files of both ConfigMaps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,20 +29,7 @@ pub fn alias_files(
     aliases: &[Alias],
     entries: &AliasEntries,
 ) -> Result<AliasFiles, RenderError> {
-    let env_of: BTreeMap<&str, &str> = aliases
-        .iter()
-        .map(|alias| (alias.name.as_str(), alias.env.as_str()))
-        .collect();
-    let models: Vec<NamedModel<'_>> = entries
-        .iter()
-        .filter_map(|(name, entry)| {
-            Some(NamedModel {
-                name,
-                env: env_of.get(name.as_str())?,
-                target: entry.target()?,
-            })
-        })
-        .collect();
+    let models = named_models(aliases, entries);
     let variables = env::variables(&models);
     let aliases_json = sorted_json(ALIASES_JSON, entries)?;
     let env = ConfigMapFiles {

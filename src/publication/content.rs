@@ -25,6 +25,8 @@ pub const METADATA_JSON: &str = "metadata.json";
 pub const MAPPING_JSON: &str = "mapping.json";
 /// The models of all regions, compressed.
 pub const MAPPING_JSON_GZ: &str = "mapping.json.gz";
+/// What each alias stands for.
+pub const ALIASES_JSON: &str = "aliases.json";
 /// The version of the files' structure, in `metadata.json`.
 pub const SCHEMA_VERSION: u32 = 1;
 /// The largest uncompressed mapping that is read back: 35 regions have 2 MB in 2026.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams};
@@ -10,23 +11,26 @@ use kube::{Client, ResourceExt as _};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::files;
+use super::files::{self, FilesError};
 use super::get_error::GetError;
 use super::refresh_request::RefreshRequest;
 use super::{ModelMap, ProfileMapping};
 use crate::api::conditions::READY;
 use crate::api::{
-    ANNOTATION_REQUESTED_AT, ANNOTATION_SHA256, BedrockModelMap, BedrockModelMapStatus,
+    ANNOTATION_REQUESTED_AT, ANNOTATION_SHA256, AliasSpec, BedrockModelMap, BedrockModelMapStatus,
     LABEL_MANAGED_BY, LABEL_NAME, MANAGER, MappingStatus,
 };
+use crate::bedrock::aliases::AliasEntries;
 use crate::digest::sha256_hex;
-use crate::publication::content::read_mapping_json;
+use crate::publication::content::{ALIASES_JSON, read_mapping_json};
 
 /// The longest time for one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// The time between two checks whether a refresh is acknowledged. A watch would need more rights
 /// than `get` and `patch`.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// How many ConfigMaps of aliases are read at a time.
+const CONCURRENT_REQUESTS: usize = 8;
 
 /// Whether a refresh comes before the reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,18 +163,7 @@ impl MapReader {
     }
 
     pub(super) async fn read(&self, mapping: &MappingStatus) -> Result<ModelMap, GetError> {
-        let config_map = format!("{}/{}", self.namespace, mapping.config_map);
-        let action = || format!("read ConfigMap {config_map}");
-        let found = request(action, self.config_maps.get(&mapping.config_map))
-            .await?
-            .ok_or_else(|| GetError::NoConfigMap(config_map.clone()))?;
-        let label = |key| found.labels().get(key).map(String::as_str);
-        if label(LABEL_NAME) != Some(&self.name) || label(LABEL_MANAGED_BY) != Some(MANAGER) {
-            return Err(GetError::NotOurs {
-                config_map,
-                name: self.full_name(),
-            });
-        }
+        let (config_map, found) = self.config_map(&mapping.config_map).await?;
         let annotated = found.annotations().get(ANNOTATION_SHA256).cloned();
         let data = found.data.unwrap_or_default();
         let binary_data: BTreeMap<String, Vec<u8>> = found
@@ -190,6 +183,73 @@ impl MapReader {
         }
         files::read(&data, &binary_data).map_err(unreadable)
     }
+
+    /// A ConfigMap of the resource, and its name with the namespace.
+    async fn config_map(&self, name: &str) -> Result<(String, ConfigMap), GetError> {
+        let config_map = format!("{}/{name}", self.namespace);
+        let action = || format!("read ConfigMap {config_map}");
+        let found = request(action, self.config_maps.get(name))
+            .await?
+            .ok_or_else(|| GetError::NoConfigMap(config_map.clone()))?;
+        let label = |key| found.labels().get(key).map(String::as_str);
+        if label(LABEL_NAME) != Some(&self.name) || label(LABEL_MANAGED_BY) != Some(MANAGER) {
+            return Err(GetError::NotOurs {
+                config_map,
+                name: self.full_name(),
+            });
+        }
+        Ok((config_map, found))
+    }
+
+    /// Reads what each alias stands for, in each region whose aliases are published.
+    ///
+    /// Needs the right to `get` `bedrockmodelmaps` and `configmaps`.
+    pub async fn aliases(&self) -> Result<PublishedAliases, GetError> {
+        let resource = self.resource().await?;
+        let status = resource.status.unwrap_or_default();
+        let config_maps = status.regions.iter().filter_map(|(region, status)| {
+            let name = &status.aliases.as_ref()?.config_map;
+            (!name.is_empty()).then_some((region, name))
+        });
+        let read = config_maps.map(async |(region, name)| {
+            let entries = self.entries(name).await?;
+            Ok::<_, GetError>((region.clone(), entries))
+        });
+        let regions = stream::iter(read).buffered(CONCURRENT_REQUESTS);
+        Ok(PublishedAliases {
+            regions: regions.try_collect().await?,
+            specs: resource.spec.aliases,
+            status,
+        })
+    }
+
+    async fn entries(&self, name: &str) -> Result<AliasEntries, GetError> {
+        let (config_map, found) = self.config_map(name).await?;
+        let json = found.data.as_ref().and_then(|data| data.get(ALIASES_JSON));
+        let parsed = match json {
+            None => Err(FilesError::Missing(ALIASES_JSON)),
+            Some(json)
+                if found.annotations().get(ANNOTATION_SHA256)
+                    != Some(&sha256_hex(json.as_bytes())) =>
+            {
+                return Err(GetError::Changed(config_map));
+            }
+            Some(json) => files::parse(ALIASES_JSON, json),
+        };
+        parsed.map_err(|source| GetError::Files { config_map, source })
+    }
+}
+
+/// What a `BedrockModelMap` has published of its aliases.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct PublishedAliases {
+    /// What each alias stands for, by region.
+    pub regions: BTreeMap<String, AliasEntries>,
+    /// The aliases in the resource's spec.
+    pub specs: Vec<AliasSpec>,
+    /// The resource's status.
+    pub status: BedrockModelMapStatus,
 }
 
 /// Sends a request, with a deadline. None: the object does not exist.

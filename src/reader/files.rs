@@ -163,7 +163,7 @@ fn merged(json: &str, mut metadata: MappingMetadata) -> Result<ModelMap, FilesEr
     }
 }
 
-fn parse<T: DeserializeOwned>(file: &'static str, json: &str) -> Result<T, FilesError> {
+pub(super) fn parse<T: DeserializeOwned>(file: &'static str, json: &str) -> Result<T, FilesError> {
     serde_json::from_str(json).map_err(|source| FilesError::Json { file, source })
 }
 

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 #[cfg(feature = "cluster")]
-pub use cluster::{MapReader, RefreshMode, get_model_profile_mapping};
+pub use cluster::{MapReader, PublishedAliases, RefreshMode, get_model_profile_mapping};
 pub use files::FilesError;
 #[cfg(feature = "internals")]
 pub use files::read as read_files;

@@ -2,12 +2,13 @@
 
 use super::ModelMap;
 use crate::api::{BedrockModelMap, BedrockModelMapStatus, RegionSource, RegionStatus};
+use crate::bedrock::policy::InvocationPolicy;
 
 /// What a `BedrockModelMap` has published.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ProfileMapping {
-    /// The regions' models, profiles embedded.
+    /// The regions' models, profiles embedded, and how they are invoked under the resource's policy.
     pub map: ModelMap,
     /// The resource's status.
     pub status: BedrockModelMapStatus,
@@ -17,8 +18,11 @@ pub struct ProfileMapping {
 
 impl ProfileMapping {
     pub(super) fn new(map: ModelMap, resource: &BedrockModelMap) -> Self {
+        // The merged mapping does not depend on the policy, and does not contain it.
+        let policy = resource.spec.invocation.as_ref();
+        let policy = policy.map_or_else(InvocationPolicy::default, InvocationPolicy::from);
         Self {
-            map,
+            map: map.with_policy(&policy),
             status: resource.status.clone().unwrap_or_default(),
             region_source: RegionSource::from(resource.spec.regions.as_deref()),
         }

@@ -6,11 +6,9 @@ use super::context::{RefreshContext, RefreshedRegion, unwritable};
 use super::effects::Seen;
 use super::{Effects, Work};
 use crate::api::{ANNOTATION_SHA256, AliasesStatus, AttemptError, ErrorCode, RegionStatus};
-use crate::bedrock::aliases::Listing;
+use crate::bedrock::aliases::{AliasEntries, Listing};
 use crate::bedrock::lifecycle_summary::LifecycleSummary;
-use crate::publication::aliases::{
-    ALIASES_JSON, AliasEntries, AliasFiles, alias_files, read_aliases,
-};
+use crate::publication::aliases::{ALIASES_JSON, AliasFiles, alias_files, read_aliases};
 use crate::publication::content::RegionContent;
 use crate::publication::ownership::{Content, DesiredConfigMap, Owner};
 use crate::publication::render::{ConfigMapFiles, RenderError};

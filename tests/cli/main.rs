@@ -13,6 +13,7 @@ mod oracle;
 mod packaging;
 mod policy;
 mod proxy;
+mod render;
 mod resolve;
 mod support;
 mod terminal;

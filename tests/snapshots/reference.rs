@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 
 use crate::assert_golden;
 
-const COMMANDS: [&str; 7] = [
+const COMMANDS: [&str; 8] = [
     "discover",
     "resolve",
     "iam-policy",
+    "render",
     "get",
     "run",
     "crd",

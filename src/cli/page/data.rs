@@ -8,10 +8,12 @@ use serde_json::{Map, Value};
 
 use crate::api::RegionState;
 use crate::api::RouteKind;
+use crate::bedrock::aliases::AliasEntries;
 use crate::bedrock::invocation::InvocationFacts;
 use crate::bedrock::model::ModelSummary;
 use crate::bedrock::policy::NoRouteReason;
 use crate::bedrock::profile_facts::ProfileFacts;
+use crate::cli::alias_rows::{AliasRow, alias_rows};
 use crate::cli::output::printable;
 use crate::reader::ModelMap;
 
@@ -24,6 +26,8 @@ pub(in crate::cli) struct PageInfo {
     pub as_of: Option<Timestamp>,
     /// The failed regions, with the reason.
     pub failures: Vec<(String, String)>,
+    /// What the resource's aliases stand for, by region.
+    pub aliases: BTreeMap<String, AliasEntries>,
 }
 
 #[derive(Serialize)]
@@ -32,6 +36,7 @@ struct Page<'p> {
     title: &'p str,
     as_of: Option<Timestamp>,
     failures: Vec<Failure<'p>>,
+    aliases: Vec<AliasRow<'p>>,
     regions: Vec<Region<'p>>,
     models: Vec<Model<'p>>,
     /// Distinct cells: regions of a geography have the same ones.
@@ -113,6 +118,7 @@ pub(super) fn json(map: &ModelMap, info: &PageInfo) -> Result<String, serde_json
             .iter()
             .map(|(region, message)| Failure { region, message })
             .collect(),
+        aliases: alias_rows(&info.aliases),
         regions: map
             .regions
             .iter()
@@ -349,6 +355,7 @@ mod tests {
             title: "team/claude".to_owned(),
             as_of: Some(Timestamp::UNIX_EPOCH),
             failures: vec![("eu-west-1".to_owned(), "no".to_owned())],
+            ..PageInfo::default()
         };
         let data: Value = serde_json::from_str(&json(&map, &info).unwrap()).unwrap();
         assert_eq!(data["title"], "team/claude");

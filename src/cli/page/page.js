@@ -66,6 +66,11 @@
   $("#about").textContent = about.join(", ");
   document.title = `Amazon Bedrock models: ${page.title}`;
 
+  for (const alias of page.aliases) {
+    const id = alias.id ? make("code", {}, alias.id) : `none (${alias.reason})`;
+    $("#aliases dl").append(make("dt", {}, make("bdi", {}, alias.name)), make("dd", {}, id, ` in ${alias.regions.join(", ")}`));
+    $("#aliases").hidden = false;
+  }
   for (const failure of page.failures) {
     $("#failures ul").append(make("li", {}, make("bdi", {}, failure.region), ": ", make("bdi", {}, failure.message)));
     $("#failures").hidden = false;

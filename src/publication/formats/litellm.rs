@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::NamedModel;
+use super::yaml::quoted;
 use crate::api::RouteKind;
 
 /// One entry of `model_list` for each model, in the order given.
@@ -33,20 +34,4 @@ pub fn fragment(region: &str, models: &[NamedModel<'_>]) -> String {
         }
     }
     yaml
-}
-
-/// A scalar in double quotes: no text is taken for a number, a boolean or a comment.
-fn quoted(text: &str) -> String {
-    let mut scalar = String::from('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => scalar.extend(['\\', c]),
-            ' '..='~' => scalar.push(c),
-            _ => {
-                let _ = write!(scalar, "\\U{:08x}", u32::from(c));
-            }
-        }
-    }
-    scalar.push('"');
-    scalar
 }

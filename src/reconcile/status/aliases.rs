@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::api::{AliasProblem, AliasesStatus};
 use crate::bedrock::aliases::{Alias, Explanation, Listing};
+use crate::bedrock::aliases::{AliasEntries, AliasEntry};
 use crate::bedrock::diff::ChangeKind;
-use crate::publication::aliases::{AliasEntries, AliasEntry};
 use crate::reconcile::status::region::{count, to_k8s_time};
 use crate::reconcile::status::shrink::fingerprint;
 
@@ -132,6 +132,9 @@ pub fn settle(
     if !is_confirmed {
         entries.extend(lost);
     }
+    if let Some(published) = published.filter(|published| have_same_ids(published, &entries)) {
+        entries.clone_from(published);
+    }
     let targets = entries.values().filter_map(AliasEntry::target);
     status.next_end_of_life = listing
         .next_end_of_life(targets)
@@ -141,6 +144,20 @@ pub fn settle(
         status,
         changes,
     }
+}
+
+/// Whether both name the same aliases with the same models and IDs. Lifecycles and reasons do not
+/// count: their change alone writes no ConfigMap, and rolls no workload.
+fn have_same_ids(published: &AliasEntries, entries: &AliasEntries) -> bool {
+    let ids = |entry: &AliasEntry| {
+        let target = entry.target()?;
+        Some((
+            target.model_id.clone(),
+            target.invoke_with.clone(),
+            target.route,
+        ))
+    };
+    published.keys().eq(entries.keys()) && published.values().map(ids).eq(entries.values().map(ids))
 }
 
 /// The status has whole seconds, and the model must have ended when the time has come.

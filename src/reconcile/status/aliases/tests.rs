@@ -171,6 +171,41 @@ fn removed_alias_goes_and_the_next_end_of_life_is_that_of_a_chosen_model() {
 }
 
 #[test]
+fn lifecycle_and_reason_alone_change_nothing_and_come_with_the_next_id() {
+    let aliases = [
+        alias("chat", &["a.1"]),
+        alias("none", &["c.1"]),
+        alias("other", &["b.1", "b.2"]),
+    ];
+    let (end, past) = ("2027-01-01T00:00:00Z", "2020-01-01T00:00:00Z");
+    let first = settled(
+        &aliases,
+        &[("a.1", ""), ("b.1", ""), ("b.2", "")],
+        None,
+        Evidence::Response,
+    );
+    let announced = settled(
+        &aliases,
+        &[("a.1", end), ("b.1", ""), ("b.2", ""), ("c.1", past)],
+        Some(&first),
+        Evidence::Response,
+    );
+    assert_eq!(announced.entries, first.entries);
+    assert_eq!(announced.status.problems[0].reason, "EndOfLife");
+    assert!(announced.status.next_end_of_life.is_some() && announced.changes.is_empty());
+    let moved = settled(
+        &aliases,
+        &[("a.1", end), ("b.2", ""), ("c.1", past)],
+        Some(&announced),
+        Evidence::Response,
+    );
+    let chat = moved.entries["chat"].target().unwrap();
+    assert_eq!(chat.lifecycle.as_ref().unwrap()["endOfLifeTime"], end);
+    let none = serde_json::to_value(&moved.entries["none"]).unwrap();
+    assert_eq!(none["reason"], "EndOfLife");
+}
+
+#[test]
 fn many_unresolved_aliases_fit_into_the_status() {
     let long = "x".repeat(250);
     let aliases: Vec<Alias> = (0..64)
