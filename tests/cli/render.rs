@@ -58,6 +58,56 @@ async fn each_format_is_rendered_of_given_models_from_a_folder_and_live() {
     );
 }
 
+/// The variables that Claude Code documents for models and Bedrock. Its package has no schema of the settings.
+const DOCUMENTED: [&str; 7] = [
+    "ANTHROPIC_DEFAULT_HAIKU_MODEL",
+    "ANTHROPIC_DEFAULT_OPUS_MODEL",
+    "ANTHROPIC_DEFAULT_SONNET_MODEL",
+    "ANTHROPIC_MODEL",
+    "ANTHROPIC_SMALL_FAST_MODEL",
+    "AWS_REGION",
+    "CLAUDE_CODE_USE_BEDROCK",
+];
+
+#[tokio::test]
+async fn settings_of_the_claude_code_sample_are_documented_variables() {
+    let simulator = bedrock().await;
+    let sample = include_str!("../../config/samples/claude-code.yaml");
+    let sample: Value = serde_saphyr::from_str(sample).unwrap();
+    let aliases = sample["spec"]["aliases"].as_array().unwrap();
+    let aliases: Vec<String> = aliases
+        .iter()
+        .map(|alias| {
+            let models = alias["models"].as_array().unwrap().iter();
+            let models: Vec<_> = models.map(|model| model.as_str().unwrap()).collect();
+            let (name, env) = (
+                alias["name"].as_str().unwrap(),
+                alias["env"].as_str().unwrap(),
+            );
+            format!("{name}:{env}={}", models.join(","))
+        })
+        .collect();
+    let region = sample["spec"]["regions"][0].as_str().unwrap_or("us-east-1");
+    let mut arguments = vec![
+        "render",
+        "--live",
+        "--region",
+        region,
+        "--format",
+        "claude-code",
+    ];
+    arguments.extend(aliases.iter().flat_map(|alias| ["--alias", alias]));
+    let settings: Value = serde_json::from_str(&ask(&simulator, &arguments).await.well()).unwrap();
+    let keys: Vec<_> = settings.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["env"]);
+    let env = settings["env"].as_object().unwrap();
+    assert_eq!(env.len(), aliases.len() + 2);
+    for (name, value) in env {
+        assert!(DOCUMENTED.contains(&name.as_str()), "{name}");
+        assert!(value.is_string(), "{name}: {value}");
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_rendered_is_said_with_the_reason() {
     let simulator = bedrock().await;
