@@ -303,13 +303,17 @@ pub fn next_due(inputs: &PlanInput<'_>) -> Timestamp {
 
 fn due_at(region: &str, inputs: &PlanInput<'_>) -> Timestamp {
     match inputs.status.regions.get(region) {
-        Some(status)
-            if !inputs.unrecoverable.contains(region) || status.consecutive_failures > 0 =>
-        {
+        Some(status) if !is_lost(region, status, inputs) => {
             BackoffState::on_region(status).due_at(&inputs.schedule, inputs.now)
         }
         Some(_) | None => inputs.now,
     }
+}
+
+/// Whether the region is queried at once to restore its content. After an attempt with an error it
+/// waits for its time: an error does not count as a failure in every state.
+fn is_lost(region: &str, status: &RegionStatus, inputs: &PlanInput<'_>) -> bool {
+    inputs.unrecoverable.contains(region) && status.error.is_none()
 }
 
 /// The regions that a refresh queries.
@@ -323,7 +327,7 @@ pub fn regions_to_query<'a>(
         Some(_) if every => true,
         Some(status) => {
             BackoffState::on_region(status).is_due(&inputs.schedule, inputs.now)
-                || (inputs.unrecoverable.contains(*region) && status.consecutive_failures == 0)
+                || is_lost(region, status, inputs)
         }
         None => true,
     };

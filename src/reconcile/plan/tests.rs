@@ -23,7 +23,11 @@ static SCHEDULE: LazyLock<RefreshSchedule> = LazyLock::new(|| {
 });
 
 fn region(state: &str, last_attempt: i64, failures: i64) -> RegionStatus {
-    let error = (failures > 0).then(|| json!({"code": "Timeout", "message": "t"}));
+    let code = match state {
+        "Denied" => Some("DeniedByPolicy"),
+        _ => (failures > 0).then_some("Timeout"),
+    };
+    let error = code.map(|code| json!({"code": code, "message": "t"}));
     let status = json!({
         "state": state,
         "configMap": "c",
@@ -406,6 +410,14 @@ fn due_times() {
                 c.unrecoverable = BTreeSet::from(["b".to_owned()]);
             }),
             20,
+        ),
+        (
+            "lost content of a denied region waits for the region",
+            Case::with(|c| {
+                c.set("b", region("Denied", -10, 0));
+                c.unrecoverable = BTreeSet::from(["b".to_owned()]);
+            }),
+            3000,
         ),
         (
             "lost content of a region that the spec no longer names",
