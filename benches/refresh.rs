@@ -99,7 +99,6 @@ fn association(catalog: &Catalog) {
         models,
         profiles,
         taken_at: Timestamp::UNIX_EPOCH,
-        bytes: 0,
     };
     let everything = BedrockModelMapSpec::default();
     let selection = Selection::new(&everything.models, &everything.inference_profiles);

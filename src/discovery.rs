@@ -53,6 +53,7 @@ struct Discovered {
 /// Why a region has no content.
 enum RegionError {
     Aws(AwsError),
+    Snapshot(serde_json::Error),
     Content(ContentError),
 }
 
@@ -60,6 +61,7 @@ impl RegionError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Aws(error) => error.code(),
+            Self::Snapshot(_) => ErrorCode::MalformedAnswer,
             Self::Content(_) => ErrorCode::PayloadTooLarge,
         }
     }
@@ -71,6 +73,9 @@ impl RegionError {
                 .rejected_by_all_regions()
                 .to_attempt_error(Audience::Command),
             Self::Aws(error) => error.to_attempt_error(Audience::Command),
+            Self::Snapshot(error) => {
+                AttemptError::new(ErrorCode::MalformedAnswer, error.to_string())
+            }
             Self::Content(error) => {
                 AttemptError::new(ErrorCode::PayloadTooLarge, error.to_string())
             }
@@ -145,7 +150,9 @@ async fn discover_region(
     let snapshot = snapshots
         .get(caller, region, now, Priority::Requested)
         .await
-        .map_err(RegionError::Aws)?;
+        .map_err(RegionError::Aws)?
+        .unpack()
+        .map_err(RegionError::Snapshot)?;
     let content = RegionContent::from_catalog(associate(&snapshot, selection))
         .map_err(RegionError::Content)?;
     Ok(Discovered {

@@ -26,7 +26,6 @@ pub fn holds(input: &[u8]) {
             .flat_map(|page| page.profiles)
             .collect(),
         taken_at: Timestamp::UNIX_EPOCH,
-        bytes: input.len(),
     };
     let everything = Selection::new(&ModelsSpec::default(), &InferenceProfilesSpec::default());
     let catalog = associate(&snapshot, &everything);

@@ -17,7 +17,7 @@ use super::error::{AwsError, reason};
 use super::rate_limit::{MAX_WAIT, RequestBudget, wait_for_turn};
 use super::response_body::RawResponse;
 use crate::aws::identity::Caller;
-use crate::bedrock::catalog::Snapshot;
+use crate::bedrock::catalog::{PackedSnapshot, Snapshot};
 use crate::bedrock::model::ModelSummary;
 use crate::bedrock::profile::ProfileSummary;
 use crate::bedrock::response;
@@ -42,7 +42,7 @@ impl Aws {
         region: &str,
         timeout: Duration,
         budget: &RequestBudget,
-    ) -> Result<Snapshot, AwsError> {
+    ) -> Result<PackedSnapshot, AwsError> {
         let taken_at = Timestamp::now();
         let client = self.bedrock(caller, region);
         let list = |action| ListRequest {
@@ -59,13 +59,15 @@ impl Aws {
         );
         let (models, system_defined, application) =
             self.invalidate_on_rejection(caller, lists).await?;
-        let mut profiles = system_defined.items;
-        profiles.extend(application.items);
-        Ok(Snapshot {
-            bytes: models.bytes + system_defined.bytes + application.bytes,
-            models: models.items,
-            profiles,
+        let snapshot = Snapshot {
+            models,
+            profiles: [system_defined, application].concat(),
             taken_at,
+        };
+        PackedSnapshot::new(&snapshot).map_err(|error| {
+            list(LIST_MODELS)
+                .call
+                .malformed(&reason(&error.to_string()))
         })
     }
 }
@@ -79,34 +81,22 @@ struct ListRequest<'a> {
     timeout: Duration,
 }
 
-struct ListResponse<T> {
-    items: Vec<T>,
-    bytes: usize,
-}
-
 impl ListRequest<'_> {
     /// `ListFoundationModels` has no pages.
-    async fn models(self) -> Result<ListResponse<ModelSummary>, AwsError> {
+    async fn models(self) -> Result<Vec<ModelSummary>, AwsError> {
         let raw = RawResponse::default();
         let request = self.client.list_foundation_models().customize();
         self.send(request.interceptor(raw.clone()).send()).await?;
-        let body = raw.take();
-        Ok(ListResponse {
-            items: response::models(&body)
-                .map_err(|error| self.call.malformed(&reason(&error.to_string())))?,
-            bytes: body.len(),
-        })
+        response::models(&raw.take())
+            .map_err(|error| self.call.malformed(&reason(&error.to_string())))
     }
 
     async fn profiles(
         mut self,
         profile_type: InferenceProfileType,
-    ) -> Result<ListResponse<ProfileSummary<'static>>, AwsError> {
+    ) -> Result<Vec<ProfileSummary<'static>>, AwsError> {
         let call = self.call;
-        let mut list = ListResponse {
-            items: Vec::new(),
-            bytes: 0,
-        };
+        let (mut profiles, mut bytes) = (Vec::new(), 0);
         let mut next_token: Option<String> = None;
         let mut tokens = HashSet::new();
         for _ in 0..MAX_PAGES {
@@ -126,13 +116,13 @@ impl ListRequest<'_> {
             let body = raw.take();
             let page = response::profiles_page(&body)
                 .map_err(|error| call.malformed(&reason(&error.to_string())))?;
-            list.bytes += body.len();
-            list.items.extend(page.profiles);
-            if list.bytes > MAX_LIST_BYTES {
+            bytes += body.len();
+            profiles.extend(page.profiles);
+            if bytes > MAX_LIST_BYTES {
                 return Err(call.too_large());
             }
             let Some(token) = page.next_token else {
-                return Ok(list);
+                return Ok(profiles);
             };
             if !tokens.insert(token.clone()) {
                 return Err(call.endless_pagination("a page leads back to an earlier one"));

@@ -21,9 +21,9 @@ use super::rate_limit::{
 use crate::api::ErrorCode;
 use crate::aws::identity::{Caller, Identity};
 use crate::aws::priority::Priority;
-use crate::bedrock::catalog::Snapshot;
+use crate::bedrock::catalog::PackedSnapshot;
 
-/// Snapshots kept in memory, by their size on the wire: 35 regions have some 3 MB.
+/// Snapshots kept in memory: 35 regions have some 3 MB.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The longest refresh interval. An older snapshot is useless: its region was fetched again, or no
@@ -33,7 +33,7 @@ const MAX_AGE: Duration = Duration::from_hours(30 * 24);
 /// The longest time for which `Retry-After` holds back fetches here; a resource's own schedule waits longer.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
-type FetchResult = Result<Arc<Snapshot>, AwsError>;
+type FetchResult = Result<Arc<PackedSnapshot>, AwsError>;
 
 #[derive(Clone)]
 struct Fetch {
@@ -52,7 +52,7 @@ struct Inner {
     /// For the regions fetched at once.
     permits: Arc<PrioritySemaphore>,
     rate_limiters: RateLimiters,
-    snapshots: Cache<CacheKey, Arc<Snapshot>>,
+    snapshots: Cache<CacheKey, Arc<PackedSnapshot>>,
     state: Mutex<State>,
 }
 
@@ -111,8 +111,8 @@ impl SnapshotCache {
     /// An empty cache.
     pub fn new(aws: Aws) -> Self {
         let limits = aws.limits();
-        let weigher = |_: &CacheKey, snapshot: &Arc<Snapshot>| {
-            u32::try_from(snapshot.bytes).unwrap_or(u32::MAX)
+        let weigher = |_: &CacheKey, snapshot: &Arc<PackedSnapshot>| {
+            u32::try_from(snapshot.bytes()).unwrap_or(u32::MAX)
         };
         Self(Arc::new(Inner {
             permits: PrioritySemaphore::new(limits.concurrent_regions),
@@ -133,7 +133,7 @@ impl SnapshotCache {
     }
 
     /// The region's last snapshot of this identity, of any age; no call.
-    pub fn last(&self, identity: &Identity, region: &str) -> Option<Arc<Snapshot>> {
+    pub fn last(&self, identity: &Identity, region: &str) -> Option<Arc<PackedSnapshot>> {
         self.0
             .snapshots
             .get(&CacheKey::new(identity.clone(), region))
@@ -251,14 +251,14 @@ impl State {
 impl Inner {
     /// A snapshot from before the clock was set back seems young for as long as that was: such a
     /// snapshot, from the future, does not count.
-    fn cached(&self, key: &CacheKey, not_before: Timestamp) -> Option<Arc<Snapshot>> {
+    fn cached(&self, key: &CacheKey, not_before: Timestamp) -> Option<Arc<PackedSnapshot>> {
         self.snapshots
             .get(key)
             .filter(|snapshot| (not_before..=Timestamp::now()).contains(&snapshot.taken_at))
     }
 
-    fn insert(&self, key: CacheKey, snapshot: &Arc<Snapshot>) {
-        let is_newer = |cached: Arc<Snapshot>| cached.taken_at < snapshot.taken_at;
+    fn insert(&self, key: CacheKey, snapshot: &Arc<PackedSnapshot>) {
+        let is_newer = |cached: Arc<PackedSnapshot>| cached.taken_at < snapshot.taken_at;
         if self.snapshots.get(&key).is_none_or(is_newer) {
             self.snapshots.insert(key, Arc::clone(snapshot));
         }
@@ -269,7 +269,7 @@ impl Inner {
         in_flight: &InFlight,
         caller: &Caller,
         priority: SharedPriority,
-    ) -> Result<Snapshot, AwsError> {
+    ) -> Result<PackedSnapshot, AwsError> {
         let key = &in_flight.key;
         // Before it holds a permit: a fetch that waits for STS or its own rate delays no other.
         let start = Instant::now();

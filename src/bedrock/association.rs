@@ -48,7 +48,6 @@ pub struct RegionCatalog {
 ///     models: vec![ModelSummary::from_response(0, model)?],
 ///     profiles: vec![ProfileSummary::from_response(0, profile)?],
 ///     taken_at: jiff::Timestamp::now(),
-///     bytes: 0,
 /// };
 /// let everything = Selection::new(&Default::default(), &Default::default());
 /// let catalog = associate(&snapshot, &everything);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::api::ProfileType;
@@ -21,7 +21,7 @@ const MODEL_ARN: &str = "modelArn";
 const ACTIVE: &str = "ACTIVE";
 
 /// An inference profile: the JSON object of the API, owned or borrowed from the model that embeds it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ProfileSummary<'a>(Cow<'a, Map<String, Value>>);
 

@@ -33,7 +33,7 @@ use crate::aws::identity::Caller;
 use crate::aws::priority::Priority;
 use crate::aws::role_rules::RoleRules;
 use crate::aws::{Audience, SnapshotCache};
-use crate::bedrock::catalog::Snapshot;
+use crate::bedrock::catalog::PackedSnapshot;
 use crate::bedrock::lifecycle_summary::LifecycleSummary;
 use crate::ops::metrics::Metrics;
 use crate::publication::ownership::{DesiredConfigMap, Owner};
@@ -317,7 +317,7 @@ impl Effects for ClusterEffects<'_> {
         region: &str,
         not_before: Timestamp,
         priority: Priority,
-    ) -> Result<Arc<Snapshot>, AttemptError> {
+    ) -> Result<Arc<PackedSnapshot>, AttemptError> {
         *self.slot.lock() = None;
         let span = tracing::info_span!("region", region);
         let snapshot = self
@@ -344,7 +344,7 @@ impl Effects for ClusterEffects<'_> {
             .map_err(|error| error.to_attempt_error(Audience::Operator))
     }
 
-    fn last_snapshot(&self, region: &str) -> Option<Arc<Snapshot>> {
+    fn last_snapshot(&self, region: &str) -> Option<Arc<PackedSnapshot>> {
         self.context.snapshots.last(&self.caller.identity(), region)
     }
 

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::api::{AttemptError, BedrockModelMapStatus};
 use crate::aws::priority::Priority;
-use crate::bedrock::catalog::Snapshot;
+use crate::bedrock::catalog::PackedSnapshot;
 use crate::publication::ownership::DesiredConfigMap;
 use crate::reconcile::status::events::Event;
 
@@ -74,7 +74,7 @@ pub trait Effects: Sync {
         region: &str,
         not_before: Timestamp,
         priority: Priority,
-    ) -> impl Future<Output = Result<Arc<Snapshot>, AttemptError>> + Send;
+    ) -> impl Future<Output = Result<Arc<PackedSnapshot>, AttemptError>> + Send;
 
     /// Queries the account's enabled regions.
     fn list_account_regions(
@@ -82,7 +82,7 @@ pub trait Effects: Sync {
     ) -> impl Future<Output = Result<Vec<String>, AttemptError>> + Send;
 
     /// The region's last response in memory, of any age.
-    fn last_snapshot(&self, region: &str) -> Option<Arc<Snapshot>>;
+    fn last_snapshot(&self, region: &str) -> Option<Arc<PackedSnapshot>>;
 
     /// Whether the watch shows the ConfigMap as last written or verified.
     fn is_unchanged(&self, config_map: &str) -> bool;

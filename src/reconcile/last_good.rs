@@ -106,7 +106,7 @@ impl<'a, E: Effects> LastGood<'a, E> {
     }
 
     fn remembered(&self, region: &str) -> Option<RegionContent> {
-        let snapshot = self.effects.last_snapshot(region)?;
+        let snapshot = self.effects.last_snapshot(region)?.unpack().ok()?;
         RegionContent::from_catalog(associate(&snapshot, &self.settings.selection)).ok()
     }
 

@@ -5,7 +5,7 @@ use super::context::{RefreshContext, RefreshedRegion, unwritable};
 use super::{Effects, Seen, Work};
 use crate::api::{AttemptError, ErrorCode, RegionStatus};
 use crate::bedrock::association::associate;
-use crate::bedrock::catalog::Snapshot;
+use crate::bedrock::catalog::PackedSnapshot;
 use crate::bedrock::diff::{ChangeKind, region_changes};
 use crate::bedrock::view::{FactsSource, RegionView};
 use crate::publication::content::RegionContent;
@@ -85,9 +85,12 @@ pub(super) fn query_context<E: Effects>(
 
 fn render<E: Effects>(
     context: &RefreshContext<'_, E>,
-    snapshot: &Snapshot,
+    snapshot: &PackedSnapshot,
 ) -> Result<RegionContent, AttemptError> {
-    let catalog = associate(snapshot, &context.settings.selection);
+    let snapshot = snapshot
+        .unpack()
+        .map_err(|cause| AttemptError::new(ErrorCode::MalformedAnswer, cause.to_string()))?;
+    let catalog = associate(&snapshot, &context.settings.selection);
     RegionContent::from_catalog(catalog)
         .map_err(|cause| AttemptError::new(ErrorCode::PayloadTooLarge, cause.to_string()))
 }

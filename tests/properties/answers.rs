@@ -68,7 +68,6 @@ impl Lists {
                 .map(|(index, item)| ProfileSummary::from_response(index, item).unwrap())
                 .collect(),
             taken_at: Timestamp::UNIX_EPOCH,
-            bytes: 0,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bedrock_model_map::api::{InferenceProfilesSpec, ModelsSpec};
 use bedrock_model_map::bedrock::association::associate;
-use bedrock_model_map::bedrock::catalog::Snapshot;
+use bedrock_model_map::bedrock::catalog::{PackedSnapshot, Snapshot};
 use bedrock_model_map::bedrock::policy::InvocationPolicy;
 use bedrock_model_map::bedrock::selection::Selection;
 use bedrock_model_map::publication::content::{RegionContent, mapping_json};
@@ -123,6 +123,13 @@ proptest! {
         prop_assert_eq!(&one.models_json, &other.models_json);
         let invocation = |content: &RegionContent| serde_json::to_string(&content.facts("us-east-1", &InvocationPolicy::default())).unwrap();
         prop_assert_eq!(invocation(&one), invocation(&other));
+    }
+
+    #[test]
+    fn snapshot_round_trips_through_packing(lists in lists()) {
+        let snapshot = lists.snapshot();
+        let packed = PackedSnapshot::new(&snapshot).unwrap();
+        prop_assert_eq!(packed.unpack().unwrap(), snapshot);
     }
 
     #[test]

@@ -96,7 +96,6 @@ fn snapshot(region: &str) -> Snapshot {
             .map(|(index, item)| ProfileSummary::from_response(index, item).unwrap())
             .collect(),
         taken_at: time("2026-11-23T10:00:00.123Z"),
-        bytes: 0,
     }
 }
 

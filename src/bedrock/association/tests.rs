@@ -19,7 +19,6 @@ fn snapshot(models: &[Value], profiles: &[Value]) -> Snapshot {
             .map(|(index, item)| ProfileSummary::from_response(index, item).unwrap())
             .collect(),
         taken_at: jiff::Timestamp::UNIX_EPOCH,
-        bytes: 0,
     }
 }
 

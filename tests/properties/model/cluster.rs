@@ -13,7 +13,7 @@ use bedrock_model_map::api::{
     AttemptError, BedrockModelMap, BedrockModelMapStatus, ErrorCode, LABEL_NAME,
 };
 use bedrock_model_map::aws::priority::Priority;
-use bedrock_model_map::bedrock::catalog::Snapshot;
+use bedrock_model_map::bedrock::catalog::{PackedSnapshot, Snapshot};
 use bedrock_model_map::publication::ownership::{Action, DesiredConfigMap, Owner, decide};
 use bedrock_model_map::reconcile::status::detail::completed;
 use bedrock_model_map::reconcile::status::events::Event;
@@ -70,7 +70,7 @@ struct State {
     version: u64,
     /// State that the operator loses when it ends.
     verified: BTreeMap<String, Verified>,
-    remembered: BTreeMap<String, (Lists, Arc<Snapshot>)>,
+    remembered: BTreeMap<String, (Lists, Arc<PackedSnapshot>)>,
     last_forced: Option<Timestamp>,
     /// Foreign ConfigMaps that appear right before ours would be created.
     races: BTreeSet<String>,
@@ -390,7 +390,7 @@ impl Effects for Cluster {
         region: &str,
         not_before: Timestamp,
         _: Priority,
-    ) -> Result<Arc<Snapshot>, AttemptError> {
+    ) -> Result<Arc<PackedSnapshot>, AttemptError> {
         self.yield_to_others().await;
         let mut state = self.state();
         state.trace.queried.insert(region.to_owned(), not_before);
@@ -410,7 +410,8 @@ impl Effects for Cluster {
                 taken_at,
                 ..lists.snapshot()
             };
-            (lists, Arc::new(snapshot))
+            let packed = PackedSnapshot::new(&snapshot).unwrap();
+            (lists, Arc::new(packed))
         };
         state.trace.got.insert(region.to_owned(), Ok(lists.clone()));
         let kept = (lists, Arc::clone(&snapshot));
@@ -424,7 +425,7 @@ impl Effects for Cluster {
         self.environment.account_answer()
     }
 
-    fn last_snapshot(&self, region: &str) -> Option<Arc<Snapshot>> {
+    fn last_snapshot(&self, region: &str) -> Option<Arc<PackedSnapshot>> {
         self.state()
             .remembered
             .get(region)

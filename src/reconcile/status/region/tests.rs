@@ -61,7 +61,6 @@ fn answer_named(name: &str, models: usize, taken_at: i64) -> Answer {
         models: models.collect(),
         profiles: Vec::new(),
         taken_at: at(taken_at),
-        bytes: 0,
     };
     answer_of(&snapshot)
 }
@@ -220,7 +219,6 @@ fn fresh_region_records_all_published_content() {
             profile("us.gone", "x/gone"),
         ],
         taken_at: "2026-11-23T10:11:12.987654321Z".parse().unwrap(),
-        bytes: 0,
     };
     let answer = answer_of(&snapshot);
     let now = "2026-11-23T10:11:14.5Z".parse().unwrap();
@@ -706,7 +704,6 @@ fn models_with_and_without_id_are_counted_by_reason() {
         ],
         profiles: Vec::new(),
         taken_at: at(0),
-        bytes: 0,
     });
     let mut status = RegionStatus {
         not_invocable: BTreeMap::from([("Legacy".to_owned(), 9)]),
@@ -861,7 +858,6 @@ fn answer_with_profiles(with_profile: usize, taken_at: i64) -> Answer {
         models: models.collect(),
         profiles: profiles.collect(),
         taken_at: at(taken_at),
-        bytes: 0,
     })
 }
 
