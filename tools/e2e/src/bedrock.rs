@@ -26,6 +26,11 @@ impl<'a> Bedrock<'a> {
     /// Starts it, and returns where it serves: there is no DNS that would give it a name.
     pub async fn start(&self) -> Result<String, Error> {
         self.kubectl.run_with(&["apply", "-f", "-"], POD).await?;
+        self.endpoint().await
+    }
+
+    /// Where it serves, once it is ready.
+    pub async fn endpoint(&self) -> Result<String, Error> {
         let ready = ["wait", "--for=condition=Ready", "--timeout=120s"];
         let pod = ["-n", NAMESPACE, "pod/simulator"];
         self.kubectl.run(&[&ready[..], &pod].concat()).await?;
@@ -56,6 +61,19 @@ impl<'a> Bedrock<'a> {
                 "modelLifecycle": {"status": "ACTIVE"},
             }));
         }
+        self.replace(&listings).await
+    }
+
+    /// Removes a model from the region.
+    pub async fn remove_model(&self, id: &str) -> Result<(), Error> {
+        let mut listings = self.listings().await?;
+        if let Some(models) = listings["modelSummaries"].as_array_mut() {
+            models.retain(|model| model["modelId"] != id);
+        }
+        self.replace(&listings).await
+    }
+
+    async fn replace(&self, listings: &Value) -> Result<(), Error> {
         let replace = ["replace", "--raw", &path(), "-f", "-"];
         self.kubectl
             .run_with(&replace, &listings.to_string())

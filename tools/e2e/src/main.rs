@@ -3,6 +3,7 @@
 //! The program runs twice: outside it makes a machine within this one, and inside that it plays the scenario.
 
 mod bedrock;
+mod caller;
 mod command;
 mod error;
 mod helm;

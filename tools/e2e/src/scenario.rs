@@ -9,11 +9,12 @@ use control_plane::machine::Machine;
 use control_plane::node::Node;
 
 use crate::bedrock::Bedrock;
+use crate::caller::{self, Caller};
 use crate::error::Error;
 use crate::helm::Helm;
 use crate::images;
 use crate::operator::Operator;
-use crate::step::{skip, step};
+use crate::step::{shown, skip, step};
 use crate::workload::Workload;
 
 const NAMESPACES: &str = include_str!("../manifests/namespaces.yaml");
@@ -43,6 +44,7 @@ pub async fn run(machine: &Machine, tools: &Tools) -> Result<(), Error> {
             machine.file("values.json"),
         ),
         workload: Workload::new(&kubectl, &control_plane),
+        caller: Caller::new(&kubectl),
     };
     let outcome = scenario
         .run(&kubectl, tools.previous_chart.as_deref())
@@ -57,6 +59,7 @@ struct Scenario<'a> {
     bedrock: Bedrock<'a>,
     operator: Operator<'a>,
     workload: Workload<'a>,
+    caller: Caller<'a>,
 }
 
 impl Scenario<'_> {
@@ -71,6 +74,7 @@ impl Scenario<'_> {
         step(what, self.populate()).await?;
         let what = "A refresh reaches the workload";
         step(what, self.refresh("one")).await?;
+        self.follow_an_alias().await?;
 
         let what = "Upgrading to this chart";
         if previous_chart.is_some() {
@@ -97,6 +101,22 @@ impl Scenario<'_> {
 
         let what = "Nothing was written but what the three refreshes changed";
         step(what, self.only_refreshes_wrote()).await
+    }
+
+    /// A Deployment calls the model of an alias, and the one that the alias moves to.
+    async fn follow_an_alias(&self) -> Result<(), Error> {
+        let endpoint = self.bedrock.endpoint().await?;
+        let what = "A Deployment with envFrom calls the model of its alias";
+        shown(&step(what, self.caller.deploy(&endpoint)).await?);
+        let moves = async {
+            self.bedrock.remove_model(caller::FIRST).await?;
+            self.caller.moves().await
+        };
+        let what = "The region loses that model, and the alias moves to its next candidate";
+        shown(&step(what, moves).await?);
+        let what = "The ConfigMap's hash in the Pod template rolls the Deployment";
+        shown(&step(what, self.caller.roll()).await?);
+        Ok(())
     }
 
     async fn start_bedrock(&self, kubectl: &Kubectl) -> Result<(), Error> {

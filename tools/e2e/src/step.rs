@@ -29,3 +29,8 @@ pub fn report(what: &str, started: Instant) {
 pub fn skip(what: &str, why: &str) {
     let _ = writeln!(io::stderr(), "{what} ... skipped: {why}");
 }
+
+/// Says what a step has shown.
+pub fn shown(what: &str) {
+    let _ = writeln!(io::stderr(), "    {what}");
+}
