@@ -41,13 +41,14 @@ test-image: fetch-control-plane ## Run the operator in the image's root folder (
 e2e: build ## Run the operator on a real node (Linux, needs root; says which packages it lacks)
 	@$(BIN)/e2e $(ARGS)
 
-# CONSUMER_CRDS: definitions as files, such as those of `helm template` of the charts ai-gateway-crds-helm,
-# gateway-crds-helm and kagent-crds. Without it only LiteLLM runs.
+# CONSUMER_CRDS: the definitions of Envoy AI Gateway, Envoy Gateway, Gateway API, kagent, Flux and Argo CD as files, such
+# as `helm template` prints them of the charts of definitions. Without it only LiteLLM runs.
 .PHONY: test-consumers
-test-consumers: fetch-control-plane ## Run LiteLLM on what is published (needs PyPI); with CONSUMER_CRDS=FOLDER apply what is rendered for gateways
+test-consumers: fetch-control-plane ## Run LiteLLM on what is published (needs PyPI); with CONSUMER_CRDS=FOLDER apply resources of consumers too
 	$(CARGO) test -p bedrock-model-map --test cli --locked -- --ignored --no-capture --test-threads 1 consumers::litellm
 	@test -z '$(CONSUMER_CRDS)' || CONSUMER_CRDS='$(abspath $(CONSUMER_CRDS))' \
-		$(CARGO) test -p bedrock-model-map --test cli --locked -- --ignored --no-capture consumers::rendered
+		$(CARGO) test -p bedrock-model-map --test cli --test deploy --locked -- --include-ignored \
+		consumers::rendered snippets::document_yaml
 
 test-alerts: ## Check the alerts (needs promtool, of the package prometheus)
 	@command -v promtool >/dev/null || { echo 'promtool is missing: install the package prometheus, or take it from https://prometheus.io/download/' >&2; exit 1; }

@@ -44,7 +44,7 @@ const HERE: [(&str, &str); 8] = [
 ];
 
 /// What is there, or gone, when a reader comes to a heading.
-const BEFORE: [(&str, &str, &[&str]); 11] = [
+const BEFORE: [(&str, &str, &[&str]); 12] = [
     (
         "README.md",
         "What you see",
@@ -59,6 +59,18 @@ const BEFORE: [(&str, &str, &[&str]); 11] = [
         "README.md",
         "On the command line",
         &["bedrock-model-map discover --output-dir mount --region eu-central-1"],
+    ),
+    (
+        "docs/consume.md",
+        "Following a change",
+        &[
+            INSTALL,
+            ESTABLISHED,
+            "bedrock-model-map run",
+            "sed 's/name: aliases$/name: claude/' config/samples/aliases.yaml | kubectl apply -f -",
+            "kubectl wait --for=condition=Ready bmm/claude",
+            "kubectl create deployment app --image=example.com/app",
+        ],
     ),
     (
         "docs/install.md",

@@ -35,11 +35,32 @@ async fn document_yaml_is_accepted() {
     cluster
         .kubectl(&["wait", "--for=condition=Established", name])
         .await;
+    let foreign_definitions = std::env::var("CONSUMER_CRDS").ok();
+    if let Some(folder) = &foreign_definitions {
+        cluster.kubectl(&["create", "-f", folder]).await;
+        let all = ["wait", "--for=condition=Established", "crd", "--all"];
+        cluster.kubectl(&all).await;
+        let namespaces = ["create", "namespace", "argocd"];
+        cluster.kubectl(&namespaces).await;
+        cluster
+            .kubectl(&["create", "namespace", "flux-system"])
+            .await;
+    }
     for Block { place, text, .. } in blocks("yaml") {
         let value: Value =
             serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{place}: {error}"));
-        if value["kind"] == "Kustomization" && value["spec"].is_object() {
-            // A kind of Flux, whose definition the API server lacks.
+        if is_foreign(&value) {
+            // CONSUMER_CRDS is a folder with the definitions of these kinds, as `make test-consumers` has it.
+            if foreign_definitions.is_some() {
+                let taken = cluster.dry_run(&text).await;
+                taken.unwrap_or_else(|refused| panic!("{place}: {refused}"));
+            }
+            continue;
+        }
+        if value["resources"] == json!(["deployment.yaml"]) {
+            let made = application(&control_plane, &text);
+            let taken = cluster.dry_run(&made).await;
+            taken.unwrap_or_else(|refused| panic!("{place}: {refused}"));
             continue;
         }
         let taken = if ["v1", "apps/v1"]
@@ -59,6 +80,40 @@ async fn document_yaml_is_accepted() {
         };
         taken.unwrap_or_else(|refused| panic!("{place}: {refused}"));
     }
+}
+
+/// Whether the kind is that of a consumer, whose definition the API server lacks.
+fn is_foreign(value: &Value) -> bool {
+    const GROUPS: [&str; 4] = [
+        "aigateway.envoyproxy.io",
+        "argoproj.io",
+        "kagent.dev",
+        "kustomize.toolkit.fluxcd.io",
+    ];
+    let version = value["apiVersion"].as_str().unwrap_or_default();
+    GROUPS.iter().any(|group| version.starts_with(group))
+}
+
+/// What the overlay makes of a Deployment without variables.
+fn application(control_plane: &ControlPlane, overlay: &str) -> String {
+    let folder = control_plane.folder().join("application");
+    fs::create_dir(&folder).unwrap();
+    let labels = json!({"app": "app"});
+    let containers = json!([{"name": "app", "image": "example.com/app"}]);
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "app"},
+        "spec": {"selector": {"matchLabels": labels}, "template": {
+            "metadata": {"labels": labels}, "spec": {"containers": containers}}},
+    });
+    fs::write(folder.join("deployment.yaml"), deployment.to_string()).unwrap();
+    fs::write(folder.join("kustomization.yaml"), overlay).unwrap();
+    let kubectl = binaries::locate().unwrap().kubectl;
+    let made = run(&kubectl, &["kustomize", folder.to_str().unwrap()], "").unwrap();
+    let deployment = only(&objects(&made), "Deployment").clone();
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    let expected = json!([{"configMapRef": {"name": "claude-us-east-1-env"}}]);
+    assert_eq!(container["envFrom"], expected);
+    made
 }
 
 /// A Pod of which the document shows a part.
