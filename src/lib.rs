@@ -52,6 +52,8 @@ pub mod bedrock;
 #[cfg(feature = "operator")]
 #[doc(hidden)]
 pub mod cli;
+#[cfg(feature = "operator")]
+mod cluster_map;
 #[cfg(feature = "internals")]
 pub mod digest;
 #[cfg(not(feature = "internals"))]

@@ -5,6 +5,8 @@
 mod aliases;
 #[cfg(any(feature = "aws", feature = "cluster"))]
 mod attempt_error;
+#[cfg(feature = "cluster")]
+mod cluster_map;
 #[cfg(any(feature = "aws", feature = "cluster"))]
 pub mod conditions;
 mod filters;
@@ -21,6 +23,11 @@ mod status;
 pub use aliases::AliasSpec;
 #[cfg(any(feature = "aws", feature = "cluster"))]
 pub use attempt_error::{AttemptError, ErrorCode};
+#[cfg(feature = "cluster")]
+pub use cluster_map::{
+    ClusterBedrockModelMap, ClusterBedrockModelMapSpec, ClusterBedrockModelMapStatus, MapTemplate,
+    NamespaceCounts, NamespaceProblem, Rollout, TemplateMetadata,
+};
 pub use filters::{InferenceProfilesSpec, LifecycleStatus, ModelsSpec, ProfileType};
 pub use invocation::{InvocationSpec, LegacyPolicy, RouteKind};
 pub use region_state::{RegionSource, RegionState};
@@ -56,13 +63,23 @@ pub const ANNOTATION_SHA256: &str = "bedrock.modelmap.dev/content-sha256";
 /// Annotation that a user sets on a `BedrockModelMap` to have every region fetched at once.
 pub const ANNOTATION_REQUESTED_AT: &str = "bedrock.modelmap.dev/requestedAt";
 
-/// The `CustomResourceDefinition` as YAML, ready for `kubectl apply`.
+/// The kind of the cluster-scoped custom resource.
+pub const CLUSTER_KIND: &str = "ClusterBedrockModelMap";
+/// Label of every `BedrockModelMap` of a `ClusterBedrockModelMap`; its value is the name of the latter.
+pub const LABEL_CLUSTER_MAP: &str = "bedrock.modelmap.dev/cluster-map";
+/// Annotation of every `BedrockModelMap` of a `ClusterBedrockModelMap`: SHA-256, in hex, of the template.
+pub const ANNOTATION_TEMPLATE: &str = "bedrock.modelmap.dev/template-sha256";
+
+/// The `CustomResourceDefinition`s as YAML documents, ready for `kubectl apply`: of `BedrockModelMap`,
+/// then of `ClusterBedrockModelMap`.
 ///
 /// # Errors
-/// When the definition cannot be written as YAML, which no input brings about.
+/// When a definition cannot be written as YAML, which no input brings about.
 #[cfg(feature = "operator")]
 pub fn crd_yaml() -> Result<String, serde_saphyr::ser::Error> {
     use kube::CustomResourceExt as _;
 
-    serde_saphyr::to_string(&BedrockModelMap::crd())
+    let definition = serde_saphyr::to_string(&BedrockModelMap::crd())?;
+    let of_cluster = serde_saphyr::to_string(&ClusterBedrockModelMap::crd())?;
+    Ok(format!("{}\n---\n{of_cluster}", definition.trim_end()))
 }

@@ -1,7 +1,7 @@
 //! The status of a `BedrockModelMap`.
 
 mod aliases;
-mod schema;
+pub(super) mod schema;
 
 use std::collections::BTreeMap;
 

@@ -9,9 +9,9 @@ pub(super) struct Crd {}
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CrdError {
-    #[error("cannot write the definition as YAML")]
+    #[error("cannot write the definitions as YAML")]
     Yaml(#[from] serde_saphyr::ser::Error),
-    #[error("cannot print the definition")]
+    #[error("cannot print the definitions")]
     Print(#[from] io::Error),
 }
 

@@ -53,6 +53,21 @@ pub(super) struct Run {
     #[arg(long, env = "WATCH_LABEL_SELECTOR", value_name = "SELECTOR")]
     watch_label_selector: Option<String>,
 
+    /// Reconcile cluster maps: keep a model map in each namespace that one matches.
+    /// Needs rights in all namespaces, so that --watch-namespace excludes it. With
+    /// --watch-label-selector, only cluster maps with matching labels are reconciled, and the labels of
+    /// their template decide which operator reconciles the model maps.
+    #[arg(
+        long,
+        env = "CLUSTER_MAPS",
+        value_name = "BOOL",
+        default_value_t = false,
+        default_missing_value = "true",
+        num_args = 0..=1,
+        action = clap::ArgAction::Set
+    )]
+    cluster_maps: bool,
+
     #[command(flatten)]
     leadership: Leadership,
 
@@ -117,6 +132,10 @@ pub(super) enum RunError {
     Cluster(#[source] InferConfigError),
     #[error("{0}")]
     NoCertificates(#[from] NoCertificatesError),
+    #[error(
+        "--cluster-maps cannot be combined with --watch-namespace: a cluster map concerns all namespaces; set --cluster-maps=false"
+    )]
+    ClusterMapsInNamespaces,
     #[error("cannot create a Kubernetes client: {0}")]
     Client(#[source] kube::Error),
     #[error("{0}")]
@@ -170,6 +189,7 @@ impl Run {
                 .watch_label_selector
                 .filter(|selector| !selector.is_empty()),
             roles: self.allowed_roles.into(),
+            cluster_maps: self.cluster_maps,
             stuck_after: STUCK_AFTER + limits.region_timeout,
         };
         let watches = options.to_string();
@@ -178,6 +198,9 @@ impl Run {
             watches,
             "{MANAGER} starting"
         );
+        if options.cluster_maps && !options.namespaces.is_empty() {
+            return Err(RunError::ClusterMapsInNamespaces);
+        }
         kubernetes::check_selector(&config, &options).await?;
         let health = Health {
             readiness: Readiness::new("start-up"),

@@ -20,6 +20,7 @@ use kube::{Client, ResourceExt as _};
 use tokio::time::sleep;
 use tracing::Instrument as _;
 
+use super::cluster_maps;
 use super::effects::{Context, reconcile, retry};
 use super::events::EventWriter;
 use super::fair_queue::FairSemaphore;
@@ -62,6 +63,8 @@ pub struct Options {
     pub selector: Option<String>,
     /// Roles that resources may assume, by namespace.
     pub roles: RoleRules,
+    /// Whether cluster maps are reconciled.
+    pub cluster_maps: bool,
     /// Time without progress after which a reconciliation counts as stuck.
     pub stuck_after: Duration,
 }
@@ -181,8 +184,13 @@ impl Operator {
             }));
         let mut controllers: FuturesUnordered<_> = watches
             .into_iter()
-            .map(|watch| run_controller(watch, Arc::clone(&context), stop.clone()))
+            .map(|watch| run_controller(watch, Arc::clone(&context), stop.clone()).boxed())
             .collect();
+        if options.cluster_maps {
+            let (client, metrics) = (context.client.clone(), context.metrics.clone());
+            let controller = cluster_maps::run(client, metrics, options.selector, stop.clone());
+            controllers.push(controller.boxed());
+        }
         let ended = async {
             // A controller that ends before `stop` ends the operator.
             while controllers.next().await.is_some() && stop.peek().is_some() {}

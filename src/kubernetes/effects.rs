@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Client, ResourceExt as _};
+use kube::{Client, Resource as _, ResourceExt as _};
 use parking_lot::Mutex;
 use tracing::Instrument as _;
 
@@ -296,7 +296,9 @@ impl Effects for ClusterEffects<'_> {
         let writer = StatusWriter::new(client, self.resource, own_writes, metrics);
         let detail = self.resource.spec.output.status_detail;
         if let Some(written) = self.deadline.step(writer.write(status, detail)).await? {
-            let written = event_writer.write(&written, events);
+            let mut regarding = written.object_ref(&());
+            regarding.resource_version = written.resource_version();
+            let written = event_writer.write(regarding, events);
             self.deadline.step(written).await;
         }
         Ok(())

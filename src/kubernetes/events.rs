@@ -1,11 +1,12 @@
 //! Writes of Kubernetes Events: after the status, so that a retried reconciliation repeats none. A
 //! failed write loses the Event, and fails no reconciliation.
 
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Client;
 use kube::runtime::events::{Event as NewEvent, EventType, Recorder};
-use kube::{Client, Resource as _, ResourceExt as _};
 
 use super::request::call;
-use crate::api::{BedrockModelMap, MANAGER};
+use crate::api::MANAGER;
 use crate::reconcile::status::events::{Event, Severity};
 
 /// Action of every Event.
@@ -23,12 +24,10 @@ impl EventWriter {
         }
     }
 
-    /// Writes the events of a resource in the version of its last status write.
-    pub(super) async fn write(&self, resource: &BedrockModelMap, events: Vec<Event>) {
-        let mut regarding = resource.object_ref(&());
-        // The recorder merges Events that differ only in their note, and keeps the first note. A
-        // distinct resource version prevents that.
-        regarding.resource_version = resource.resource_version();
+    /// Writes the events of a resource in the version of its last status write. The recorder merges
+    /// Events that differ only in their note, and keeps the first note; a distinct resource version
+    /// prevents that.
+    pub(super) async fn write(&self, regarding: ObjectReference, events: Vec<Event>) {
         for event in events {
             let reason = event.reason.clone();
             let event = NewEvent {

@@ -1,6 +1,7 @@
 //! Kubernetes: watches, the controller, and the writes of `ConfigMaps`, status and Events.
 
 mod aws_metrics;
+mod cluster_maps;
 mod config_map;
 mod config_map_index;
 mod controller;

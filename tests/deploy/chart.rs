@@ -57,13 +57,24 @@ fn rendered_chart_matches_snapshot() {
 #[test]
 fn chart_installs_and_retains_crd() {
     let rendered = objects(&chart(&[]).unwrap());
-    let definition = only(&rendered, "CustomResourceDefinition");
-    let origin = fs::read_to_string(Path::new(ROOT).join("crds/bedrockmodelmaps.yaml")).unwrap();
-    let origin = &objects(&origin)[0];
-    assert_same("spec", &definition["spec"], &origin["spec"]);
-    assert_eq!(definition["metadata"]["name"], origin["metadata"]["name"]);
-    let policy = &definition["metadata"]["annotations"]["helm.sh/resource-policy"];
-    assert_eq!(policy, "keep");
+    let definitions = rendered.iter();
+    let definitions: Vec<_> = definitions
+        .filter(|object| object["kind"] == "CustomResourceDefinition")
+        .collect();
+    let origins = fs::read_to_string(Path::new(ROOT).join("crds/bedrockmodelmaps.yaml")).unwrap();
+    let origins = objects(&origins);
+    assert_eq!(definitions.len(), 2);
+    assert_eq!(origins.len(), 2);
+    for origin in &origins {
+        let name = &origin["metadata"]["name"];
+        let mut same_name = definitions
+            .iter()
+            .filter(|d| d["metadata"]["name"] == *name);
+        let definition = same_name.next().unwrap();
+        assert_same("spec", &definition["spec"], &origin["spec"]);
+        let policy = &definition["metadata"]["annotations"]["helm.sh/resource-policy"];
+        assert_eq!(policy, "keep");
+    }
 }
 
 #[test]

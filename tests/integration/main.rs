@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod aliases;
+mod cluster_maps;
 mod crd_validation;
 mod dashboard;
 mod definition_skew;

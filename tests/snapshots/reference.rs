@@ -68,33 +68,50 @@ fn command_line() {
 
 #[test]
 fn custom_resource() {
-    let crd: Value = serde_saphyr::from_str(&crd_yaml().unwrap()).unwrap();
-    let spec = &crd["spec"];
+    let definitions = crd_yaml().unwrap();
+    let texts = definitions.split("\n---\n").map(|definition| {
+        let crd: Value = serde_saphyr::from_str(definition).unwrap();
+        reference_of(&crd["spec"])
+    });
+    let text: Vec<String> = texts.collect();
+    assert_golden(&page("crd.md"), &text.join("\n"));
+}
+
+/// The reference of one kind.
+fn reference_of(spec: &Value) -> String {
+    let heading = match spec["scope"].as_str().unwrap() {
+        "Cluster" => "#",
+        _ => "",
+    };
+    let kind = spec["names"]["kind"].as_str().unwrap();
+    let short = spec["names"]["shortNames"][0].as_str().unwrap();
     let version = &spec["versions"][0];
     let schema = &version["schema"]["openAPIV3Schema"];
     let mut text = format!(
-        "# BedrockModelMap\n\n\
+        "{heading}# {kind}\n\n\
          Generated from the definition by `make generate`. Do not edit.\n\n\
          {}\n\n\
-         `apiVersion: {}/{}`, `kind: {}`, {}, short name `{}`. `kubectl explain bmm.spec` says the \
-         same.\n",
+         `apiVersion: {}/{}`, `kind: {kind}`, {}, short name `{short}`. `kubectl explain {short}.spec` \
+         says the same.\n",
         schema["description"].as_str().unwrap(),
         spec["group"].as_str().unwrap(),
         version["name"].as_str().unwrap(),
-        spec["names"]["kind"].as_str().unwrap(),
         spec["scope"].as_str().unwrap().to_lowercase(),
-        spec["names"]["shortNames"][0].as_str().unwrap(),
     );
     for part in ["spec", "status"] {
         let schema = &schema["properties"][part];
-        write!(text, "\n## {part}\n\n").unwrap();
+        write!(text, "\n{heading}## {part}\n\n").unwrap();
         if let Some(description) = schema["description"].as_str() {
             writeln!(text, "{}\n", one_line(description)).unwrap();
         }
         text.push_str("| field | type | meaning |\n|---|---|---|\n");
         fields(&mut text, "", schema);
     }
-    text.push_str("\n## Columns of `kubectl get bmm`\n\n| column | shows | |\n|---|---|---|\n");
+    write!(
+        text,
+        "\n{heading}## Columns of `kubectl get {short}`\n\n| column | shows | |\n|---|---|---|\n"
+    )
+    .unwrap();
     for column in version["additionalPrinterColumns"].as_array().unwrap() {
         let wide = if column["priority"] == 1 {
             "`-o wide`"
@@ -110,7 +127,7 @@ fn custom_resource() {
         )
         .unwrap();
     }
-    assert_golden(&page("crd.md"), &text);
+    text
 }
 
 /// A row for each field, those of objects below their own.

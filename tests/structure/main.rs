@@ -21,6 +21,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("ops", &[]),
     ("bedrock", &["api"]),
     ("publication", &["api", "bedrock", "digest"]),
+    (
+        "cluster_map",
+        &["api", "bedrock", "digest", "reconcile::status"],
+    ),
     ("aws", &["api", "bedrock", "digest"]),
     ("reader", &["api", "bedrock", "digest", "publication"]),
     (
@@ -51,7 +55,15 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("leader", &["api", "kubernetes::request", "ops"]),
     (
         "kubernetes",
-        &["api", "aws", "bedrock", "ops", "publication", "reconcile"],
+        &[
+            "api",
+            "aws",
+            "bedrock",
+            "cluster_map",
+            "ops",
+            "publication",
+            "reconcile",
+        ],
     ),
     (
         "discovery",
@@ -84,6 +96,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 /// What decides: values in, values out.
 const PURE: &[&str] = &[
     "bedrock",
+    "cluster_map",
     "publication",
     "reconcile::pace",
     "reconcile::plan",

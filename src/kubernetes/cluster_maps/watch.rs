@@ -1,0 +1,205 @@
+//! Watches of cluster maps, namespaces and children.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::core::{DeserializeGuard, ObjectMeta, PartialObjectMeta};
+use kube::runtime::reflector::{self, Store};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Client, Resource, ResourceExt as _};
+
+use crate::api::{
+    BedrockModelMap, BedrockModelMapSpec, BedrockModelMapStatus, ClusterBedrockModelMap,
+    ClusterBedrockModelMapSpec, LABEL_CLUSTER_MAP,
+};
+use crate::kubernetes::request::explained;
+
+/// Objects in a list response.
+const PAGE_SIZE: u32 = 100;
+
+pub(super) struct Watch {
+    pub(super) changed: BoxStream<'static, watcher::Result<ClusterBedrockModelMap>>,
+    pub(super) maps: Store<ClusterBedrockModelMap>,
+    pub(super) namespaces_changed:
+        BoxStream<'static, watcher::Result<PartialObjectMeta<Namespace>>>,
+    pub(super) namespaces: Store<PartialObjectMeta<Namespace>>,
+    pub(super) children_changed: BoxStream<'static, watcher::Result<BedrockModelMap>>,
+    /// All objects with the label of a child, also foreign ones.
+    pub(super) children: Store<BedrockModelMap>,
+}
+
+/// Creates the watches, which start when their streams are polled. The selector is that of the cluster
+/// maps; children are watched with any labels.
+pub(super) fn watch(client: &Client, selector: Option<String>) -> Watch {
+    let config = || watcher::Config::default().page_size(PAGE_SIZE);
+    let (maps, writer) = reflector::store();
+    let maps_config = watcher::Config {
+        label_selector: selector,
+        ..config()
+    };
+    let api = Api::<DeserializeGuard<ClusterBedrockModelMap>>::all(client.clone());
+    let changed = watcher(api, maps_config)
+        .inspect(report("ClusterBedrockModelMaps"))
+        .map(|event| event.map(|event| readable(event, map_stub)))
+        .default_backoff()
+        .modify(|map| map.metadata.managed_fields = None)
+        .reflect(writer)
+        .touched_objects()
+        .boxed();
+    let (namespaces, writer) = reflector::store();
+    let api = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
+    let namespaces_changed = watcher(api, config())
+        .inspect(report("Namespaces"))
+        .default_backoff()
+        .modify(strip_namespace)
+        .reflect(writer)
+        .touched_objects()
+        .boxed();
+    let (children, writer) = reflector::store();
+    let api = Api::<DeserializeGuard<BedrockModelMap>>::all(client.clone());
+    let children_changed = watcher(api, config().labels(LABEL_CLUSTER_MAP))
+        .inspect(report("BedrockModelMaps"))
+        .map(|event| event.map(|event| readable(event, child_stub)))
+        .default_backoff()
+        .modify(strip_child)
+        .reflect(writer)
+        .touched_objects()
+        .boxed();
+    Watch {
+        changed,
+        maps,
+        namespaces_changed,
+        namespaces,
+        children_changed,
+        children,
+    }
+}
+
+/// The event with an unreadable object as deleted: the operator does not work from memory.
+fn readable<K: Resource<DynamicType = ()> + 'static>(
+    event: watcher::Event<DeserializeGuard<K>>,
+    stub: fn(ObjectMeta) -> K,
+) -> watcher::Event<K> {
+    let read = |guard: DeserializeGuard<K>| match guard.0 {
+        Ok(object) => Ok(object),
+        Err(invalid) => {
+            let stub = stub(invalid.metadata);
+            tracing::warn!(
+                namespace = stub.namespace().unwrap_or_default(),
+                name = stub.name_any(),
+                "ignoring a {} that cannot be read: {}; install the CustomResourceDefinition of this version, or correct the resource",
+                K::kind(&()),
+                invalid.error
+            );
+            Err(stub)
+        }
+    };
+    match event {
+        watcher::Event::Apply(guard) => {
+            read(guard).map_or_else(watcher::Event::Delete, watcher::Event::Apply)
+        }
+        watcher::Event::InitApply(guard) => {
+            read(guard).map_or_else(watcher::Event::Delete, watcher::Event::InitApply)
+        }
+        watcher::Event::Delete(guard) => {
+            watcher::Event::Delete(guard.0.unwrap_or_else(|invalid| stub(invalid.metadata)))
+        }
+        watcher::Event::Init => watcher::Event::Init,
+        watcher::Event::InitDone => watcher::Event::InitDone,
+    }
+}
+
+fn map_stub(metadata: ObjectMeta) -> ClusterBedrockModelMap {
+    ClusterBedrockModelMap {
+        metadata,
+        spec: ClusterBedrockModelMapSpec::default(),
+        status: None,
+    }
+}
+
+fn child_stub(metadata: ObjectMeta) -> BedrockModelMap {
+    BedrockModelMap {
+        metadata,
+        spec: BedrockModelMapSpec::default(),
+        status: None,
+    }
+}
+
+/// Reduces a namespace to name, labels and deletion.
+fn strip_namespace(namespace: &mut PartialObjectMeta<Namespace>) {
+    let metadata = std::mem::take(&mut namespace.metadata);
+    namespace.metadata = ObjectMeta {
+        name: metadata.name,
+        uid: metadata.uid,
+        resource_version: metadata.resource_version,
+        deletion_timestamp: metadata.deletion_timestamp,
+        labels: metadata.labels,
+        ..ObjectMeta::default()
+    };
+}
+
+/// Reduces a child to what decides: of its status, the conditions. Anybody may add hundreds of kilobytes
+/// of annotations to it; a template's are smaller.
+fn strip_child(child: &mut BedrockModelMap) {
+    const MAX_BYTES: usize = 160 * 1024;
+    let size = |map: &BTreeMap<String, String>| -> usize {
+        map.iter().map(|(key, value)| key.len() + value.len()).sum()
+    };
+    child.metadata.managed_fields = None;
+    child.metadata.finalizers = None;
+    if child
+        .metadata
+        .annotations
+        .as_ref()
+        .is_some_and(|a| size(a) > MAX_BYTES)
+    {
+        child.metadata.annotations = None;
+    }
+    child.status = child.status.take().map(|status| BedrockModelMapStatus {
+        observed_generation: status.observed_generation,
+        conditions: status.conditions,
+        last_handled_refresh_request: status.last_handled_refresh_request,
+        ..BedrockModelMapStatus::default()
+    });
+}
+
+/// Logs once why a watch fails and what to do; again after it has worked. The watch retries by itself.
+fn report<K>(what: &'static str) -> impl FnMut(&watcher::Result<watcher::Event<K>>) {
+    let mut last = None;
+    move |event| {
+        let cause = match event {
+            Ok(_) => {
+                last = None;
+                return;
+            }
+            Err(
+                watcher::Error::InitialListFailed(cause)
+                | watcher::Error::WatchStartFailed(cause)
+                | watcher::Error::WatchFailed(cause),
+            ) => cause,
+            Err(error) => {
+                tracing::debug!("watching {what}: {error}");
+                return;
+            }
+        };
+        let code = match cause {
+            kube::Error::Api(status) => status.code,
+            _ => 0,
+        };
+        if last.replace(code) == Some(code) {
+            return;
+        }
+        let cause = explained(cause);
+        match code {
+            404 => tracing::warn!(
+                "cannot watch {what}: the CustomResourceDefinition is not installed, so there are no cluster maps; install it (bedrock-model-map crd | kubectl apply -f -), or set --cluster-maps=false; retrying"
+            ),
+            401 | 403 => tracing::error!(
+                "cannot watch {what}: {cause}; grant the operator's service account this right, or set --cluster-maps=false; retrying"
+            ),
+            _ => tracing::warn!("cannot watch {what}: {cause}; retrying"),
+        }
+    }
+}
