@@ -70,16 +70,18 @@ impl ClusterMap {
         Api::all(self.client.clone())
     }
 
-    async fn create(&self, template: Value) {
+    async fn create(&self, mut template: Value) {
+        let test = self.fixture.namespace.name.clone();
+        template["metadata"]["labels"]["test"] = json!(test);
         let spec = json!({
             "namespaceSelector": {"matchLabels": {&self.name: "yes"}},
             "template": template,
         });
-        let map = ClusterBedrockModelMap::new(&self.name, serde_json::from_value(spec).unwrap());
-        self.api()
-            .create(&PostParams::default(), &map)
-            .await
-            .unwrap();
+        let spec = serde_json::from_value(spec).unwrap();
+        let mut map = ClusterBedrockModelMap::new(&self.name, spec);
+        map.metadata.labels = Some(BTreeMap::from([("test".to_owned(), test)]));
+        let api = self.api();
+        api.create(&PostParams::default(), &map).await.unwrap();
     }
 
     async fn patch(&self, patch: Value) {
@@ -327,19 +329,12 @@ async fn child_without_owner_reference_is_no_longer_ours() {
         json!({"metadata": {"ownerReferences": null}, "spec": {"suspend": true}}),
     )
     .await;
-    // Another cluster map's UID gains nothing either.
-    let other = json!([{
-        "apiVersion": "bedrock.modelmap.dev/v1alpha1", "kind": "ClusterBedrockModelMap",
-        "name": map.name, "uid": "00000000-0000-0000-0000-000000000000", "controller": true,
-    }]);
-    map.patch_child(1, json!({"metadata": {"ownerReferences": other}}))
-        .await;
     let status = map
         .until(|status| {
             status
                 .namespaces
                 .as_ref()
-                .is_some_and(|n| n.conflicting == 2)
+                .is_some_and(|n| n.conflicting == 1)
         })
         .await;
     assert_eq!(
@@ -485,35 +480,22 @@ async fn cluster_maps_need_all_namespaces() {
 
 #[tokio::test]
 async fn shard_keeps_cluster_maps_with_its_labels_only() {
-    let map = ClusterMap::of(1, &["--watch-label-selector=shard=one"]).await;
-    let metadata = json!({"labels": {"shard": "one"}});
-    map.create(json!({"metadata": metadata, "spec": {"regions": [REGION]}}))
-        .await;
-    let other = ClusterBedrockModelMap::new(
-        &format!("{}-mine", map.name),
-        map.api().get(&map.name).await.unwrap().spec,
+    let map = ClusterMap::of(1, &[]).await;
+    let spec = json!({"namespaceSelector": {"matchLabels": {&map.name: "yes"}}, "template": {}});
+    let spec = serde_json::from_value(spec).unwrap();
+    let other = ClusterBedrockModelMap::new(&format!("{}-other", map.name), spec);
+    let parameters = PostParams::default();
+    map.api().create(&parameters, &other).await.unwrap();
+    map.create(template()).await;
+    map.ready("1/1").await;
+    let other = map.api().get(&other.name_any()).await.unwrap();
+    let status = other.status.unwrap_or_default();
+    assert_eq!(status, ClusterBedrockModelMapStatus::default());
+    let api = map.namespaces[0].api::<BedrockModelMap>();
+    assert!(
+        api.get_opt(&other.metadata.name.unwrap())
+            .await
+            .unwrap()
+            .is_none()
     );
-    let mut mine = other;
-    mine.metadata.labels = Some(BTreeMap::from([("shard".to_owned(), "one".to_owned())]));
-    map.api()
-        .create(&PostParams::default(), &mine)
-        .await
-        .unwrap();
-    eventually(async || {
-        let mine = map.api().get(&mine.name_any()).await.unwrap();
-        let namespaces = mine
-            .status
-            .unwrap_or_default()
-            .namespaces
-            .unwrap_or_default();
-        let ready = namespaces.ready_of_matched;
-        if ready == "1/1" { Ok(()) } else { Err(ready) }
-    })
-    .await;
-    let other = map.api().get(&map.name).await.unwrap();
-    assert_eq!(
-        other.status.unwrap_or_default(),
-        ClusterBedrockModelMapStatus::default()
-    );
-    assert!(map.child(0).await.is_none());
 }

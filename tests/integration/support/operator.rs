@@ -73,11 +73,19 @@ impl Operator {
             arguments.push(format!("AWS_SECRET_ACCESS_KEY={secret}"));
         }
         arguments.extend_from_slice(launch.environment);
+        // One with cluster maps works in all namespaces, and keeps to its test by a label.
+        let has_cluster_maps = launch.arguments.contains(&"--cluster-maps=true");
+        let label = format!("test={}", launch.namespace);
+        let scope = if has_cluster_maps {
+            ["--watch-label-selector", &label]
+        } else {
+            ["--watch-namespace", launch.namespace]
+        };
         let command = [
             env!("CARGO_BIN_EXE_bedrock-model-map"),
             "run",
-            "--watch-namespace",
-            launch.namespace,
+            scope[0],
+            scope[1],
         ];
         arguments.extend(
             command
