@@ -183,8 +183,8 @@ pub struct AccountRegionsStatus {
 #[serde(rename_all = "camelCase")]
 pub struct RegionStatus {
     /// State of the region. `Fresh`: the last attempt succeeded. `Empty`: the last attempt succeeded,
-    /// and the filters select no model. `Stale`: the last attempt failed, and the last good data
-    /// stays published. `Failed`: the last attempt failed, and no data is published. `Unsupported`:
+    /// and the filters select no model. `Stale`: the last attempt failed, or the spec is refused, and the
+    /// last good data stays published. `Failed`: the last attempt failed, and no data is published. `Unsupported`:
     /// Bedrock has no endpoint in the region, and no data is published. `Disabled`: the region is not
     /// enabled for the account, and no data is published. `Denied`: a policy denies the requests
     /// explicitly, or AWS denies them in a region that the spec does not name and grants them in
@@ -252,8 +252,8 @@ pub struct RegionStatus {
     #[schemars(schema_with = "schema::time")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_attempt_time: Option<Time>,
-    /// Time of the first failed attempt since the last success. Absent unless data is published and
-    /// the last attempt failed.
+    /// Time of the first failed attempt since the last success, or of the refusal of the spec. Absent
+    /// unless data is published and not confirmed.
     #[schemars(schema_with = "schema::time")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_since: Option<Time>,

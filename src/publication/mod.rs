@@ -9,3 +9,5 @@ pub mod formats;
 pub mod ownership;
 #[cfg(feature = "operator")]
 pub mod render;
+#[cfg(feature = "operator")]
+pub mod staleness;

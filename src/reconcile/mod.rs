@@ -25,6 +25,8 @@ mod prune;
 #[cfg(feature = "operator")]
 mod publish;
 #[cfg(feature = "operator")]
+mod refusal;
+#[cfg(feature = "operator")]
 mod region;
 #[cfg(feature = "operator")]
 mod report;

@@ -17,8 +17,9 @@ use super::last_good::LastGood;
 use super::plan::{Plan, PlanInput, Reason, plan};
 use super::prune::prune;
 use super::publish::publish;
-use super::report::{announce, refuse, report};
-use super::schedule::RefreshSchedule;
+use super::refusal::refuse;
+use super::report::{announce, report};
+use super::schedule::{PUBLICATION_RETRY, RefreshSchedule};
 use super::validate::ValidatedSpec;
 use crate::api::refresh_token::acknowledged_form;
 use crate::api::{ANNOTATION_REQUESTED_AT, AttemptError, BedrockModelMap, BedrockModelMapStatus};
@@ -86,8 +87,8 @@ impl<E: Effects> Reconciler<'_, E> {
         let settings = match self.settings {
             Ok(settings) => settings,
             Err(error) => {
-                refuse(self.effects, self.resource, error, self.now).await?;
-                return Ok(Outcome::idle());
+                let refused = refuse(self.effects, self.resource, error, self.now).await?;
+                return Ok(Outcome::refused(refused));
             }
         };
         let observed = observe(self.resource);
@@ -189,6 +190,19 @@ impl Outcome {
             restored: 0,
             refreshed: None,
             write_errors: Vec::new(),
+        }
+    }
+
+    /// Nothing is done until something changes, failed writes apart.
+    fn refused(write_errors: Vec<(String, AttemptError)>) -> Self {
+        Self {
+            next: if write_errors.is_empty() {
+                Next::Change
+            } else {
+                Next::After(PUBLICATION_RETRY)
+            },
+            write_errors,
+            ..Self::idle()
         }
     }
 }

@@ -88,20 +88,23 @@ pub(super) async fn report<E: Effects>(
     })
 }
 
-/// Reports why the spec is refused. Published content stays.
-pub(super) async fn refuse<E: Effects>(
+/// Reports why the spec is refused.
+pub(super) async fn report_refusal<E: Effects>(
     effects: &E,
     resource: &BedrockModelMap,
+    mut status: BedrockModelMapStatus,
     error: &AttemptError,
     now: Timestamp,
 ) -> Result<(), E::Error> {
-    let mut status = resource.status.clone().unwrap_or_default();
     let generation = resource.metadata.generation;
     status.observed_generation = generation;
     // No region is queried until the spec changes.
     status.next_refresh_time = None;
-    status.conditions = conditions::refused(&status, error, generation, now);
     let source = RegionSource::from(resource.spec.regions.as_deref());
+    if !status.regions.is_empty() {
+        status.summary = Some(conditions::summary(&status.regions, source));
+    }
+    status.conditions = conditions::refused(&status, error, source, generation, now);
     write(effects, resource, &status, &Changes::default(), source).await
 }
 

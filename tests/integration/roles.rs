@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Credentials, Fixture, FixtureBuilder, KEYS, OperatorOptions, catalog_of, condition, eventually,
+    file,
 };
 
 const REGIONS: [&str; 3] = ["ap-east-2", "eu-central-2", "us-west-1"];
@@ -151,6 +152,10 @@ async fn newly_allowed_role_is_used_immediately() {
     assert_eq!(condition(&resource, "Stalled")[1], "RoleNotAllowed");
     let (sts, _) = requests(&fixture);
     assert_eq!(sts, []);
+    assert_eq!(
+        published_states(&fixture).await,
+        ["Stale"; 2 * REGIONS.len()]
+    );
 
     fixture.simulator.reset_counts();
     let rules = rules(&fixture.namespace.name);
@@ -164,6 +169,25 @@ async fn newly_allowed_role_is_used_immediately() {
     let (_, others) = requests(&fixture);
     assert_eq!(others.len(), 3 * REGIONS.len());
     assert!(others.iter().all(|r| r.session.is_some()));
+    assert_eq!(
+        published_states(&fixture).await,
+        ["Fresh"; 2 * REGIONS.len()]
+    );
+}
+
+/// The state of each region in its own ConfigMap and in the merged one.
+async fn published_states(fixture: &Fixture) -> Vec<String> {
+    let merged = fixture.config_map("claude-mapping").await;
+    let merged = file(&merged, "metadata.json");
+    let mut states = Vec::new();
+    for region in REGIONS {
+        let config_map = fixture.config_map(&format!("claude-{region}")).await;
+        let metadata = file(&config_map, "metadata.json");
+        for state in [&metadata["state"], &merged["regions"][region]["state"]] {
+            states.push(state.as_str().unwrap().to_owned());
+        }
+    }
+    states
 }
 
 #[tokio::test]

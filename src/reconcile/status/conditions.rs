@@ -161,21 +161,22 @@ pub fn while_refreshing(
 pub fn refused(
     status: &BedrockModelMapStatus,
     error: &AttemptError,
+    source: RegionSource,
     generation: Option<i64>,
     now: Timestamp,
 ) -> Vec<Condition> {
     let reason = error.code.as_str();
+    let degraded = if status.regions.is_empty() {
+        NewCondition::new(DEGRADED, "Unknown", "NotAsked", "no region queried yet")
+    } else {
+        degraded(&status.regions, source)
+    };
     let findings = [
         NewCondition::new(READY, "False", reason, &error.message),
         NewCondition::new(STALLED, "True", reason, &error.message),
+        degraded,
     ];
     let mut conditions = timed(findings.into_iter(), &status.conditions, generation, now);
-    // The states of the regions do not change.
-    let degraded = status.conditions.iter().find(|c| c.type_ == DEGRADED);
-    conditions.push(degraded.cloned().unwrap_or_else(|| {
-        let unqueried = NewCondition::new(DEGRADED, "Unknown", "NotAsked", "no region queried yet");
-        unqueried.since(to_k8s_time(now), generation)
-    }));
     conditions.extend(
         status
             .conditions

@@ -286,7 +286,8 @@ fn denied(error: AttemptError) -> AttemptError {
     }
 }
 
-fn stale(previous: &RegionStatus, error: AttemptError, now: Timestamp) -> RegionStatus {
+/// The region with its last good data, which this error keeps from being confirmed.
+pub fn stale(previous: &RegionStatus, error: AttemptError, now: Timestamp) -> RegionStatus {
     RegionStatus {
         state: RegionState::Stale,
         last_attempt_time: Some(to_k8s_time(now)),

@@ -333,6 +333,10 @@ impl Check<'_> {
 
     /// What was right and not queried for stays as it is, whatever becomes of the others.
     fn other_regions_are_untouched(&self) {
+        // A refusal marks what is published.
+        if self.environment.spec.refused {
+            return;
+        }
         if self.before.status.observed_generation != Some(self.environment.generation) {
             return;
         }
@@ -372,11 +376,7 @@ impl Check<'_> {
             return;
         }
         if self.environment.spec.refused {
-            assert_eq!(
-                without_mappings(&status.regions),
-                without_mappings(&self.before.status.regions)
-            );
-            assert_eq!(self.after.config_maps, self.before.config_maps);
+            self.refusal_changes_only_freshness();
             assert!(self.trace.queried.is_empty() && !self.trace.account_queried);
             assert!(status.conditions.iter().any(|c| c.type_ == "Stalled"));
             return;
@@ -391,6 +391,53 @@ impl Check<'_> {
         self.acknowledges_request(outcome);
         for region in self.trace.queried.keys() {
             self.state_follows_contract(region, outcome);
+        }
+    }
+
+    /// What is published stays, and says that it is Stale.
+    fn refusal_changes_only_freshness(&self) {
+        let unmarked = |regions: &BTreeMap<String, RegionStatus>| {
+            let mut regions = without_mappings(regions);
+            for status in regions.values_mut() {
+                if status.config_map.is_some() {
+                    status.state = RegionState::Stale;
+                    status.stale_since = None;
+                    status.last_attempt_time = None;
+                    status.consecutive_failures = 0;
+                    status.error = None;
+                }
+            }
+            regions
+        };
+        let (before, after) = (&self.before, &self.after);
+        assert_eq!(
+            unmarked(&after.status.regions),
+            unmarked(&before.status.regions)
+        );
+        let unmarked = |config_maps: &BTreeMap<String, ConfigMap>| {
+            let content = |config_map: &ConfigMap| {
+                let mut data = config_map.data.clone();
+                data.as_mut().and_then(|data| data.remove("metadata.json"));
+                (data, config_map.binary_data.clone())
+            };
+            let maps = config_maps.iter();
+            let maps = maps.map(|(name, config_map)| (name.clone(), content(config_map)));
+            maps.collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(unmarked(&after.config_maps), unmarked(&before.config_maps));
+        if self.environment.api == Api::RefusesWrites {
+            return;
+        }
+        for (region, status) in &after.status.regions {
+            let Some(name) = &status.config_map else {
+                continue;
+            };
+            assert!(status.stale_since.is_some(), "{region}: {status:#?}");
+            let untouched =
+                !self.invariants.touched.contains(name) && !self.invariants.foreign.contains(name);
+            if untouched && let Some(metadata) = after.config_maps.get(name).and_then(metadata) {
+                assert_eq!(metadata["state"], "Stale", "{region}: {metadata}");
+            }
         }
     }
 

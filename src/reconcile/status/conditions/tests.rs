@@ -517,20 +517,26 @@ fn first_refresh_is_announced_on_empty_status() {
 #[test]
 fn refused_spec_stalls() {
     let mut state = status([fresh()]);
-    state.conditions = after(&state, Spec);
     let error = AttemptError::new(ErrorCode::RoleNotAllowed, "not yours");
-    let mut conditions = refused(&state, &error, Some(4), at(60));
+    for region in state.regions.values_mut() {
+        *region = crate::reconcile::status::region::stale(region, error.clone(), at(60));
+    }
+    let conditions = refused(&state, &error, RegionSource::Spec, Some(4), at(60));
     assert_eq!(
         short(&conditions),
-        "Ready=False RoleNotAllowed; Stalled=True RoleNotAllowed; Degraded=False AllRegionsAnswer"
+        "Ready=False RoleNotAllowed; Stalled=True RoleNotAllowed; Degraded=True RegionsFailing"
     );
     assert_eq!(message(&conditions, READY), "not yours");
     assert_eq!(message(&conditions, STALLED), "not yours");
-    let degraded = conditions.pop().unwrap();
-    assert!(state.conditions.contains(&degraded));
     assert!(conditions.iter().all(|c| c.observed_generation == Some(4)));
 
-    let never_tried = refused(&BedrockModelMapStatus::default(), &error, Some(1), at(0));
+    let never_tried = refused(
+        &BedrockModelMapStatus::default(),
+        &error,
+        RegionSource::Spec,
+        Some(1),
+        at(0),
+    );
     assert_eq!(
         short(&never_tried),
         "Ready=False RoleNotAllowed; Stalled=True RoleNotAllowed; Degraded=Unknown NotAsked"
@@ -554,7 +560,7 @@ fn refusal_differs_from_other_stall_reasons() {
         (ErrorCode::AccessDenied, false),
     ] {
         let error = AttemptError::new(code, "why");
-        state.conditions = refused(&state, &error, Some(4), at(60));
+        state.conditions = refused(&state, &error, RegionSource::Spec, Some(4), at(60));
         assert_eq!(was_refused(&state), expected, "{code:?}");
     }
 }
