@@ -2,7 +2,7 @@
 //
 //   node bedrock-map.mjs /etc/bedrock eu-central-1 anthropic.claude-sonnet-4-5-20250929-v1:0
 //
-// prints the id to pass. With the AWS SDK:
+// prints the ID to pass. With the AWS SDK:
 //
 //   const modelId = invokeWith(read('/etc/bedrock'), 'eu-central-1', model);
 //   await client.send(new ConverseCommand({ modelId, messages }));
@@ -38,7 +38,7 @@ export function read(folder) {
   }
 }
 
-/** The id to pass to Converse or InvokeModel from that region. */
+/** The ID to pass to Converse or InvokeModel from that region. */
 export function invokeWith(regions, region, modelId) {
   const known = regions.get(region);
   if (!known) throw new Error(`region ${region} is not available; available regions: ${[...regions.keys()].join(', ')}`);

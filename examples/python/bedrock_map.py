@@ -43,7 +43,7 @@ def read(folder):
 
 
 def invoke_with(regions, region, model_id):
-    """The id to pass to Converse or InvokeModel from that region."""
+    """The ID to pass to Converse or InvokeModel from that region."""
     if region not in regions:
         raise LookupError(f"region {region} is not available; available regions: {', '.join(sorted(regions))}")
     facts = regions[region]["invocation"].get(model_id)

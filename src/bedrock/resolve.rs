@@ -1,4 +1,4 @@
-//! Which id to pass for a model that somebody names, in full or in part.
+//! The ID to pass for a model that somebody names, in full or in part.
 
 use std::collections::BTreeSet;
 

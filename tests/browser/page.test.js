@@ -94,10 +94,10 @@ test("models, regions and geographies without a match fold away", async () => {
 
   await page.getByLabel("Model", { exact: true }).fill("");
   await page.getByLabel("Allowed destinations").fill("ca-*");
-  await page.getByLabel("Only with an id").check();
+  await page.getByLabel("Only with an ID").check();
   assert.deepEqual(await shownRegions(page).allTextContents(), ["ca-central-1", "ca-west-1"]);
   assert.equal(await page.locator("#count").textContent(), `${await shownModels(page).count()} models in 2 regions`);
-  assert.equal(await page.locator("#remaining").textContent(), "15 of 1840 have an id");
+  assert.equal(await page.locator("#remaining").textContent(), "15 of 1840 have an ID");
 });
 
 /** What each cell says. */

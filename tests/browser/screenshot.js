@@ -8,7 +8,7 @@ import { launch } from "./fixture.js";
 const [file, folder] = process.argv.slice(2);
 const browser = await launch();
 for (const colorScheme of ["light", "dark"]) {
-  const page = await browser.newPage({ viewport: { width: 1200, height: 700 }, colorScheme });
+  const page = await browser.newPage({ viewport: { width: 1920, height: 1000 }, colorScheme });
   await page.goto(pathToFileURL(file).href);
   await page.getByLabel("Model", { exact: true }).fill("claude");
   if (colorScheme === "dark") await page.getByRole("button", { name: "Claude Sonnet 4.5, eu-central-1: profile eu" }).click();

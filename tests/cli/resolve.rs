@@ -84,13 +84,13 @@ async fn text_output_has_the_reason_and_json_a_list() {
     (no ID to pass)
       model:     amazon.nova-lite-v1:0:24k (Nova Lite)
       from:      us-east-1
-      why:       only with provisioned throughput: pass the ARN of what the account has bought
+      why:       only with provisioned throughput: pass the ARN of the account's Provisioned Throughput
       lifecycle: ACTIVE
 
     (no ID to pass)
       model:     amazon.nova-lite-v1:0:300k (Nova Lite)
       from:      us-east-1
-      why:       only with provisioned throughput: pass the ARN of what the account has bought
+      why:       only with provisioned throughput: pass the ARN of the account's Provisioned Throughput
       lifecycle: ACTIVE
     "#);
     insta::assert_snapshot!(sources.resolve("claude-sonnet-4-5", "us-east-1", "json").await.well(), @r#"[{"region":"us-east-1","modelId":"anthropic.claude-sonnet-4-5-20250929-v1:0","modelName":"Claude Sonnet 4.5","invokeWith":"us.anthropic.claude-sonnet-4-5-20250929-v1:0","route":"Geographic","onDemand":false,"requiresInferenceProfile":true,"profile":{"id":"us.anthropic.claude-sonnet-4-5-20250929-v1:0","arn":"arn:aws:bedrock:us-east-1:111122223333:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0","name":"US Anthropic Claude Sonnet 4.5","type":"SYSTEM_DEFINED","status":"ACTIVE","geography":"us","destinationRegions":["us-east-1","us-east-2","us-west-2"]},"lifecycle":{"endOfLifeTime":"2027-04-08T08:00:00Z","legacyTime":"2026-07-01T08:00:00Z","publicExtendedAccessTime":"2026-10-01T08:00:00Z","startOfLifeTime":"2025-09-30T00:00:00Z","status":"LEGACY"}}]"#);

@@ -167,7 +167,7 @@ async fn python_calls_a_model_by_its_profile() {
     refused(&empty, "metadata.json: ");
 }
 
-/// Every model of the regions, by the id to pass, as each language reads it.
+/// Every model of the regions, by the ID to pass, as each language reads it.
 #[tokio::test(flavor = "multi_thread")]
 async fn python_and_node_read_what_rust_reads() {
     const PYTHON: &str = "import json, sys; import bedrock_map as m; print(json.dumps({r: {i: f['invokeWith'] for i, f in v['invocation'].items()} for r, v in m.read(sys.argv[1]).items()}))";

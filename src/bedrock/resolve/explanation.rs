@@ -87,7 +87,7 @@ impl fmt::Display for Explanation<'_> {
                 self.application_profiles()
             ),
             Err(NoRouteReason::ProvisionedOnly) => f.write_str(
-                "only with provisioned throughput: pass the ARN of what the account has bought",
+                "only with provisioned throughput: pass the ARN of the account's Provisioned Throughput",
             ),
             Err(NoRouteReason::ProfileNotActive) => write!(
                 f,

@@ -195,7 +195,7 @@ fn routes() {
             vec![],
             "provisioned",
             None,
-            "only with provisioned throughput: pass the ARN of what the account has bought",
+            "only with provisioned throughput: pass the ARN of the account's Provisioned Throughput",
         ),
         (
             json!([]),

@@ -3,16 +3,16 @@
 
   /** Each kind of cell: how the legend shows it, and what it means. */
   const KINDS = {
-    "on-demand": ["region", "on demand: the model's own id, in this region"],
+    "on-demand": ["region", "on demand: the model's own ID, in this region"],
     "profile": ["us", "the profile of this geography"],
     "global": ["global", "the global profile"],
     "own": ["app", "an application profile of the account"],
     "forbidden": ["no", "the policy forbids every route"],
     "application": ["app", "only application profiles"],
     "inactive": ["off", "no profile is active"],
-    "provisioned": ["prov.", "only bought throughput"],
-    "unstated": ["none", "no way is stated"],
-    "absent": ["·", "the model is not there"],
+    "provisioned": ["prov.", "provisioned throughput only"],
+    "unstated": ["none", "no route"],
+    "absent": ["·", "not offered in the region"],
   };
   /** The kind of the cell of a route or of a reason, and what a screen reader says. */
   const ROUTES = {
@@ -25,10 +25,10 @@
     Legacy: ["forbidden", "LEGACY, which the policy avoids", "the model is LEGACY, and the policy avoids such models"],
     DestinationNotAllowed: ["forbidden", "destination not allowed", "each route may run in a region that the policy does not allow"],
     KindNotAllowed: ["forbidden", "kind not allowed", "the policy lists none of the kinds of its routes"],
-    ApplicationOnly: ["application", "application profile only", "not on demand; only application profiles lead to it, pass the ARN of yours"],
-    ProvisionedOnly: ["provisioned", "provisioned throughput only", "only with provisioned throughput: pass the ARN of what the account has bought"],
+    ApplicationOnly: ["application", "application profile only", "not on demand; only application profiles invoke it: pass the ARN of yours"],
+    ProvisionedOnly: ["provisioned", "provisioned throughput only", "only with provisioned throughput: pass the ARN of the account's Provisioned Throughput"],
     ProfileNotActive: ["inactive", "inactive profiles only", "not on demand; none of its profiles is active"],
-    NoRoute: ["unstated", "none: no way is stated", "AWS states no way to invoke it from here"],
+    NoRoute: ["unstated", "no route", "AWS returned no route to the model from this region"],
   };
   const GEOGRAPHIES = {
     af: "Africa", ap: "Asia Pacific", ca: "Canada", cn: "China", eu: "Europe", eusc: "EU Sovereign", il: "Israel",
@@ -185,7 +185,7 @@
     const cells = rows.flatMap((row) => row.cells).filter((cell) => cell.facts);
     for (const cell of cells) show(cell, policy);
     const left = cells.filter((cell) => cell.choice.id !== undefined).length;
-    $("#remaining").textContent = `${left} of ${cells.length} have an id${policy ? "" : ", as published"}`;
+    $("#remaining").textContent = `${left} of ${cells.length} have an ID${policy ? "" : ", as published"}`;
     showLegend();
   };
 
@@ -299,7 +299,7 @@
   };
 
   const profilesTable = (profiles) => {
-    const columns = ["Id, name and ARN", "Type", "Status", "Geography", "Routes to"];
+    const columns = ["ID, name and ARN", "Type", "Status", "Geography", "Routes to"];
     const head = make("tr", {}, ...columns.map((name) => make("th", { scope: "col" }, name)));
     const body = make("tbody");
     for (const profile of profiles) {
@@ -342,7 +342,7 @@
     $("#details-model").replaceChildren(make("bdi", {}, model.name), " from ", make("bdi", {}, region.name));
     $("#details-id").replaceChildren(make("span", { class: "id" }, model.id));
     const title = (text) => make("h3", {}, text);
-    const body = [title("Id to pass")];
+    const body = [title("ID to pass")];
     body.push(choice.id ? copyable(choice.id) : make("p", {}, "No ID."), make("p", {}, explanation(facts, choice)));
     body.push(title(choice.kind ? "Route" : "Reason"), make("p", {}, make("code", {}, choice.kind ?? choice.reason)));
     if (facts.profiles.length > 0) body.push(title("Inference profiles"), profilesTable(facts.profiles));

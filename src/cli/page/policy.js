@@ -1,6 +1,6 @@
 "use strict";
 
-/** The choice of the id to pass: the rules of `spec.invocation`, as in src/bedrock/policy.rs. */
+/** The choice of the ID to pass: the rules of `spec.invocation`, as in src/bedrock/policy.rs. */
 const invocation = (() => {
   const KINDS = ["InRegion", "Geographic", "Global", "Application"];
 
