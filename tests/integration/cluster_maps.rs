@@ -6,13 +6,15 @@ use std::time::Duration;
 use bedrock_model_map::api::{
     BedrockModelMap, ClusterBedrockModelMap, ClusterBedrockModelMapStatus,
 };
+use bedrock_simulator::Role;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace as NamespaceObject};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Credentials, Fixture, Namespace, catalog_of, condition, eventually, eventually_within,
+    Credentials, Fixture, FixtureBuilder, Namespace, OperatorOptions, catalog_of, condition,
+    eventually, eventually_within,
 };
 
 const REGION: &str = "us-west-1";
@@ -413,24 +415,20 @@ async fn namespace_that_refuses_does_not_block_others() {
         .run(&["apply", "-f", "-"], &quota.to_string())
         .await
         .unwrap();
-    let quota = [
-        "get",
+    // The control plane has no quota controller, which would copy the limits.
+    let hard = json!({"count/bedrockmodelmaps.bedrock.modelmap.dev": "0"});
+    let counted = json!({"status": {"hard": hard, "used": hard}}).to_string();
+    let namespace = map.namespaces[0].name.clone();
+    let patch = [
+        "patch",
         "resourcequota",
         "none",
         "-n",
-        &map.namespaces[0].name,
-        "-o",
-        "jsonpath={.status.hard}",
+        &namespace,
+        "--subresource=status",
     ];
-    eventually_within(SLOW, async || {
-        let shown = cluster.run(&quota, "").await.unwrap();
-        if shown.contains("bedrockmodelmaps") {
-            Ok(())
-        } else {
-            Err(shown)
-        }
-    })
-    .await;
+    let patch = [&patch[..], &["--type=merge", "-p", &counted]].concat();
+    cluster.run(&patch, "").await.unwrap();
     map.create(template()).await;
     let status = map.ready("1/2").await;
     assert_eq!(state(&status, "Degraded"), Some(["True", "WriteFailed"]));
@@ -451,11 +449,13 @@ async fn namespace_that_refuses_does_not_block_others() {
 async fn role_is_checked_for_each_namespace() {
     let role = "arn:aws:iam::123456789012:role/reader";
     let fixture = {
-        let builder = crate::support::FixtureBuilder::new(catalog_of(&[REGION])).await;
+        let builder = FixtureBuilder::new(catalog_of(&[REGION])).await;
         let allowed = builder.namespace.name.clone();
         let rule = format!("--allow-role={allowed}={role}");
         let arguments = [CLUSTER_MAPS, &rule];
-        builder.start_operator(&crate::support::OperatorOptions::new(&arguments))
+        let fixture = builder.start_operator(&OperatorOptions::new(&arguments));
+        fixture.simulator.identities().add(Role::new(role));
+        fixture
     };
     let map = ClusterMap::with(fixture, 1).await;
     map.select(&map.fixture.namespace, "yes").await;
