@@ -117,6 +117,10 @@ bench: ## Run the benchmarks
 chaos: fetch-control-plane ## Break everything around the operator, the long way, and print what was survived
 	CHAOS=long $(CARGO) test -p bedrock-model-map --test chaos --locked -- --nocapture --test-threads 1
 
+.PHONY: tenants
+tenants: fetch-control-plane ## Put every kind of bad neighbour beside one resource, the long way
+	TENANTS=long $(CARGO) test -p bedrock-model-map --test tenants --locked -- --nocapture --test-threads 1
+
 # libFuzzer needs a nightly compiler (`rustup toolchain install nightly`) and cargo-fuzz (`cargo install cargo-fuzz`).
 .PHONY: fuzz
 fuzz: ## Fuzz what comes from outside, FUZZ_SECONDS for each target (5 minutes)
