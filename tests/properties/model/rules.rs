@@ -507,7 +507,9 @@ impl Check<'_> {
             if let Some(error) = &aliases.error {
                 let foreign = self.environment.alias_config_maps(region);
                 let foreign = foreign.iter().any(|n| self.invariants.foreign.contains(n));
-                assert!(refused || foreign, "{region}: {error:?}");
+                // Deleted content waits for the region's next attempt, and the aliases for the content.
+                let damaged = [name, formats, env].into_iter().any(damaged);
+                assert!(refused || foreign || damaged, "{region}: {error:?}");
                 continue;
             }
             if refused || [name, formats, env].into_iter().any(damaged) {
