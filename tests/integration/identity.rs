@@ -208,8 +208,8 @@ async fn role_that_is_not_allowed_stalls_resource() {
         .await;
     let resource = fixture.sound("claude").await;
     assert_eq!(condition(&resource, "Stalled"), [""; 3]);
-    // Published data stays, whatever role the spec names then.
-    let before = fixture.versions("claude").await;
+    // Published data stays, whatever role the spec names then, and says that nobody confirms it.
+    let before = fixture.config_map("claude-us-west-1").await;
     fixture
         .patch("claude", json!({"spec": {"aws": {"roleArn": role}}}))
         .await;
@@ -217,5 +217,7 @@ async fn role_that_is_not_allowed_stalls_resource() {
     assert_eq!(condition(&resource, "Stalled")[1], "RoleNotAllowed");
     // No refresh is overdue then, however long that lasts.
     assert_eq!(resource.status.unwrap().next_refresh_time, None);
-    assert_eq!(fixture.versions("claude").await, before);
+    let after = fixture.config_map("claude-us-west-1").await;
+    assert_eq!(data(&after, "models.json"), data(&before, "models.json"));
+    assert_eq!(file(&after, "metadata.json")["state"], "Stale");
 }
