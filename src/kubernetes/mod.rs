@@ -20,6 +20,7 @@ mod resource_metrics;
 mod selector;
 mod shared_values;
 mod status;
+mod unreadable;
 mod watch;
 
 pub use controller::{Operator, Options};

@@ -1,6 +1,5 @@
 //! Watches of resources and their `ConfigMaps`, in one namespace or in all.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,15 +9,16 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::core::{DeserializeGuard, NamespaceResourceScope, ObjectMeta, PartialObjectMeta};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, Resource as _, ResourceExt as _};
+use kube::{Api, Client, Resource as _};
 
 use super::config_map_index::ConfigMapIndex;
 use super::own_writes::OwnWrites;
 use super::request::explained;
 use super::status::strip;
+use super::unreadable::{Unreadable, unspecified};
 use crate::api::{
-    ANNOTATION_REQUESTED_AT, BedrockModelMap, BedrockModelMapSpec, GROUP, KIND, LABEL_CONTENT,
-    LABEL_MANAGED_BY, LABEL_NAME, MANAGER,
+    ANNOTATION_REQUESTED_AT, BedrockModelMap, GROUP, KIND, LABEL_CONTENT, LABEL_MANAGED_BY,
+    LABEL_NAME, MANAGER,
 };
 use crate::ops::readiness::Readiness;
 
@@ -83,7 +83,7 @@ impl Scope {
             label_selector: self.selector.clone(),
             ..watcher::Config::default().page_size(PAGE_SIZE)
         };
-        let mut unreadable = Unreadable::default();
+        let mut unreadable = Unreadable::new(unspecified);
         let changed = watcher(
             self.api::<DeserializeGuard<BedrockModelMap>>(client),
             config,
@@ -215,75 +215,6 @@ fn strip_resource(resource: &mut BedrockModelMap) {
     }
 }
 
-/// Resources that this version cannot deserialize, each logged once.
-#[derive(Default)]
-struct Unreadable(HashSet<ObjectRef<BedrockModelMap>>);
-
-impl Unreadable {
-    /// Turns an unreadable resource into a deletion, so that the operator neither refreshes it from
-    /// memory nor keeps it after its real deletion.
-    fn removed(
-        &mut self,
-        event: watcher::Event<DeserializeGuard<BedrockModelMap>>,
-    ) -> watcher::Event<BedrockModelMap> {
-        match event {
-            watcher::Event::Apply(guard) => match self.read(guard) {
-                Ok(resource) => watcher::Event::Apply(resource),
-                Err(stub) => watcher::Event::Delete(stub),
-            },
-            watcher::Event::InitApply(guard) => match self.read(guard) {
-                Ok(resource) => watcher::Event::InitApply(resource),
-                Err(stub) => watcher::Event::Delete(stub),
-            },
-            watcher::Event::Delete(guard) => {
-                let deleted = guard.0.unwrap_or_else(|invalid| stub(invalid.metadata));
-                self.0.remove(&ObjectRef::from_obj(&deleted));
-                watcher::Event::Delete(deleted)
-            }
-            watcher::Event::Init => watcher::Event::Init,
-            watcher::Event::InitDone => watcher::Event::InitDone,
-        }
-    }
-
-    /// The resource, or a stub of an unreadable one.
-    #[expect(
-        clippy::result_large_err,
-        reason = "the stub takes the place of the resource in the same event"
-    )]
-    fn read(
-        &mut self,
-        guard: DeserializeGuard<BedrockModelMap>,
-    ) -> Result<BedrockModelMap, BedrockModelMap> {
-        match guard.0 {
-            Ok(resource) => {
-                self.0.remove(&ObjectRef::from_obj(&resource));
-                Ok(resource)
-            }
-            Err(invalid) => {
-                let stub = stub(invalid.metadata);
-                if self.0.insert(ObjectRef::from_obj(&stub)) {
-                    tracing::warn!(
-                        namespace = stub.namespace().unwrap_or_default(),
-                        name = stub.name_any(),
-                        "ignoring a {KIND} that cannot be read: {}; install the CustomResourceDefinition of this version, or correct the resource",
-                        invalid.error
-                    );
-                }
-                Err(stub)
-            }
-        }
-    }
-}
-
-/// A resource with this metadata only.
-fn stub(metadata: ObjectMeta) -> BedrockModelMap {
-    BedrockModelMap {
-        metadata,
-        spec: BedrockModelMapSpec::default(),
-        status: None,
-    }
-}
-
 /// Logs why a watch fails and what to do. The watch retries by itself.
 fn report(what: &str, error: Option<&watcher::Error>) {
     let Some(error) = error else { return };
@@ -324,33 +255,6 @@ mod tests {
 
     use super::*;
 
-    fn guard(compression: &str) -> DeserializeGuard<BedrockModelMap> {
-        serde_json::from_value(json!({
-            "apiVersion": "bedrock.modelmap.dev/v1alpha1",
-            "kind": "BedrockModelMap",
-            "metadata": {"name": "claude", "namespace": "team-a", "uid": "u"},
-            "spec": {"output": {"compression": compression}},
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn unreadable_resource_is_removed_from_store() {
-        let (store, mut writer) = reflector::store();
-        let mut unreadable = Unreadable::default();
-        let mut apply = |event| writer.apply_watcher_event(&unreadable.removed(event));
-        apply(watcher::Event::Init);
-        apply(watcher::Event::InitApply(guard("Always")));
-        apply(watcher::Event::InitDone);
-        assert_eq!(store.len(), 1);
-        apply(watcher::Event::Apply(guard("Zstd")));
-        assert_eq!(store.len(), 0);
-        apply(watcher::Event::Apply(guard("Always")));
-        assert_eq!(store.len(), 1);
-        apply(watcher::Event::Delete(guard("Zstd")));
-        assert_eq!(store.len(), 0);
-    }
-
     #[test]
     fn stripped_objects_keep_only_used_metadata() {
         let bulk = "x".repeat(200_000);
@@ -371,7 +275,7 @@ mod tests {
         });
         assert_eq!(metadata, expected);
 
-        let mut resource = stub(ObjectMeta::default());
+        let mut resource = unspecified(ObjectMeta::default());
         resource.metadata.annotations = Some(
             [(ANNOTATION_REQUESTED_AT, "now"), ("note", &bulk)]
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))

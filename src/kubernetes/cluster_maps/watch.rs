@@ -8,13 +8,14 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::core::{DeserializeGuard, ObjectMeta, PartialObjectMeta};
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, Resource, ResourceExt as _};
+use kube::{Api, Client};
 
 use crate::api::{
-    BedrockModelMap, BedrockModelMapSpec, BedrockModelMapStatus, ClusterBedrockModelMap,
-    ClusterBedrockModelMapSpec, LABEL_CLUSTER_MAP,
+    BedrockModelMap, BedrockModelMapStatus, ClusterBedrockModelMap, ClusterBedrockModelMapSpec,
+    LABEL_CLUSTER_MAP,
 };
 use crate::kubernetes::request::explained;
+use crate::kubernetes::unreadable::{Unreadable, unspecified};
 
 /// Objects in a list response.
 const PAGE_SIZE: u32 = 100;
@@ -40,9 +41,10 @@ pub(super) fn watch(client: &Client, selector: Option<String>) -> Watch {
         ..config()
     };
     let api = Api::<DeserializeGuard<ClusterBedrockModelMap>>::all(client.clone());
+    let mut unreadable = Unreadable::new(map_stub);
     let changed = watcher(api, maps_config)
         .inspect(report("ClusterBedrockModelMaps"))
-        .map(|event| event.map(|event| readable(event, map_stub)))
+        .map(move |event| event.map(|event| unreadable.removed(event)))
         .default_backoff()
         .modify(|map| map.metadata.managed_fields = None)
         .reflect(writer)
@@ -59,9 +61,10 @@ pub(super) fn watch(client: &Client, selector: Option<String>) -> Watch {
         .boxed();
     let (children, writer) = reflector::store();
     let api = Api::<DeserializeGuard<BedrockModelMap>>::all(client.clone());
+    let mut unreadable = Unreadable::new(unspecified);
     let children_changed = watcher(api, config().labels(LABEL_CLUSTER_MAP))
         .inspect(report("BedrockModelMaps"))
-        .map(|event| event.map(|event| readable(event, child_stub)))
+        .map(move |event| event.map(|event| unreadable.removed(event)))
         .default_backoff()
         .modify(strip_child)
         .reflect(writer)
@@ -77,52 +80,11 @@ pub(super) fn watch(client: &Client, selector: Option<String>) -> Watch {
     }
 }
 
-/// The event with an unreadable object as deleted: the operator does not work from memory.
-fn readable<K: Resource<DynamicType = ()> + 'static>(
-    event: watcher::Event<DeserializeGuard<K>>,
-    stub: fn(ObjectMeta) -> K,
-) -> watcher::Event<K> {
-    let read = |guard: DeserializeGuard<K>| match guard.0 {
-        Ok(object) => Ok(object),
-        Err(invalid) => {
-            let stub = stub(invalid.metadata);
-            tracing::warn!(
-                namespace = stub.namespace().unwrap_or_default(),
-                name = stub.name_any(),
-                "ignoring a {} that cannot be read: {}; install the CustomResourceDefinition of this version, or correct the resource",
-                K::kind(&()),
-                invalid.error
-            );
-            Err(stub)
-        }
-    };
-    match event {
-        watcher::Event::Apply(guard) => {
-            read(guard).map_or_else(watcher::Event::Delete, watcher::Event::Apply)
-        }
-        watcher::Event::InitApply(guard) => {
-            read(guard).map_or_else(watcher::Event::Delete, watcher::Event::InitApply)
-        }
-        watcher::Event::Delete(guard) => {
-            watcher::Event::Delete(guard.0.unwrap_or_else(|invalid| stub(invalid.metadata)))
-        }
-        watcher::Event::Init => watcher::Event::Init,
-        watcher::Event::InitDone => watcher::Event::InitDone,
-    }
-}
-
+/// A cluster map with this metadata only.
 fn map_stub(metadata: ObjectMeta) -> ClusterBedrockModelMap {
     ClusterBedrockModelMap {
         metadata,
         spec: ClusterBedrockModelMapSpec::default(),
-        status: None,
-    }
-}
-
-fn child_stub(metadata: ObjectMeta) -> BedrockModelMap {
-    BedrockModelMap {
-        metadata,
-        spec: BedrockModelMapSpec::default(),
         status: None,
     }
 }
