@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use super::output::printable;
+use super::output::{printable, table_text};
 use crate::bedrock::aliases::{AliasEntries, AliasEntry};
 
 /// The regions in which an alias stands for the same ID, or for none for the same reason.
@@ -65,12 +65,7 @@ pub(super) fn table(regions: &BTreeMap<String, AliasEntries>) -> String {
             printable(&row.regions.join(", ")),
         ]);
     }
-    let mut text = String::new();
-    for line in table.lines() {
-        text.push_str(line.trim());
-        text.push('\n');
-    }
-    text
+    table_text(&table)
 }
 
 #[cfg(test)]

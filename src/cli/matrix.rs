@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use comfy_table::{Table, presets};
 
-use super::output::printable;
+use super::output::{printable, table_text};
 use crate::bedrock::resolve::Explanation;
 use crate::reader::ModelMap;
 
@@ -106,12 +106,7 @@ fn rendered(models: &Column, regions: &[Column]) -> String {
         }
         table.add_row(std::iter::once(model).chain(cells));
     }
-    let mut text = String::new();
-    for line in table.lines() {
-        text.push_str(line.trim());
-        text.push('\n');
-    }
-    text
+    table_text(&table)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use comfy_table::Table;
 use serde::Serialize;
 
 pub(super) use crate::text::printable;
@@ -50,6 +51,16 @@ pub(super) fn print_if_read(text: &str) -> Result<bool, PrintError> {
 
 pub(super) fn print_yaml(value: &impl Serialize) -> Result<(), PrintError> {
     print(&serde_saphyr::to_string(value)?)
+}
+
+/// The lines of a table, without the blanks that fill them.
+pub(super) fn table_text(table: &Table) -> String {
+    let mut text = String::new();
+    for line in table.lines() {
+        text.push_str(line.trim());
+        text.push('\n');
+    }
+    text
 }
 
 /// Prints a line to stderr.
