@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::children::{DesiredChild, Difference, Progress, is_degraded, progress};
 use super::rollout::{Child, Plan, RolloutState};
@@ -13,6 +13,7 @@ use crate::api::{
     NamespaceProblem,
 };
 use crate::reconcile::status::events::{Event, Severity};
+use crate::reconcile::status::new_condition::{NewCondition, timed};
 use crate::text::Listed;
 
 /// Namespaces that the status names.
@@ -69,7 +70,12 @@ pub fn status(
     found.problems.truncate(MAX_PROBLEMS);
     ClusterBedrockModelMapStatus {
         observed_generation: map.metadata.generation,
-        conditions: timed(conditions, &before.conditions, map.metadata.generation, now),
+        conditions: timed(
+            conditions.into_iter(),
+            &before.conditions,
+            map.metadata.generation,
+            now,
+        ),
         last_handled_refresh_request: handled.or(before.last_handled_refresh_request),
         namespaces: Some(found.counts),
         problems: found.problems,
@@ -146,26 +152,27 @@ impl<'a> Findings<'a> {
     }
 }
 
-/// Type, status, reason and message.
-type Finding = (&'static str, &'static str, &'static str, String);
-
-fn conditions(map: &ClusterBedrockModelMap, plan: &Plan, found: &Findings<'_>) -> Vec<Finding> {
+fn conditions(
+    map: &ClusterBedrockModelMap,
+    plan: &Plan,
+    found: &Findings<'_>,
+) -> Vec<NewCondition> {
     let NamespaceCounts { matched, ready, .. } = found.counts;
     let stalled = stalled(map, plan, found);
     let ready = match &stalled {
-        Some((_, _, reason, message)) => (READY, "False", *reason, message.clone()),
+        Some(stalled) => NewCondition::new(READY, "False", &stalled.reason, &stalled.message),
         None if matched == 0 => {
             let message = "no namespace matches spec.namespaceSelector";
-            (READY, "True", "NoNamespaces", message.to_owned())
+            NewCondition::new(READY, "True", "NoNamespaces", message)
         }
         None if ready == matched => {
             let message = format!("the BedrockModelMaps of all {matched} namespaces are Ready");
-            (READY, "True", "AllReady", message)
+            NewCondition::new(READY, "True", "AllReady", message)
         }
         None => {
             let message =
                 format!("the BedrockModelMaps of {ready} of {matched} namespaces are Ready");
-            (READY, "False", "NamespacesNotReady", message)
+            NewCondition::new(READY, "False", "NamespacesNotReady", message)
         }
     };
     let reconciling = (found.pending > 0 && stalled.is_none()).then(|| {
@@ -173,7 +180,7 @@ fn conditions(map: &ClusterBedrockModelMap, plan: &Plan, found: &Findings<'_>) -
             "{} of {matched} namespaces wait for their change or refresh",
             found.pending
         );
-        (RECONCILING, "True", "InProgress", message)
+        NewCondition::new(RECONCILING, "True", "InProgress", message)
     });
     [Some(ready), reconciling, stalled, Some(degraded(found))]
         .into_iter()
@@ -181,7 +188,11 @@ fn conditions(map: &ClusterBedrockModelMap, plan: &Plan, found: &Findings<'_>) -
         .collect()
 }
 
-fn stalled(map: &ClusterBedrockModelMap, plan: &Plan, found: &Findings<'_>) -> Option<Finding> {
+fn stalled(
+    map: &ClusterBedrockModelMap,
+    plan: &Plan,
+    found: &Findings<'_>,
+) -> Option<NewCondition> {
     let (reason, message) = if let RolloutState::Halted { namespace } = &plan.rollout {
         let name = map.metadata.name.as_deref().unwrap_or_default();
         let message = format!(
@@ -202,54 +213,30 @@ fn stalled(map: &ClusterBedrockModelMap, plan: &Plan, found: &Findings<'_>) -> O
     } else {
         return None;
     };
-    Some((STALLED, "True", reason, message))
+    Some(NewCondition::new(STALLED, "True", reason, message))
 }
 
-fn degraded(found: &Findings<'_>) -> Finding {
+fn degraded(found: &Findings<'_>) -> NewCondition {
     if !found.unwritten.is_empty() {
         let names = listed(&found.unwritten);
         let message =
             format!("the BedrockModelMap cannot be written in {names}; retried every minute");
-        return (DEGRADED, "True", WRITE_FAILED, message);
+        return NewCondition::new(DEGRADED, "True", WRITE_FAILED, message);
     }
     if !found.degraded.is_empty() {
         let message = format!(
             "the BedrockModelMap is Degraded in {}",
             listed(&found.degraded)
         );
-        return (DEGRADED, "True", "NamespacesDegraded", message);
+        return NewCondition::new(DEGRADED, "True", "NamespacesDegraded", message);
     }
     let message = "no BedrockModelMap is Degraded";
-    (DEGRADED, "False", "NoneDegraded", message.to_owned())
+    NewCondition::new(DEGRADED, "False", "NoneDegraded", message)
 }
 
 fn listed(names: &[&str]) -> String {
     let max = NAMED_IN_MESSAGE;
     format!("{} namespaces: {}", names.len(), Listed { names, max })
-}
-
-fn timed(
-    findings: Vec<Finding>,
-    before: &[Condition],
-    generation: Option<i64>,
-    now: Timestamp,
-) -> Vec<Condition> {
-    let seconds = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    let condition = |(kind, status, reason, message): Finding| {
-        let unchanged = before
-            .iter()
-            .find(|c| c.type_ == kind && c.status == status);
-        Condition {
-            type_: kind.to_owned(),
-            status: status.to_owned(),
-            reason: reason.to_owned(),
-            message,
-            observed_generation: generation,
-            last_transition_time: unchanged
-                .map_or_else(|| Time(seconds), |c| c.last_transition_time.clone()),
-        }
-    };
-    findings.into_iter().map(condition).collect()
 }
 
 /// The Events of a changed status: one for each transition of `Stalled` and of `Ready`.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::api::conditions::{DEGRADED, IDS_AVAILABLE, READY, RECONCILING, STALLED};
 use crate::api::{
@@ -12,47 +12,11 @@ use crate::api::{
     RegionStatus, Summary,
 };
 use crate::reconcile::status::ids_available::ids_available;
-use crate::reconcile::status::region::to_k8s_time;
+use crate::reconcile::status::new_condition::{NewCondition, timed};
 use crate::text::Listed;
 
 /// Regions that a message names before it only counts.
 const NAMED_IN_MESSAGE: usize = 5;
-
-/// A condition before it has a time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct NewCondition {
-    kind: &'static str,
-    status: &'static str,
-    reason: String,
-    message: String,
-}
-
-impl NewCondition {
-    fn new(
-        kind: &'static str,
-        status: &'static str,
-        reason: &str,
-        message: impl Into<String>,
-    ) -> Self {
-        Self {
-            kind,
-            status,
-            reason: reason.to_owned(),
-            message: message.into(),
-        }
-    }
-
-    fn since(self, last_transition_time: Time, generation: Option<i64>) -> Condition {
-        Condition {
-            type_: self.kind.to_owned(),
-            status: self.status.to_owned(),
-            reason: self.reason,
-            message: self.message,
-            observed_generation: generation,
-            last_transition_time,
-        }
-    }
-}
 
 /// Totals over the regions.
 pub fn summary(regions: &BTreeMap<String, RegionStatus>, source: RegionSource) -> Summary {
@@ -350,24 +314,6 @@ fn denied(regions: &BTreeMap<String, RegionStatus>) -> Option<String> {
         max: NAMED_IN_MESSAGE,
     };
     Some(format!("AWS denies {listed}: {}", first.message))
-}
-
-fn timed(
-    findings: impl Iterator<Item = NewCondition>,
-    before: &[Condition],
-    generation: Option<i64>,
-    now: Timestamp,
-) -> Vec<Condition> {
-    findings
-        .map(|finding| {
-            let unchanged = before
-                .iter()
-                .find(|c| c.type_ == finding.kind && c.status == finding.status);
-            let since =
-                unchanged.map_or_else(|| to_k8s_time(now), |c| c.last_transition_time.clone());
-            finding.since(since, generation)
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ pub mod detail;
 pub mod events;
 #[cfg(feature = "operator")]
 mod ids_available;
+#[cfg(feature = "operator")]
+pub(crate) mod new_condition;
 pub mod peers;
 pub mod region;
 mod shrink;
