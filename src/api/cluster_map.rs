@@ -99,13 +99,13 @@ pub struct TemplateMetadata {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(
         schema_with = "super::schema::labels",
-        transform = super::schema::worded("must be a label value: letters, digits, -, _ and ., beginning and ending with a letter or a digit")
+        transform = super::schema::worded(super::schema::LABEL_VALUE_MESSAGE)
     )]
     #[x_kube(
-        validation = Rule::new("self.all(k, !k.startsWith('bedrock.modelmap.dev/'))")
-            .message(Message::Expression("'reserved for the operator: ' + self.filter(k, k.startsWith('bedrock.modelmap.dev/'))[0]".to_owned())),
-        validation = Rule::new("self.all(k, !format.qualifiedName().validate(k).hasValue())")
-            .message(Message::Expression("'not a label key (at most 63 letters, digits, -, _ and ., with an optional DNS name and / before them): ' + self.filter(k, format.qualifiedName().validate(k).hasValue())[0]".to_owned()))
+        validation = Rule::new(super::schema::NOT_RESERVED)
+            .message(Message::Expression(super::schema::RESERVED_MESSAGE.to_owned())),
+        validation = Rule::new(super::schema::LABEL_KEYS)
+            .message(Message::Expression(super::schema::LABEL_KEYS_MESSAGE.to_owned()))
     )]
     pub labels: BTreeMap<String, String>,
 
@@ -114,10 +114,10 @@ pub struct TemplateMetadata {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "super::schema::annotations")]
     #[x_kube(
-        validation = Rule::new("self.all(k, !k.startsWith('bedrock.modelmap.dev/'))")
-            .message(Message::Expression("'reserved for the operator: ' + self.filter(k, k.startsWith('bedrock.modelmap.dev/'))[0]".to_owned())),
-        validation = Rule::new("self.all(k, !format.qualifiedName().validate(k.lowerAscii()).hasValue())")
-            .message(Message::Expression("'not an annotation key (at most 63 letters, digits, -, _ and ., with an optional DNS name and / before them): ' + self.filter(k, format.qualifiedName().validate(k.lowerAscii()).hasValue())[0]".to_owned()))
+        validation = Rule::new(super::schema::NOT_RESERVED)
+            .message(Message::Expression(super::schema::RESERVED_MESSAGE.to_owned())),
+        validation = Rule::new(super::schema::ANNOTATION_KEYS)
+            .message(Message::Expression(super::schema::ANNOTATION_KEYS_MESSAGE.to_owned()))
     )]
     pub annotations: BTreeMap<String, String>,
 }

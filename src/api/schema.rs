@@ -50,6 +50,25 @@ pub fn worded(message: &'static str) -> impl FnMut(&mut Schema) {
     }
 }
 
+// CEL rules for labels and annotations that the operator adds to its objects.
+
+/// No key is the operator's.
+pub const NOT_RESERVED: &str = "self.all(k, !k.startsWith('bedrock.modelmap.dev/'))";
+/// Names the first key that is.
+pub const RESERVED_MESSAGE: &str =
+    "'reserved for the operator: ' + self.filter(k, k.startsWith('bedrock.modelmap.dev/'))[0]";
+/// Each key is one of a label.
+pub const LABEL_KEYS: &str = "self.all(k, !format.qualifiedName().validate(k).hasValue())";
+/// Names the first that is not.
+pub const LABEL_KEYS_MESSAGE: &str = "'not a label key (at most 63 letters, digits, -, _ and ., with an optional DNS name and / before them): ' + self.filter(k, format.qualifiedName().validate(k).hasValue())[0]";
+/// Each key is one of an annotation.
+pub const ANNOTATION_KEYS: &str =
+    "self.all(k, !format.qualifiedName().validate(k.lowerAscii()).hasValue())";
+/// Names the first that is not.
+pub const ANNOTATION_KEYS_MESSAGE: &str = "'not an annotation key (at most 63 letters, digits, -, _ and ., with an optional DNS name and / before them): ' + self.filter(k, format.qualifiedName().validate(k.lowerAscii()).hasValue())[0]";
+/// The form of a label's value, for [`worded`].
+pub const LABEL_VALUE_MESSAGE: &str = "must be a label value: letters, digits, -, _ and ., beginning and ending with a letter or a digit";
+
 pub fn labels(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
