@@ -115,8 +115,8 @@ impl<E: Effects> Refusal<'_, E> {
     }
 }
 
-/// The ConfigMap with its metadata marked as Stale. None: it is marked, or its content is not what its
-/// annotation says.
+/// The ConfigMap with its metadata marked as Stale; one that is marked already is written no more, and
+/// counts as verified. None: its content is not what its annotation says.
 fn marked(
     live: &ConfigMap,
     name: &str,
@@ -127,11 +127,15 @@ fn marked(
     let mut data = live.data.clone()?;
     let metadata = data.get_mut(METADATA_JSON)?;
     let ends = if let Content::Mapping = content {
-        *metadata = stale_mapping(metadata, since)?;
+        if let Some(stale) = stale_mapping(metadata, since) {
+            *metadata = stale;
+        }
         // The regions' own ConfigMaps count their lifecycles.
         LifecycleSummary::default()
     } else {
-        *metadata = stale_region(metadata, since)?;
+        if let Some(stale) = stale_region(metadata, since) {
+            *metadata = stale;
+        }
         let published = RegionContent::read(data.get(MODELS_JSON)?, sha256)?;
         LifecycleSummary::from_models(&published.models)
     };
