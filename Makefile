@@ -4,6 +4,7 @@ CARGO ?= cargo
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 CRD := crds/bedrockmodelmaps.yaml
 CHART := charts/bedrock-model-map
+CRD_CHART := charts/bedrock-model-map-crds
 RULES := config/prometheus/rules.yaml
 DASHBOARD := config/prometheus/dashboard.json
 # For the demo: `make demo ARGS=--once`.
@@ -92,17 +93,20 @@ lint-features: ## Check the library with each of its features alone, and the pro
 generate: build ## Write what is generated from the code
 	$(BIN)/bedrock-model-map crd > $(CRD).new && mv $(CRD).new $(CRD) || { rm -f $(CRD).new; exit 1; }
 	cp $(CRD) $(RULES) $(DASHBOARD) $(CHART)/files/
+	cp $(CRD) $(CRD_CHART)/files/
 	scripts/prometheus-rule.sh > $(dir $(RULES))prometheus_rule.yaml
 	UPDATE_SNAPSHOTS=1 $(CARGO) test -q -p bedrock-model-map --test snapshots --locked reference
 
-generate-chart: ## Write the chart's README (builds the tools of test-deploy, once)
-	"$$(tests/deploy/tools.sh)/helm-docs" --chart-search-root $(CHART) --log-level warning
+generate-chart: ## Write the charts' READMEs (builds the tools of test-deploy, once)
+	"$$(tests/deploy/tools.sh)/helm-docs" --chart-search-root charts --log-level warning
 
 verify-generated: build ## Check that what is generated is as the code has it
 	@$(BIN)/bedrock-model-map crd | diff -u $(CRD) - || \
 		{ echo '$(CRD) is not what the code makes: run `make generate`' >&2; exit 1; }
 	@for file in $(CRD) $(RULES) $(DASHBOARD); do diff -u $$file $(CHART)/files/$${file##*/} || \
 		{ echo "the chart has another $${file##*/}: run \`make generate\`" >&2; exit 1; }; done
+	@diff -u $(CRD) $(CRD_CHART)/files/$(notdir $(CRD)) || \
+		{ echo 'the chart of definitions has another $(notdir $(CRD)): run `make generate`' >&2; exit 1; }
 	@scripts/prometheus-rule.sh | diff -u $(dir $(RULES))prometheus_rule.yaml - || \
 		{ echo 'the PrometheusRule is not that of $(RULES): run `make generate`' >&2; exit 1; }
 	$(CARGO) test -q -p bedrock-model-map --test snapshots --locked reference

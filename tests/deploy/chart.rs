@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use crate::manifests::{assert_same, chart, container, objects, only, texts};
-use crate::tools::{CHART, ROOT, run, tool};
+use crate::tools::{CHART, CRD_CHART, ROOT, run, tool};
 
 const HOW_TO_UPDATE: &str =
     "if that is meant, run `UPDATE_SNAPSHOTS=1 make test-deploy` and check the diff";
@@ -31,6 +33,7 @@ fn chart_passes_lint() {
         )
         .unwrap();
     }
+    run(&tool("helm"), &["lint", "--strict", CRD_CHART], "").unwrap();
 }
 
 #[test]
@@ -54,11 +57,19 @@ fn rendered_chart_matches_snapshot() {
     }
 }
 
+/// The chart of definitions alone, and the operator's chart, both have what the code makes.
 #[test]
-fn chart_installs_and_retains_crd() {
-    let rendered = objects(&chart(&[]).unwrap());
-    let definitions = rendered.iter();
-    let definitions: Vec<_> = definitions
+fn charts_install_and_retain_crds() {
+    let of_definitions = ["template", "definitions", CRD_CHART];
+    let of_definitions = run(&tool("helm"), &of_definitions, "").unwrap();
+    for rendered in [chart(&[]).unwrap(), of_definitions] {
+        assert_definitions(&objects(&rendered));
+    }
+}
+
+fn assert_definitions(rendered: &[Value]) {
+    let definitions: Vec<_> = rendered
+        .iter()
         .filter(|object| object["kind"] == "CustomResourceDefinition")
         .collect();
     let origins = fs::read_to_string(Path::new(ROOT).join("crds/bedrockmodelmaps.yaml")).unwrap();
@@ -93,6 +104,8 @@ fn invalid_chart_values_are_rejected() {
     for (setting, said) in [
         ("replica=3", "replica"),
         ("replicas=-1", "replicas"),
+        ("replicaCount=3", "names it replicas"),
+        ("installCRDs=true", "names it crds.install"),
         ("image.pullPolicy=Sometimes", "pullPolicy"),
         ("image.digest=sha256:abc", "digest"),
         ("image.registry=example.com", "registry"),
@@ -145,9 +158,16 @@ fn chart_renders_as_aliased_subchart() {
         let template = ["template", "platform", path, "--set", values];
         objects(&run(&tool("helm"), &template, "").unwrap())
     };
-    let rendered = render("models.enabled=true,models.replicas=1,global.registry=example.com");
+    let rendered = render(
+        "models.enabled=true,models.replicas=1,global.other=unknown,global.imageRegistry=example.com",
+    );
     let deployment = only(&rendered, "Deployment");
     assert_eq!(deployment["spec"]["replicas"], 1);
+    let image = container(&rendered)["image"].as_str().unwrap();
+    assert!(
+        image.starts_with("example.com/bedrock-model-map/"),
+        "{image}"
+    );
     assert_eq!(deployment["metadata"]["name"], "platform-bedrock-model-map");
     let name = "app.kubernetes.io/name";
     assert_eq!(
@@ -220,25 +240,18 @@ fn chart_unit_tests_pass() {
 }
 
 #[test]
-fn chart_readme_matches_values() {
-    let printed = run(
-        &tool("helm-docs"),
-        &[
-            "--chart-search-root",
-            CHART,
-            "--dry-run",
-            "--log-level",
-            "error",
-        ],
-        "",
-    )
-    .unwrap();
-    let readme = fs::read_to_string(Path::new(CHART).join("README.md")).unwrap();
-    assert_eq!(
-        printed.trim(),
-        readme.trim(),
-        "the chart's README.md is not what its values make: run `make generate-chart`"
-    );
+fn chart_readmes_match_values() {
+    for chart in [CHART, CRD_CHART] {
+        let search = ["--chart-search-root", chart, "--dry-run"];
+        let arguments = [&search[..], &["--log-level", "error"]].concat();
+        let printed = run(&tool("helm-docs"), &arguments, "").unwrap();
+        let readme = fs::read_to_string(Path::new(chart).join("README.md")).unwrap();
+        assert_eq!(
+            printed.trim(),
+            readme.trim(),
+            "{chart}/README.md is not what its values make: run `make generate-chart`"
+        );
+    }
 }
 
 /// What kube-score asks for and the chart does not do, with the reason.

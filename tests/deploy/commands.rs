@@ -44,7 +44,7 @@ const HERE: [(&str, &str); 8] = [
 ];
 
 /// What is there, or gone, when a reader comes to a heading.
-const BEFORE: [(&str, &str, &[&str]); 12] = [
+const BEFORE: [(&str, &str, &[&str]); 14] = [
     (
         "README.md",
         "What you see",
@@ -74,19 +74,24 @@ const BEFORE: [(&str, &str, &[&str]); 12] = [
     ),
     (
         "docs/install.md",
+        "In an umbrella chart",
+        &[UNINSTALL, WITHOUT_DEFINITIONS],
+    ),
+    (
+        "docs/install.md",
         "In some namespaces only",
-        &[UNINSTALL, "kubectl create namespace team-a"],
+        &[
+            "helm uninstall bedrock-model-map-crds",
+            WITHOUT_DEFINITIONS,
+            "kubectl create namespace team-a",
+        ],
     ),
     ("docs/install.md", "With Kustomize", &[UNINSTALL]),
     ("docs/install.md", "Upgrade", &[INSTALL]),
     (
         "docs/install.md",
         "A definition that was applied by hand",
-        &[
-            UNINSTALL,
-            "kubectl delete -f crds/bedrockmodelmaps.yaml",
-            OLDER,
-        ],
+        &[UNINSTALL, WITHOUT_DEFINITIONS, OLDER],
     ),
     (
         "docs/install.md",
@@ -116,10 +121,12 @@ const BEFORE: [(&str, &str, &[&str]); 12] = [
             "sed 's/namespace: default/namespace: payments/' config/samples/bedrock_v1alpha1_bedrockmodelmap.yaml | kubectl apply -f -",
         ],
     ),
+    ("docs/sharding.md", "With Helm", &[WITHOUT_DEFINITIONS]),
 ];
 
 const INSTALL: &str = "helm install bedrock-model-map charts/bedrock-model-map --namespace bedrock-model-map --create-namespace";
 const UNINSTALL: &str = "helm uninstall bedrock-model-map --namespace bedrock-model-map";
+const WITHOUT_DEFINITIONS: &str = "kubectl delete -f crds/bedrockmodelmaps.yaml";
 /// Another definition than today's.
 const OLDER: &str =
     "sed 's/maxItems: 64/maxItems: 32/' crds/bedrockmodelmaps.yaml | kubectl create -f -";

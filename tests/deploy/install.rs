@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cluster::{Cluster, bedrock, eventually};
 use crate::manifests::{NAME, chart, kustomize, objects, only};
 use crate::shell::Shell;
-use crate::tools::{CHART, ROOT, tool};
+use crate::tools::{CHART, CRD_CHART, ROOT, tool};
 
 /// A namespace in which only Pods of Pod Security "restricted" are created.
 async fn restricted_namespace(cluster: &Cluster<'_>, name: &str) {
@@ -149,6 +149,56 @@ async fn what_stays(cluster: &Cluster<'_>) -> Vec<String> {
         found.push(format!("{kind} {name} {} {version}", metadata["uid"]));
     }
     found
+}
+
+/// The definitions in a release of their own, and two releases of the operator in two namespaces that share the resources
+/// by a label.
+#[tokio::test]
+async fn two_releases_share_one_cluster() {
+    let control_plane = ControlPlane::start().await.unwrap();
+    let cluster = Cluster::of(&control_plane);
+    cluster.helm(&["install", "definitions", CRD_CHART]);
+    let established = ["wait", "--for=condition=Established", "crd", "--all"];
+    cluster.kubectl(&established).await;
+    let simulator = bedrock(&["us-east-1"]).await;
+    let mut operators = Vec::new();
+    for (namespace, selector) in [("blue", "shard=blue"), ("green", "shard!=blue")] {
+        restricted_namespace(&cluster, namespace).await;
+        let name = format!("{namespace}-bedrock-model-map");
+        let values = format!("crds.install=false,watchLabelSelector={selector}");
+        let install = ["install", namespace, CHART, "--namespace", namespace];
+        cluster.helm(&[&install[..], &["--set", &values]].concat());
+        let deployment = cluster.get("deployment", namespace, &name).await.unwrap();
+        operators.push(cluster.operator(&[deployment], &simulator).await);
+    }
+    for (name, labels) in [
+        ("of-blue", json!({"shard": "blue"})),
+        ("of-green", json!({})),
+    ] {
+        let map = json!({
+            "apiVersion": "bedrock.modelmap.dev/v1alpha1",
+            "kind": "BedrockModelMap",
+            "metadata": {"name": name, "namespace": "default", "labels": labels},
+            "spec": {"regions": ["us-east-1"]},
+        });
+        cluster.apply(&map.to_string()).await;
+    }
+    let ready = ["wait", "--for=condition=Ready", "bmm", "--all"];
+    cluster
+        .kubectl(&[&ready[..], &["-n", "default", "--timeout=2m"]].concat())
+        .await;
+    // Each leads by a Lease of its own.
+    for (operator, namespace) in operators.iter().zip(["blue", "green"]) {
+        let lease = format!("{namespace}/{namespace}-bedrock-model-map");
+        let log = operator.log();
+        assert!(log.contains(&lease), "{lease}: {log}");
+    }
+
+    // The definitions outlive their release, and with them everything.
+    cluster.helm(&["uninstall", "definitions"]);
+    for name in ["of-blue", "of-green"] {
+        assert!(cluster.get("bmm", "default", name).await.is_some());
+    }
 }
 
 /// The commands in the chart's notes that lead to the first map.

@@ -11,7 +11,7 @@ use kube::config::Kubeconfig;
 
 use crate::cluster::{Cluster, bedrock};
 use crate::manifests::{NAME, chart, container, kustomize, objects};
-use crate::tools::{CHART, ROOT, run, tool};
+use crate::tools::{CHART, CRD_CHART, ROOT, run, tool};
 
 fn text(path: &str) -> String {
     fs::read_to_string(Path::new(ROOT).join(path)).unwrap()
@@ -57,11 +57,15 @@ fn actions_are_pinned_to_commits() {
 #[test]
 fn versions_agree() {
     let version = env!("CARGO_PKG_VERSION");
-    let chart_file = fs::read_to_string(Path::new(CHART).join("Chart.yaml")).unwrap();
-    for key in ["version", "appVersion"] {
-        let line = format!("{key}: {version}");
-        assert!(chart_file.lines().any(|l| l == line), "no {line}");
+    for folder in [CHART, CRD_CHART] {
+        let chart_file = fs::read_to_string(Path::new(folder).join("Chart.yaml")).unwrap();
+        for key in ["version", "appVersion"] {
+            let line = format!("{key}: {version}");
+            assert!(chart_file.lines().any(|l| l == line), "{folder}: no {line}");
+        }
     }
+    let chart_file = fs::read_to_string(Path::new(CHART).join("Chart.yaml")).unwrap();
+    assert!(chart_file.contains(&format!("bedrock-model-map:{version}\n")));
     let of_chart = objects(&chart(&[]).unwrap());
     let of_bases = objects(&kustomize("default"));
     assert_eq!(

@@ -9,6 +9,8 @@ use std::sync::LazyLock;
 pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// The chart's folder.
 pub const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/bedrock-model-map");
+/// The folder of the chart of definitions alone.
+pub const CRD_CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/bedrock-model-map-crds");
 
 /// Where a pinned tool is. The first that asks has them built, where they are not yet.
 pub fn tool(name: &str) -> PathBuf {

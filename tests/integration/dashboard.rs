@@ -37,7 +37,8 @@ impl Prometheus {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [format!("{CONFIG}/rules.yaml")],
             "scrape_configs": [{"job_name": "operator", "honor_labels": true,
-                                "static_configs": [{"targets": [target]}]}],
+                                "static_configs": [{"targets": [target],
+                                                    "labels": {"cluster": "production"}}]}],
         });
         let file = folder.join("prometheus.yml");
         fs::write(&file, config.to_string()).unwrap();
@@ -109,8 +110,9 @@ fn queries(dashboard: &Value) -> Vec<String> {
     of_panels.chain(of_variables).collect()
 }
 
-/// As Grafana fills it in when all is chosen.
+/// As Grafana fills it in when one cluster and all of it is chosen.
 fn filled_in(query: &str) -> String {
+    let query = query.replace("$cluster", "production");
     let query = query.replace("$namespace", ".*").replace("$name", ".*");
     query.replace("$__rate_interval", "1m")
 }
@@ -164,7 +166,7 @@ async fn every_dashboard_query_returns_data() {
         assert_eq!(rule["health"], "ok", "{rule}");
     }
     let firing = prometheus
-        .series(r#"ALERTS{alertname="BedrockModelMapRegionFailing"}"#)
+        .series(r#"ALERTS{alertname="BedrockModelMapRegionFailing",cluster="production"}"#)
         .await;
     assert_eq!(firing, Ok(1));
 }

@@ -35,13 +35,37 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 {{- end -}}
 
+{{/* The first part of a repository is its registry if it has a dot or a port. */}}
 {{- define "bedrock-model-map.image" -}}
-{{- with .Values.image -}}
-{{- if .digest -}}
-{{ .repository }}@{{ .digest }}
-{{- else -}}
-{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
+{{- $image := .Values.image -}}
+{{- $repository := $image.repository -}}
+{{- with .Values.global.imageRegistry -}}
+{{- $repository = printf "%s/%s" . (regexReplaceAll "^[^/]*[.:][^/]*/" $repository "") -}}
 {{- end -}}
+{{- if $image.digest -}}
+{{ $repository }}@{{ $image.digest }}
+{{- else -}}
+{{ $repository }}:{{ $image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{- define "bedrock-model-map.imagePullSecrets" -}}
+{{- $secrets := list -}}
+{{- range concat (.Values.global.imagePullSecrets | default list) .Values.imagePullSecrets -}}
+{{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) -}}
+{{- end -}}
+{{- with $secrets -}}
+{{- toYaml (uniq .) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Names that other charts have for these values. */}}
+{{- define "bedrock-model-map.checkNames" -}}
+{{- if hasKey .Values "replicaCount" -}}
+{{- fail "replicaCount: this chart names it replicas" -}}
+{{- end -}}
+{{- if or (hasKey .Values "installCRDs") (hasKey .Values.crds "enabled") -}}
+{{- fail "installCRDs, crds.enabled: this chart names it crds.install" -}}
 {{- end -}}
 {{- end -}}
 
