@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 
 use super::Effects;
-use crate::api::{ANNOTATION_SHA256, BedrockModelMapStatus, RegionStatus};
+use crate::api::{ANNOTATION_SHA256, BedrockModelMapStatus, RegionState, RegionStatus};
 use crate::bedrock::association::associate;
 use crate::publication::content::{
     METADATA_JSON, MODELS_JSON, RegionContent, RegionMetadata, read_mapping_json,
@@ -18,6 +18,21 @@ use crate::reconcile::validate::ValidatedSpec;
 
 /// The `models.json` of each region in the merged mapping.
 type MergedModels = BTreeMap<String, Box<RawValue>>;
+
+/// Whether content with this hash may be the region's last good data. Who may write ConfigMaps can
+/// write any content together with its hash, but not the status. A status without a hash admits any
+/// content: a refresh was killed before its first status, or a deleted resource left its ConfigMaps.
+fn admits(status: Option<&RegionStatus>, sha256: &str) -> bool {
+    match status {
+        None => true,
+        Some(RegionStatus {
+            sha256: Some(recorded),
+            ..
+        }) => recorded == sha256,
+        // The next prune deletes a ConfigMap that is still there.
+        Some(status) => status.state != RegionState::Empty,
+    }
+}
 
 pub(super) struct LastGood<'a, E> {
     effects: &'a E,
@@ -81,17 +96,21 @@ impl<'a, E: Effects> LastGood<'a, E> {
         Ok(Found { content, live })
     }
 
-    /// The content and its discovery time in a ConfigMap of this resource whose annotation has the
-    /// content's hash.
-    pub(super) fn recorded_content(
+    /// The content and its discovery time in a ConfigMap of this resource, if the annotation has the
+    /// content's hash and the region's status admits it.
+    pub(super) fn annotated_content(
         &self,
+        status: Option<&RegionStatus>,
         live: Option<&ConfigMap>,
     ) -> Option<(RegionContent, Option<Timestamp>)> {
         let live = self.ours(live)?;
         let annotations = live.metadata.annotations.as_ref()?;
         let data = live.data.as_ref()?;
-        let content =
-            RegionContent::read(data.get(MODELS_JSON)?, annotations.get(ANNOTATION_SHA256)?)?;
+        let sha256 = annotations.get(ANNOTATION_SHA256)?;
+        if !admits(status, sha256) {
+            return None;
+        }
+        let content = RegionContent::read(data.get(MODELS_JSON)?, sha256)?;
         let metadata = data.get(METADATA_JSON);
         let metadata: Option<RegionMetadata> =
             metadata.and_then(|json| serde_json::from_str(json).ok());
@@ -138,5 +157,50 @@ impl<'a, E: Effects> LastGood<'a, E> {
         Ok(mapping
             .and_then(|mut m| m.remove("models"))
             .unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn content_with_another_hash_than_the_recorded_one_is_not_last_good() {
+        let cases: [(&str, Option<Value>, bool); 7] = [
+            ("no region in the status", None, true),
+            (
+                "failed, nothing published",
+                Some(json!({"state": "Failed"})),
+                true,
+            ),
+            ("nothing selected", Some(json!({"state": "Empty"})), false),
+            (
+                "hash of the content",
+                Some(json!({"state": "Fresh", "sha256": "a"})),
+                true,
+            ),
+            (
+                "another hash",
+                Some(json!({"state": "Fresh", "sha256": "b"})),
+                false,
+            ),
+            (
+                "another hash, stale",
+                Some(json!({"state": "Stale", "sha256": "b"})),
+                false,
+            ),
+            (
+                "another hash, denied",
+                Some(json!({"state": "Denied", "sha256": "b"})),
+                false,
+            ),
+        ];
+        for (case, status, admitted) in cases {
+            let status: Option<RegionStatus> =
+                status.map(|status| serde_json::from_value(status).unwrap());
+            assert_eq!(admits(status.as_ref(), "a"), admitted, "{case}");
+        }
     }
 }

@@ -179,10 +179,11 @@ fn adopt_discovery_time<E: Effects>(
     seen: &Seen,
 ) {
     let is_recorded = before.is_some_and(|before| before.sha256 == status.sha256);
+    let last_good = &context.last_good;
     if !is_recorded
         && let Seen::Read(live) = seen
-        && let Some((published, Some(since))) = context.last_good.recorded_content(live.as_deref())
-        && Some(&published.sha256) == status.sha256.as_ref()
+        // AWS has just confirmed this content.
+        && let Some((_, Some(since))) = last_good.annotated_content(Some(status), live.as_deref())
     {
         status.discovered_at = Some(to_k8s_time(since));
     }

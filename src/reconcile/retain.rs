@@ -6,7 +6,7 @@ use super::aliases::publish_aliases;
 use super::context::{RefreshContext, RefreshedRegion};
 use super::last_good::Found;
 use super::{Effects, Seen, Work};
-use crate::api::{AttemptError, RegionState, RegionStatus};
+use crate::api::{AttemptError, RegionStatus};
 use crate::publication::content::RegionContent;
 use crate::reconcile::status::aliases::Evidence;
 use crate::reconcile::status::peers::PeerEvidence;
@@ -24,9 +24,9 @@ pub(super) async fn retain_failed<E: Effects>(
     let error = disabled_or_invalid_credentials(error, peers);
     let before = match context.status.regions.get(region).cloned() {
         Some(before) if before.config_map.is_some() => Some(before),
-        // The next prune deletes a ConfigMap that is still there.
-        Some(before) if before.state == RegionState::Empty => Some(before),
-        before => find_unrecorded(context, region).await?.or(before),
+        before => find_unrecorded(context, region, before.as_ref())
+            .await?
+            .or(before),
     };
     let (status, action) = failed(
         before.as_ref(),
@@ -46,12 +46,13 @@ pub(super) async fn retain_failed<E: Effects>(
 async fn find_unrecorded<E: Effects>(
     context: &RefreshContext<'_, E>,
     region: &str,
+    before: Option<&RegionStatus>,
 ) -> Result<Option<RegionStatus>, E::Error> {
     let name = context.settings.region_config_map(region);
     let _permit = context.effects.render_permit(Work::Region).await;
     let live = context.effects.read(&name).await?;
-    let recorded = context.last_good.recorded_content(live.as_ref());
-    Ok(recorded.map(|(content, since)| from_published(None, &name, &content, since)))
+    let found = context.last_good.annotated_content(before, live.as_ref());
+    Ok(found.map(|(content, since)| from_published(&name, &content, since)))
 }
 
 /// Updates the metadata in the region's ConfigMap, and moves it to the name in the spec. If that
@@ -66,13 +67,7 @@ pub(super) async fn retain<E: Effects>(
     };
     let _permit = context.effects.render_permit(Work::Region).await;
     let Found { content, live } = context.last_good.find(region, &status).await?;
-    let content = if let Some(content) = content {
-        content
-    } else if let Some((content, since)) = context.last_good.recorded_content(live.as_ref()) {
-        // A refresh was killed between this content and its status.
-        status = from_published(Some(&status), &current, &content, since);
-        content
-    } else {
+    let Some(content) = content else {
         // A query that finds the content resolves the aliases.
         if let Some(aliases) = &mut status.aliases {
             aliases.next_end_of_life = None;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::oracle;
 use crate::support::{
     Credentials, Fixture, OperatorOptions, catalog_of, condition, data, eventually, file,
-    mapping_json,
+    mapping_json, sha256,
 };
 
 /// Seconds.
@@ -262,6 +262,43 @@ async fn failed_region_keeps_last_good_data() {
 }
 
 /// A resolver that knows no name: `.invalid` never resolves (RFC 6761).
+#[tokio::test]
+async fn forged_content_is_not_taken_for_last_good_data() {
+    let fixture = Fixture::with_regions(&REGIONS).await;
+    fixture
+        .create("claude", json!({ "regions": REGIONS }))
+        .await;
+    let before = fixture.sound("claude").await;
+    let recorded = |r: &BedrockModelMap| region(r, "us-west-1").sha256.clone();
+    fixture.operator.kill();
+    let models = r#"{"forged.model":{"modelId":"forged.model"}}"#;
+    let forged = json!({
+        "metadata": {"annotations": {"bedrock.modelmap.dev/content-sha256": sha256(models)}},
+        "data": {"models.json": models},
+    });
+    fixture.patch_config_map("claude-us-west-1", forged).await;
+    fixture.delete_config_map("claude-mapping").await;
+    let denied = FaultRule::new(Fault::AccessDenied).region("us-west-1");
+    fixture.simulator.faults().add(denied);
+    fixture.operator.restart();
+
+    let failed = |r: &BedrockModelMap| code(r, "us-west-1") == Some(ErrorCode::AccessDenied);
+    fixture.until("claude", failed).await;
+    // The other regions are published again meanwhile, with a forced refresh of all.
+    let after = fixture.refresh("claude", "1").await;
+    assert_eq!(recorded(&after), recorded(&before));
+    assert_eq!(region(&after, "us-west-1").state, RegionState::Stale);
+    if fixture.has_config_map("claude-mapping").await {
+        let mapping = mapping_json(&fixture.config_map("claude-mapping").await);
+        assert!(!mapping.contains("forged"), "{mapping}");
+    }
+
+    fixture.simulator.faults().clear();
+    fixture.refresh("claude", "2").await;
+    let repaired = fixture.sound("claude").await;
+    assert_eq!(recorded(&repaired), recorded(&before));
+}
+
 #[tokio::test]
 async fn dns_outage_keeps_data_and_marks_no_region_unsupported() {
     let mut fixture = Fixture::with_regions(&REGIONS).await;

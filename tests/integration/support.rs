@@ -15,4 +15,4 @@ pub use fixture::{
 pub use operator::{Credentials, KEYS, Launch, Operator, http_get};
 pub use proxy::Proxy;
 pub use published::{data, file, mapping_json, mapping_value};
-pub use status_check::check_status;
+pub use status_check::{check_status, sha256};

@@ -108,26 +108,15 @@ fn with_content(status: RegionStatus, config_map: &str, content: &RegionContent)
     }
 }
 
-/// The region with the content found in its ConfigMap, which `status`, if there is any, does not
-/// record.
+/// The region with the content found in its ConfigMap, of which the status records nothing.
 pub fn from_published(
-    status: Option<&RegionStatus>,
     config_map: &str,
     content: &RegionContent,
     discovered_at: Option<Timestamp>,
 ) -> RegionStatus {
-    let status = status
-        .cloned()
-        .unwrap_or_else(|| unpublished(RegionState::Stale));
     RegionStatus {
-        // The generation that selected the content is unknown.
-        observed_generation: None,
-        held_answer: None,
-        invocable: None,
-        not_invocable: BTreeMap::new(),
-        ambiguous_profile_names: Vec::new(),
         discovered_at: discovered_at.map(to_k8s_time),
-        ..with_content(status, config_map, content)
+        ..with_content(unpublished(RegionState::Stale), config_map, content)
     }
 }
 

@@ -339,7 +339,7 @@ fn annotation(config_map: &ConfigMap) -> Option<&str> {
     hash.map(String::as_str)
 }
 
-fn sha256(text: &str) -> String {
+pub fn sha256(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     let hex: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     hex.concat()

@@ -98,6 +98,41 @@ fn content_of_killed_first_refresh_survives_failure() {
 }
 
 #[test]
+fn unrecorded_content_of_killed_refresh_is_confirmed_by_region_only() {
+    let mut unrecorded = 0;
+    for effects in 0..30 {
+        let mut operated = unpublished();
+        operated.cluster.environment().regions[0].models = 0b11;
+        operated.reconcile(None, 1);
+        let published = operated.cluster.config_maps();
+        let recorded = operated.cluster.status().regions[REGIONS[0]].sha256.clone();
+        operated.cluster.environment().regions[0].models = 0b111;
+        operated.wait_until_due();
+        operated.reconcile(Some(effects), 1);
+        operated.cluster.forget();
+        operated.fail(0);
+        let before = operated.cluster.config_maps();
+        let is_recorded = operated.cluster.status().regions[REGIONS[0]].sha256 != recorded;
+        let name = "claude-ap-south-1";
+        if is_recorded || before[name].data == published[name].data {
+            continue;
+        }
+        unrecorded += 1;
+        operated.reconcile(None, 1);
+        let status = &operated.cluster.status().regions[REGIONS[0]];
+        assert_eq!(status.state, RegionState::Stale, "{effects}");
+        assert_eq!(status.sha256, recorded, "{effects}");
+        // Nothing that is published is lost.
+        assert_eq!(operated.names().len(), 3);
+        operated.cluster.environment().recover();
+        operated.wait_until_due();
+        operated.reconcile(None, 1);
+        assert_eq!(operated.state(0), RegionState::Fresh, "{effects}");
+    }
+    assert!(unrecorded > 0);
+}
+
+#[test]
 fn account_regions_survive_kill_and_failed_account() {
     for effects in 0..20 {
         let mut operated = unpublished();

@@ -46,7 +46,8 @@ impl Before {
 pub struct Invariants {
     /// ConfigMaps of others.
     pub foreign: BTreeSet<String>,
-    /// Ours that others changed, until they are seen to be right again.
+    /// Ours that others changed, or that an interrupted reconciliation changed and did not record, until
+    /// they are seen to be right again.
     pub touched: BTreeSet<String>,
     /// The model ids of answers that are held.
     held: BTreeMap<String, BTreeSet<String>>,
@@ -151,12 +152,18 @@ impl Invariants {
         check.foreign_is_untouched();
         check.last_good_data_survives();
         check.other_regions_are_untouched();
-        if let Ended::Completed(outcome) = ended {
-            check.completed(outcome);
-            let held = check.held();
-            let right = check.repaired();
-            self.held = held;
-            self.touched.retain(|name| !right.contains(name));
+        match ended {
+            Ended::Completed(outcome) => {
+                check.completed(outcome);
+                let held = check.held();
+                let right = check.repaired();
+                self.held = held;
+                self.touched.retain(|name| !right.contains(name));
+            }
+            Ended::ApiDown | Ended::Killed => {
+                let unrecorded = check.unrecorded();
+                self.touched.extend(unrecorded);
+            }
         }
     }
 
@@ -439,6 +446,19 @@ impl Check<'_> {
                 assert_eq!(metadata["state"], "Stale", "{region}: {metadata}");
             }
         }
+    }
+
+    /// ConfigMaps whose content is not what the status records.
+    fn unrecorded(&self) -> Vec<String> {
+        let regions = self.after.status.regions.values();
+        let named = regions.filter_map(|status| Some((status.config_map.clone()?, status)));
+        named
+            .filter(|(name, status)| {
+                let models = self.after.config_maps.get(name).and_then(models_json);
+                models.is_some_and(|m| Some(sha256_hex(m.as_bytes())) != status.sha256)
+            })
+            .map(|(name, _)| name)
+            .collect()
     }
 
     fn status_names_only_published_content(&self) {

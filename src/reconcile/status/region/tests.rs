@@ -675,7 +675,7 @@ fn found_content_is_recorded_like_a_response() {
     let answer = answer(10, -3600);
     let described = fresh(10, -3600);
     let since = described.discovered_at.as_ref().map(|time| time.0);
-    let found = from_published(None, NAME, &answer.0, since);
+    let found = from_published(NAME, &answer.0, since);
     let expected = RegionStatus {
         state: Stale,
         // The status does not say when it was confirmed, and for which spec.
