@@ -39,7 +39,7 @@ pub use spec::{
 #[cfg(any(feature = "aws", feature = "cluster"))]
 pub use status::{
     AccountRegionsStatus, AliasProblem, AliasesStatus, BedrockModelMapStatus, MappingOmitted,
-    MappingStatus, RegionStatus, Summary,
+    MappingStatus, RegionStatus, Summary, VerifiedConfigMap, VerifiedStatus,
 };
 
 /// The API group; also the prefix of the operator's own label and annotation keys.

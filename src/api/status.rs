@@ -2,6 +2,7 @@
 
 mod aliases;
 pub(super) mod schema;
+mod verified;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use aliases::{AliasProblem, AliasesStatus};
+pub use verified::{VerifiedConfigMap, VerifiedStatus};
 
 use super::attempt_error::AttemptError;
 use super::region_state::RegionState;
@@ -75,6 +77,12 @@ pub struct BedrockModelMapStatus {
     /// Result of the last `account:ListRegions` call. Absent if `spec.regions` names the regions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_regions: Option<AccountRegionsStatus>,
+
+    /// The ConfigMaps as the operator last wrote or verified them. After a restart it reads only those that
+    /// were changed since. Absent in a status that an earlier version of the operator wrote.
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified: Option<VerifiedStatus>,
 
     /// State of each region, by region name.
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]

@@ -21,7 +21,7 @@ use tokio::time::sleep;
 use tracing::Instrument as _;
 
 use super::cluster_maps;
-use super::effects::{Context, reconcile, retry};
+use super::effects::{Context, reconcile};
 use super::events::EventWriter;
 use super::fair_queue::FairSemaphore;
 use super::forced_refreshes::ForcedRefreshes;
@@ -38,6 +38,7 @@ use crate::aws::role_rules::RoleRules;
 use crate::ops::admin::Health;
 use crate::ops::metrics::Metrics;
 use crate::ops::watchdog::Watchdog;
+use crate::reconcile::schedule::backoff;
 
 /// Reconciliations that use the CPU and the Kubernetes API at the same time. One that waits for AWS
 /// does not count.
@@ -53,6 +54,11 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longest time that blocked worker threads may delay a task.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Backoff after a failed reconciliation; it doubles with each further failure.
+const MIN_BACKOFF: Duration = Duration::from_secs(1);
+/// Limit of the backoff.
+const MAX_BACKOFF: Duration = Duration::from_mins(1);
 
 /// Scope and rights of the operator.
 #[derive(Clone, Debug, Default)]
@@ -267,6 +273,14 @@ async fn run_in_turn(
             .observe_reconcile("Panicked", began.elapsed());
         Err(ReconcileError::from_panic(namespace, name, message))
     })
+}
+
+/// Requeues a resource after an error, with backoff.
+fn retry(resource: &BedrockModelMap, context: &Context) -> Action {
+    let failures = context
+        .own_writes
+        .count_failure(&resource.uid().unwrap_or_default());
+    Action::requeue(backoff(MIN_BACKOFF, failures, MAX_BACKOFF))
 }
 
 /// Runs a future to its end, or to the message of its panic. The state that reconciliations share

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -20,7 +20,7 @@ use super::events::EventWriter;
 use super::fair_queue::{FairPermit, FairSemaphore};
 use super::forced_refreshes::ForcedRefreshes;
 use super::log::log;
-use super::own_writes::{OwnWrites, Verified};
+use super::own_writes::{OwnWrites, Source, Verified};
 use super::progress::{Progress, ProgressDeadline};
 use super::reconcile_error::{Cause, ReconcileError};
 use super::render_budget::{RenderBudget, Rendered};
@@ -37,15 +37,9 @@ use crate::bedrock::catalog::PackedSnapshot;
 use crate::bedrock::lifecycle_summary::LifecycleSummary;
 use crate::ops::metrics::Metrics;
 use crate::publication::ownership::{DesiredConfigMap, Owner};
-use crate::reconcile::schedule::backoff;
 use crate::reconcile::status::events::Event;
 use crate::reconcile::validate::ValidatedSpec;
 use crate::reconcile::{Effects, Next, Outcome, Reconciler, Seen, Work};
-
-/// Backoff after a failed reconciliation; it doubles with each further failure.
-const MIN_BACKOFF: Duration = Duration::from_secs(1);
-/// Limit of the backoff.
-const MAX_BACKOFF: Duration = Duration::from_mins(1);
 
 /// Shared state of all reconciliations.
 pub(super) struct Context {
@@ -128,7 +122,10 @@ pub(super) async fn reconcile(
         effects: &effects,
     };
     let (began, _under_way) = (Instant::now(), context.metrics.start_reconcile());
-    let reconciled = Box::pin(reconciler.reconcile()).await;
+    let reconciled = match effects.recall_lifecycles().await {
+        Ok(()) => Box::pin(reconciler.reconcile()).await,
+        Err(error) => Err(error),
+    };
     let took = began.elapsed();
     context
         .metrics
@@ -164,14 +161,6 @@ fn outcome_label<W, E>(
     }
 }
 
-/// Requeues a resource after an error, with backoff.
-pub(super) fn retry(resource: &BedrockModelMap, context: &Context) -> Action {
-    let failures = context
-        .own_writes
-        .count_failure(&resource.uid().unwrap_or_default());
-    Action::requeue(backoff(MIN_BACKOFF, failures, MAX_BACKOFF))
-}
-
 /// Validates the spec and checks that the operator permits its role.
 fn permitted_spec(
     resource: &BedrockModelMap,
@@ -185,15 +174,15 @@ fn permitted_spec(
 }
 
 /// Effects of one resource.
-struct ClusterEffects<'a> {
-    resource: &'a BedrockModelMap,
-    namespace: &'a str,
-    uid: &'a str,
+pub(super) struct ClusterEffects<'a> {
+    pub(super) resource: &'a BedrockModelMap,
+    pub(super) namespace: &'a str,
+    pub(super) uid: &'a str,
     /// Held until the first request to AWS.
     slot: Mutex<Option<FairPermit>>,
     deadline: ProgressDeadline,
     caller: Caller,
-    context: &'a Context,
+    pub(super) context: &'a Context,
     publisher: Publisher,
 }
 
@@ -242,7 +231,11 @@ impl Effects for ClusterEffects<'_> {
             }
             Seen::Unread => None,
         };
-        let own_writes = &self.context.own_writes;
+        let Context {
+            own_writes,
+            lifecycles,
+            ..
+        } = self.context;
         // A failed write leaves an unknown state.
         own_writes.set_unverified(self.uid, &target.name);
         let published = self
@@ -251,12 +244,10 @@ impl Effects for ClusterEffects<'_> {
             .await?;
         let verified = Verified {
             resource_version: published.resource_version.unwrap_or_default(),
+            source: Source::Response,
             bytes: target.files.bytes(),
             inputs: target.inputs.clone(),
-            ends: self
-                .context
-                .lifecycles
-                .share(&target.files.sha256, Arc::new(target.ends.clone())),
+            ends: Some(lifecycles.share(&target.files.sha256, Arc::new(target.ends.clone()))),
         };
         own_writes.set_verified(self.uid, &target.name, verified);
         Ok(published.written)

@@ -9,6 +9,7 @@ mod effects;
 mod events;
 mod fair_queue;
 mod forced_refreshes;
+mod lifecycles;
 mod log;
 mod own_writes;
 mod progress;

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use kube::ResourceExt as _;
 use parking_lot::Mutex;
 
-use crate::api::BedrockModelMap;
+use crate::api::{BedrockModelMap, BedrockModelMapStatus, VerifiedConfigMap, VerifiedStatus};
 use crate::bedrock::lifecycle_summary::LifecycleSummary;
+use crate::reconcile::status::verified::{record, recorded};
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -18,6 +19,8 @@ struct Entry {
     written: Option<Arc<BedrockModelMap>>,
     /// `ConfigMaps` found or made as desired, by name.
     verified: BTreeMap<String, Arc<Verified>>,
+    /// Whether the record of an earlier process has been taken over.
+    is_recalled: bool,
     /// Consecutive failed reconciliations.
     failures: u32,
 }
@@ -26,11 +29,53 @@ struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Verified {
     pub(super) resource_version: String,
+    pub(super) source: Source,
     pub(super) bytes: usize,
     /// Digest of the values that its desired state depends on.
     pub(super) inputs: String,
-    /// Legacy models and end-of-life dates in its content.
-    pub(super) ends: Arc<LifecycleSummary>,
+    /// Legacy models and end-of-life dates in its content, if they have been read.
+    pub(super) ends: Option<Arc<LifecycleSummary>>,
+}
+
+/// What is known of a verified version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A response to this process: a watch that lags may still show an older version.
+    #[default]
+    Response,
+    /// A record from before the present list of the watch: it holds for this version only.
+    Record,
+}
+
+impl Verified {
+    fn is_shown_by(&self, watched: &str) -> bool {
+        match self.source {
+            Source::Record => self.resource_version == watched,
+            Source::Response => {
+                let version = |text: &str| text.parse::<u64>().ok();
+                let watched = version(watched);
+                watched.is_some() && watched <= version(&self.resource_version)
+            }
+        }
+    }
+
+    fn from_record(record: VerifiedConfigMap) -> Self {
+        Self {
+            resource_version: record.resource_version,
+            source: Source::Record,
+            bytes: usize::try_from(record.bytes).unwrap_or_default(),
+            inputs: record.inputs,
+            ends: None,
+        }
+    }
+
+    fn to_record(&self) -> VerifiedConfigMap {
+        VerifiedConfigMap {
+            resource_version: self.resource_version.clone(),
+            bytes: i64::try_from(self.bytes).unwrap_or(i64::MAX),
+            inputs: self.inputs.clone(),
+        }
+    }
 }
 
 /// Own writes, by uid of the resource.
@@ -69,6 +114,44 @@ impl OwnWrites {
         });
     }
 
+    /// Takes over what an earlier process recorded in the status, once, and removes it from the resource.
+    pub(super) fn recall(&self, resource: &mut BedrockModelMap) {
+        let status = resource.status.as_mut();
+        let verified = status.and_then(|status| status.verified.take());
+        let uid = resource.metadata.uid.as_deref().unwrap_or_default();
+        self.with(uid, |entry| {
+            if std::mem::replace(&mut entry.is_recalled, true) {
+                return;
+            }
+            for (name, record) in recorded(verified) {
+                let verified = || Arc::new(Verified::from_record(record));
+                entry.verified.entry(name).or_insert_with(verified);
+            }
+        });
+    }
+
+    /// The record of the `ConfigMaps` that the status names.
+    pub(super) fn record_verified(
+        &self,
+        uid: &str,
+        status: &BedrockModelMapStatus,
+    ) -> Option<VerifiedStatus> {
+        let verified = self.published(uid).into_iter();
+        record(
+            status,
+            verified.map(|(name, verified)| (name, verified.to_record())),
+        )
+    }
+
+    /// Completes the record of a `ConfigMap`.
+    pub(super) fn set_ends(&self, uid: &str, config_map: &str, ends: Arc<LifecycleSummary>) {
+        self.with(uid, |entry| {
+            if let Some(verified) = entry.verified.get_mut(config_map) {
+                Arc::make_mut(verified).ends = Some(ends);
+            }
+        });
+    }
+
     /// The verified `ConfigMaps` of the resource, by name.
     pub(super) fn published(&self, uid: &str) -> BTreeMap<String, Arc<Verified>> {
         let entries = self.entries.lock();
@@ -85,12 +168,8 @@ impl OwnWrites {
     /// a lagging watch still shows.
     pub(super) fn is_verified(&self, uid: &str, config_map: &str, watched: Option<&str>) -> bool {
         self.with(uid, |entry| {
-            let verified = entry
-                .verified
-                .get(config_map)
-                .and_then(|v| v.resource_version.parse::<u64>().ok());
-            let watched = watched.and_then(|v| v.parse::<u64>().ok());
-            matches!((verified, watched), (Some(verified), Some(watched)) if watched <= verified)
+            let verified = entry.verified.get(config_map);
+            matches!((verified, watched), (Some(verified), Some(watched)) if verified.is_shown_by(watched))
         })
     }
 
@@ -120,12 +199,14 @@ impl OwnWrites {
         self.entries.lock().retain(|uid, _| exists(uid));
     }
 
-    /// Drops all versions, as after a relist: a restored etcd may have older versions than those
-    /// recorded here.
-    pub(super) fn forget_versions(&self) {
+    /// From now on a `ConfigMap` is as desired only with the very version recorded here, as after a relist: a
+    /// restored etcd may have older versions.
+    pub(super) fn require_exact_versions(&self) {
         for entry in self.entries.lock().values_mut() {
             entry.written = None;
-            entry.verified.clear();
+            for verified in entry.verified.values_mut() {
+                Arc::make_mut(verified).source = Source::Record;
+            }
         }
     }
 }
@@ -178,11 +259,43 @@ mod tests {
         own_writes.set_verified("u", "claude-us-east-1", verified("101"));
         own_writes.count_failure("u");
         assert!(own_writes.is_verified("u", "claude-us-east-1", Some("7")));
-        own_writes.forget_versions();
-        assert!(!own_writes.is_verified("u", "claude-us-east-1", Some("7")));
+        own_writes.require_exact_versions();
+        let is_verified = |version| own_writes.is_verified("u", "claude-us-east-1", Some(version));
+        assert_eq!(["7", "101", "102"].map(is_verified), [false, true, false]);
         let latest = own_writes.latest(Arc::new(resource("6")));
         assert_eq!(latest.resource_version().as_deref(), Some("6"));
         assert_eq!(own_writes.count_failure("u"), 2);
+    }
+
+    #[test]
+    fn next_process_recalls_record_for_the_same_version_only() {
+        let names = json!({"regions": {"us-east-1": {"state": "Fresh", "configMap": "c"}}});
+        let status: BedrockModelMapStatus = serde_json::from_value(names).unwrap();
+        let first = OwnWrites::default();
+        first.set_verified("u", "c", verified("10"));
+        first.set_verified("u", "of-an-earlier-prefix", verified("10"));
+        let mut written = resource("11");
+        written.status = Some(BedrockModelMapStatus {
+            verified: first.record_verified("u", &status),
+            ..status
+        });
+        let next = OwnWrites::default();
+        let mut watched = written.clone();
+        next.recall(&mut watched);
+        assert_eq!(watched.status.unwrap().verified, None);
+        for (version, expected) in [
+            (Some("9"), false),
+            (Some("10"), true),
+            (Some("11"), false),
+            (None, false),
+        ] {
+            assert_eq!(next.is_verified("u", "c", version), expected, "{version:?}");
+        }
+        assert_eq!(next.published("u").len(), 1);
+        // The watch shows the record again after each write of the status.
+        next.set_unverified("u", "c");
+        next.recall(&mut written);
+        assert!(!next.is_verified("u", "c", Some("10")));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::api::{BedrockModelMap, BedrockModelMapStatus, RegionStatus};
 use crate::bedrock::lifecycle_summary::LifecycleSummary;
 use crate::publication::render::MAX_CONFIG_MAP_BYTES;
 use crate::reconcile::plan::is_due;
+use crate::reconcile::status::verified::config_map_names;
 use crate::reconcile::validate::refresh_interval;
 use gauges::{OF_MODELS, OF_REGIONS, OF_RESOURCES, OfModel, OfRegion, OfResource};
 
@@ -78,10 +79,14 @@ impl<'a> Resource<'a> {
         let metadata = &resource.metadata;
         let mut published = own_writes.published(metadata.uid.as_deref().unwrap_or_default());
         // Content of an earlier prefix, or of a region that the spec no longer names.
-        published.retain(|name, _| names(status, name));
+        let named = config_map_names(status);
+        published.retain(|name, _| named.contains(name.as_str()));
         let mut lifecycles = LifecycleSummary::default();
-        for published in published.values() {
-            lifecycles.add(&published.ends);
+        for ends in published
+            .values()
+            .filter_map(|published| published.ends.as_deref())
+        {
+            lifecycles.add(ends);
         }
         let interval = refresh_interval(&resource.spec).ok();
         Self {
@@ -103,19 +108,10 @@ impl<'a> Resource<'a> {
         let published = self.published.get(region.config_map.as_ref()?);
         published.map(Arc::as_ref)
     }
-}
 
-/// Whether the status names the ConfigMap.
-fn names(status: &BedrockModelMapStatus, config_map: &str) -> bool {
-    let mapping = status.mapping.iter().map(|mapping| &mapping.config_map);
-    let regions = status.regions.values();
-    let aliases = regions.clone().filter_map(|r| r.aliases.as_ref());
-    let aliases = aliases.flat_map(|a| [&a.config_map, &a.env_config_map]);
-    let mut named = regions
-        .filter_map(|r| r.config_map.as_ref())
-        .chain(aliases)
-        .chain(mapping);
-    named.any(|name| name == config_map)
+    fn lifecycles_of(&self, region: &RegionStatus) -> Option<&LifecycleSummary> {
+        self.published_of(region)?.ends.as_deref()
+    }
 }
 
 type Label<'a> = (&'a str, &'a str);

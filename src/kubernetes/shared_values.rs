@@ -46,6 +46,13 @@ impl<T: ?Sized> SharedValues<T> {
     }
 }
 
+impl<T: ?Sized> SharedValues<T> {
+    /// The value of this hash, if a resource holds it.
+    pub(super) fn get(&self, hash: &str) -> Option<Arc<T>> {
+        self.0.lock().by_hash.get(hash)?.upgrade()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -55,10 +55,10 @@ impl<'a> StatusWriter<'a> {
         };
         let mut attempt = 1;
         while let Some(known) = base {
-            let wanted = completed(status.clone(), known.status.as_ref(), detail);
-            if known.status.as_ref() == Some(&wanted) {
+            let known = without_record(known);
+            let Some(wanted) = self.changed(&known, status, detail) else {
                 return Ok(Some(self.own_writes.record(without_bulk(known))));
-            }
+            };
             let wanted = BedrockModelMap {
                 status: Some(wanted),
                 ..known
@@ -80,6 +80,25 @@ impl<'a> StatusWriter<'a> {
             base = self.get().await?;
         }
         Ok(None)
+    }
+
+    /// The status to write, with the record of the verified `ConfigMaps`; `None` if the resource has it. A
+    /// record alone is not worth a write: without it a restart verifies again.
+    fn changed(
+        &self,
+        known: &BedrockModelMap,
+        status: &BedrockModelMapStatus,
+        detail: StatusDetail,
+    ) -> Option<BedrockModelMapStatus> {
+        let uid = known.metadata.uid.as_deref().unwrap_or_default();
+        let status = BedrockModelMapStatus {
+            verified: self.own_writes.record_verified(uid, status),
+            ..status.clone()
+        };
+        let mut wanted = completed(status, known.status.as_ref(), detail);
+        let verified = wanted.verified.take();
+        (known.status.as_ref() != Some(&wanted))
+            .then_some(BedrockModelMapStatus { verified, ..wanted })
     }
 
     /// The live resource; `None` if it was deleted or recreated.
@@ -107,8 +126,16 @@ fn needs_live_mapping(status: &BedrockModelMapStatus, detail: StatusDetail) -> b
 }
 
 /// The resource without the parts that the operator keeps out of memory.
-pub(super) fn without_bulk(mut resource: BedrockModelMap) -> BedrockModelMap {
+fn without_bulk(resource: BedrockModelMap) -> BedrockModelMap {
+    let mut resource = without_record(resource);
     strip(&mut resource);
+    resource
+}
+
+fn without_record(mut resource: BedrockModelMap) -> BedrockModelMap {
+    if let Some(status) = &mut resource.status {
+        status.verified = None;
+    }
     resource
 }
 

@@ -68,7 +68,7 @@ impl Scope {
             .inspect(|event| report("ConfigMaps", event.as_ref().err()))
             .default_backoff()
             .modify(strip_config_map)
-            .inspect(forget_on_relist(own_writes))
+            .inspect(distrust_order_on_relist(own_writes))
             .reflect(writer)
             .inspect(move |event| {
                 if let Ok(event) = event {
@@ -84,6 +84,7 @@ impl Scope {
             ..watcher::Config::default().page_size(PAGE_SIZE)
         };
         let mut unreadable = Unreadable::new(unspecified);
+        let recalled_by = Arc::clone(own_writes);
         let changed = watcher(
             self.api::<DeserializeGuard<BedrockModelMap>>(client),
             config,
@@ -91,8 +92,11 @@ impl Scope {
         .inspect(|event| report("BedrockModelMaps", event.as_ref().err()))
         .map(move |event| event.map(|event| unreadable.removed(event)))
         .default_backoff()
-        .modify(strip_resource)
-        .inspect(forget_on_relist(own_writes))
+        .modify(move |resource| {
+            recalled_by.recall(resource);
+            strip_resource(resource);
+        })
+        .inspect(distrust_order_on_relist(own_writes))
         .reflect(writer)
         .inspect(listed(readiness, resources_list))
         .touched_objects()
@@ -165,14 +169,14 @@ fn listed<K>(
     }
 }
 
-/// Drops the record of own writes at a relist: it may show a restored etcd, whose versions are older.
-fn forget_on_relist<K>(
+/// Distrusts the order of versions at a relist: it may show a restored etcd, whose versions are older.
+fn distrust_order_on_relist<K>(
     own_writes: &Arc<OwnWrites>,
 ) -> impl FnMut(&watcher::Result<watcher::Event<K>>) + use<K> {
     let own_writes = Arc::clone(own_writes);
     move |event| {
         if let Ok(watcher::Event::Init) = event {
-            own_writes.forget_versions();
+            own_writes.require_exact_versions();
         }
     }
 }

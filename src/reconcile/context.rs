@@ -20,6 +20,9 @@ use crate::reconcile::status::conditions;
 use crate::reconcile::status::region::record_invocation;
 use crate::reconcile::validate::ValidatedSpec;
 
+/// Enough that two inputs of one ConfigMap never have the same digest, and short: the status holds one for each.
+const INPUTS_DIGITS: usize = 16;
+
 /// A resource as its reconciliation finds it.
 pub(super) struct Observed {
     pub(super) status: BedrockModelMapStatus,
@@ -87,11 +90,13 @@ impl<E: Effects> RefreshContext<'_, E> {
     }
 
     /// Digest of all values that a ConfigMap depends on: these, and uid and generation, which stand
-    /// for the owner and the spec. It does not outlive the process.
+    /// for the owner and the spec. It serves the same version of the operator only.
     pub(super) fn inputs(&self, values: impl IntoIterator<Item = String>) -> String {
         let owner = format!("{} {:?}", self.owner.uid, self.generation());
         let inputs: Vec<String> = std::iter::once(owner).chain(values).collect();
-        sha256_hex(inputs.join("\n").as_bytes())
+        let mut digest = sha256_hex(inputs.join("\n").as_bytes());
+        digest.truncate(INPUTS_DIGITS);
+        digest
     }
 
     /// Digest of all values that a ConfigMap of these regions depends on; a hash stands for a region's

@@ -17,7 +17,7 @@ use crate::publication::ownership::Owner;
 use crate::reconcile::validate::ValidatedSpec;
 
 /// The `models.json` of each region in the merged mapping.
-type MergedModels = BTreeMap<String, Box<RawValue>>;
+pub(crate) type MergedModels = BTreeMap<String, Box<RawValue>>;
 
 /// Whether content with this hash may be the region's last good data. Who may write ConfigMaps can
 /// write any content together with its hash, but not the status. A status without a hash admits any
@@ -141,23 +141,25 @@ impl<'a, E: Effects> LastGood<'a, E> {
             return Ok(BTreeMap::new());
         };
         let live = self.effects.read(name).await?;
-        let Some(live) = self.ours(live.as_ref()) else {
-            return Ok(BTreeMap::new());
-        };
-        let data = live.data.clone().unwrap_or_default();
-        let binary = live.binary_data.clone().unwrap_or_default();
-        let binary = binary
-            .into_iter()
-            .map(|(file, bytes)| (file, bytes.0))
-            .collect();
-        // An unreadable mapping counts as missing: the next merge replaces it.
-        let json = read_mapping_json(&data, &binary).ok().flatten();
-        let mapping: Option<BTreeMap<String, MergedModels>> =
-            json.and_then(|json| serde_json::from_str(&json).ok());
-        Ok(mapping
-            .and_then(|mut m| m.remove("models"))
-            .unwrap_or_default())
+        let live = live.filter(|live| self.owner.owns(&live.metadata));
+        Ok(live.map(merged_models).unwrap_or_default())
     }
+}
+
+/// The `models.json` of each region in a merged ConfigMap. None are read from an unreadable mapping: it counts
+/// as missing, and the next merge replaces it.
+pub(crate) fn merged_models(config_map: ConfigMap) -> MergedModels {
+    let binary_data = config_map.binary_data.unwrap_or_default().into_iter();
+    let binary_data = binary_data.map(|(file, bytes)| (file, bytes.0)).collect();
+    let json = read_mapping_json(&config_map.data.unwrap_or_default(), &binary_data);
+    let mapping = json
+        .ok()
+        .flatten()
+        .and_then(|json| serde_json::from_str(&json).ok());
+    let mapping: Option<BTreeMap<String, MergedModels>> = mapping;
+    mapping
+        .and_then(|mut mapping| mapping.remove("models"))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

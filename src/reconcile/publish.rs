@@ -185,6 +185,8 @@ impl Applied {
             mapping: self.mapping,
             mapping_omitted: None,
             account_regions: self.account,
+            // The write records them.
+            verified: None,
             regions: self.regions,
         }
     }

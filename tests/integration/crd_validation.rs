@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bedrock_model_map::api::{
     AccountRegionsStatus, AliasProblem, AliasesStatus, AttemptError, BedrockModelMap,
     BedrockModelMapSpec, BedrockModelMapStatus, ErrorCode, MappingOmitted, MappingStatus,
-    RegionState, RegionStatus, Summary,
+    RegionState, RegionStatus, Summary, VerifiedConfigMap, VerifiedStatus,
 };
 use bedrock_model_map::reconcile::validate::ValidatedSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -1006,6 +1006,29 @@ async fn kubectl_explain_describes_every_field() {
     assert!(models.contains(expected), "{models}");
 }
 
+fn whole_condition(kind: &str, status: &str, message: &str) -> Condition {
+    Condition {
+        type_: kind.to_owned(),
+        status: status.to_owned(),
+        reason: "Published".to_owned(),
+        message: message.to_owned(),
+        observed_generation: Some(3),
+        last_transition_time: Time("2026-11-02T00:00:00Z".parse().unwrap()),
+    }
+}
+
+fn whole_record() -> VerifiedStatus {
+    let verified = VerifiedConfigMap {
+        resource_version: "12345".to_owned(),
+        bytes: 910_000,
+        inputs: "0".repeat(16),
+    };
+    VerifiedStatus {
+        operator_version: "0.1.0".to_owned(),
+        config_maps: BTreeMap::from([("claude-mapping".to_owned(), verified)]),
+    }
+}
+
 fn whole_aliases() -> AliasesStatus {
     AliasesStatus {
         config_map: "claude-us-east-1-aliases".to_owned(),
@@ -1072,21 +1095,20 @@ fn whole_status() -> BedrockModelMapStatus {
         RegionState::Disabled,
         RegionState::Denied,
     ];
-    let condition = |kind: &str, status: &str, message: &str| Condition {
-        type_: kind.to_owned(),
-        status: status.to_owned(),
-        reason: "Published".to_owned(),
-        message: message.to_owned(),
-        observed_generation: Some(3),
-        last_transition_time: Time("2026-11-02T00:00:00Z".parse().unwrap()),
+    let mapping = MappingStatus {
+        config_map: "claude-mapping".to_owned(),
+        sha256: "0".repeat(64),
+        bytes: 900_000,
+        compressed: true,
+        error: Some(error.clone()),
     };
     BedrockModelMapStatus {
         observed_generation: Some(3),
         conditions: vec![
-            condition("Ready", "True", "33 of 34 regions are fresh"),
-            condition("Reconciling", "False", ""),
-            condition("Stalled", "Unknown", ""),
-            condition("Degraded", "True", "eu-north-1 is stale"),
+            whole_condition("Ready", "True", "33 of 34 regions are fresh"),
+            whole_condition("Reconciling", "False", ""),
+            whole_condition("Stalled", "Unknown", ""),
+            whole_condition("Degraded", "True", "eu-north-1 is stale"),
         ],
         last_refresh_time: time("2026-11-02T00:00:00Z"),
         next_refresh_time: time("2026-11-02T06:00:00Z"),
@@ -1105,13 +1127,7 @@ fn whole_status() -> BedrockModelMapStatus {
             aliases: Some(60),
             aliases_unresolved: Some(2),
         }),
-        mapping: Some(MappingStatus {
-            config_map: "claude-mapping".to_owned(),
-            sha256: "0".repeat(64),
-            bytes: 900_000,
-            compressed: true,
-            error: Some(error.clone()),
-        }),
+        mapping: Some(mapping),
         mapping_omitted: Some(MappingOmitted::TooLarge),
         account_regions: Some(AccountRegionsStatus {
             last_attempt_time: time("2026-11-02T00:00:00Z"),
@@ -1121,6 +1137,7 @@ fn whole_status() -> BedrockModelMapStatus {
             unmatched_excludes: vec!["app-*".to_owned()],
             error: Some(error.clone()),
         }),
+        verified: Some(whole_record()),
         regions: states
             .into_iter()
             .enumerate()

@@ -1,27 +1,40 @@
 //! What a resource costs the API server, counted in requests.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Fixture, eventually};
+use crate::support::{Fixture, OperatorOptions, eventually_within};
 
 const REGIONS: [&str; 3] = ["ap-east-2", "eu-central-2", "us-west-1"];
+/// A debug build takes half a minute on two busy cores.
+const DEADLINE: Duration = Duration::from_mins(5);
+/// Begins the names of all metrics.
+const OWN: &str = "bedrock_model_map_";
 const PREFIX: &str = "bedrock_model_map_kubernetes_requests_total";
 
-/// Requests by verb and resource after this many refreshes; not those of the watches.
-async fn requests_after(refreshes: u64, fixture: &Fixture) -> BTreeMap<String, u64> {
-    let done = format!(r#"reconcile_duration_seconds_count{{outcome="Refreshed"}} {refreshes}"#);
-    let text = eventually(async || {
+/// The metrics of an operator that is idle and has reconciled this often with this outcome.
+async fn metrics_after(reconciliations: usize, outcome: &str, fixture: &Fixture) -> String {
+    let done = format!(r#"reconcile_duration_seconds_count{{outcome="{outcome}"}} "#);
+    eventually_within(DEADLINE, async || {
         let (_, text) = fixture.operator.http_get("/metrics").await;
-        let is_idle = text.contains("reconciles_active 0\n") && text.contains(&done);
-        is_idle
+        let count = text
+            .lines()
+            .find_map(|line| line.split_once(&done)?.1.parse().ok());
+        let is_idle =
+            text.contains("reconciles_active 0\n") && text.contains("resources_due 0.0\n");
+        (is_idle && count >= Some(reconciliations))
             .then_some(text)
             .ok_or("a reconciliation is in progress")
     })
-    .await;
+    .await
+}
+
+/// Requests by verb and resource; not those of the watches.
+fn requests(metrics: &str) -> BTreeMap<String, u64> {
     let mut requests = BTreeMap::new();
-    for line in text.lines().filter(|line| line.starts_with(PREFIX)) {
+    for line in metrics.lines().filter(|line| line.starts_with(PREFIX)) {
         let label = |name: &str| {
             let value = line.split_once(&format!("{name}=\"")).unwrap().1;
             value.split_once('"').unwrap().0
@@ -33,6 +46,11 @@ async fn requests_after(refreshes: u64, fixture: &Fixture) -> BTreeMap<String, u
         }
     }
     requests
+}
+
+/// Requests after this many refreshes.
+async fn requests_after(refreshes: usize, fixture: &Fixture) -> BTreeMap<String, u64> {
+    requests(&metrics_after(refreshes, "Refreshed", fixture).await)
 }
 
 fn expected<const N: usize>(requests: [(&str, u64); N]) -> BTreeMap<String, u64> {
@@ -69,4 +87,75 @@ async fn publication_and_refresh_read_nothing_that_is_known() {
     // The announcement keeps the compact mapping, which only the cluster has.
     let forced = expected([("get bedrockmodelmaps", 1), ("update bedrockmodelmaps", 2)]);
     assert_eq!(refreshed, forced);
+}
+
+const RESOURCES: usize = 50;
+
+#[tokio::test]
+async fn restart_reads_only_what_was_changed_meanwhile() {
+    let mut fixture = Fixture::with_regions(&REGIONS).await;
+    let names: Vec<String> = (0..RESOURCES).map(|n| format!("claude-{n}")).collect();
+    for name in &names {
+        fixture.create(name, json!({ "regions": REGIONS })).await;
+    }
+    let text = metrics_after(RESOURCES, "Refreshed", &fixture).await;
+    let of_models = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(OWN));
+        let of_models = [
+            "legacy_models{",
+            "model_",
+            "region_",
+            "mapping_bytes",
+            "largest_",
+        ];
+        lines
+            .filter(|line| line.contains("name=\"claude-"))
+            .filter(|line| of_models.iter().any(|name| line.starts_with(name)))
+            .map(str::to_owned)
+            .collect()
+    };
+    let known = of_models(&text);
+    assert!(
+        known.iter().any(|line| line.contains("model_end_of_life")),
+        "{text}"
+    );
+    let versions = fixture.versions("claude-0").await;
+
+    fixture.replace_operator(&OperatorOptions::new(&[]));
+    let text = metrics_after(RESOURCES, "NothingDue", &fixture).await;
+    // The content of all is the same, and two resources may read the merged mapping at once.
+    let read = requests(&text);
+    assert!(read["get configmaps"] <= 2 && read.len() == 1, "{read:?}");
+    // Nothing that the metrics say about the content is lost.
+    assert_eq!(of_models(&text), known);
+
+    fixture.operator.kill();
+    let changed = json!({"data": {"models.json": "{}"}});
+    fixture
+        .patch_config_map("claude-1-us-west-1", changed)
+        .await;
+    fixture.delete_config_map("claude-2-us-west-1").await;
+    let other_version = json!({"verified": {"operatorVersion": "0.0.0"}});
+    fixture.patch_status("claude-3", other_version).await;
+    fixture.replace_operator(&OperatorOptions::new(&[]));
+    let repaired = eventually_within(DEADLINE, async || {
+        let (_, text) = fixture.operator.http_get("/metrics").await;
+        let made = requests(&text);
+        let has = |request: &str, times| made.get(request).is_some_and(|count| *count >= times);
+        let is_repaired = ["create configmaps", "update configmaps"].map(|request| has(request, 1));
+        // The other version reads three regions, the same to merge them, and the merged mapping.
+        let is_verified = has("get configmaps", 7 + 2 + 2);
+        (is_repaired == [true; 2] && is_verified)
+            .then_some(())
+            .ok_or(format!("{made:?}"))
+    });
+    repaired.await;
+    for name in &names[..4] {
+        fixture.sound(name).await;
+    }
+    let made = requests(&metrics_after(RESOURCES, "NothingDue", &fixture).await);
+    assert!(made["get configmaps"] <= 7 + 2 + 2 + 2, "{made:?}");
+    let written = ["create configmaps", "update configmaps"].map(|request| made[request]);
+    assert_eq!(written, [1, 1], "{made:?}");
+    assert_eq!(fixture.versions("claude-0").await, versions);
 }

@@ -131,7 +131,7 @@ pub(super) const OF_RESOURCES: &[OfResource] = &[
         write: |resource, series| {
             // After a restart, published content is known once its resource has been reconciled.
             let is_known = |region: &RegionStatus| {
-                region.config_map.is_none() || resource.published_of(region).is_some()
+                region.config_map.is_none() || resource.lifecycles_of(region).is_some()
             };
             let all_known = resource.status.regions.values().all(is_known);
             series.optional(all_known.then(|| count(resource.lifecycles.legacy)))
@@ -209,8 +209,8 @@ pub(super) const OF_REGIONS: &[OfRegion] = &[
         name: "region_legacy_models",
         help: "Published models that are LEGACY",
         value: |resource, region| {
-            let published = resource.published_of(region);
-            published.map(|published| count(published.ends.legacy))
+            let lifecycles = resource.lifecycles_of(region);
+            lifecycles.map(|lifecycles| count(lifecycles.legacy))
         },
     },
     OfRegion {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kube::ResourceExt as _;
 
+use super::super::own_writes::Source;
 use super::*;
 use crate::aws::{AwsMetrics as _, SnapshotSource, WaitReason};
 use crate::ops::metrics::{Metrics, Write};
@@ -50,12 +51,13 @@ fn verified(bytes: usize, legacy: usize, times: &[(&str, &str)]) -> Verified {
         inputs: String::new(),
         resource_version: "1".to_owned(),
         bytes,
-        ends: Arc::new(LifecycleSummary {
+        source: Source::Response,
+        ends: Some(Arc::new(LifecycleSummary {
             legacy,
             legacy_since: times(),
             extended_access_since: times(),
             end_of_life: times(),
-        }),
+        })),
     }
 }
 

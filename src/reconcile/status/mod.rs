@@ -17,3 +17,5 @@ pub(crate) mod new_condition;
 pub mod peers;
 pub mod region;
 mod shrink;
+#[cfg(feature = "operator")]
+pub mod verified;

@@ -10,13 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use bedrock_model_map::api::{
-    AttemptError, BedrockModelMap, BedrockModelMapStatus, ErrorCode, LABEL_NAME,
+    AttemptError, BedrockModelMap, BedrockModelMapStatus, ErrorCode, LABEL_NAME, VerifiedConfigMap,
 };
 use bedrock_model_map::aws::priority::Priority;
 use bedrock_model_map::bedrock::catalog::{PackedSnapshot, Snapshot};
 use bedrock_model_map::publication::ownership::{Action, DesiredConfigMap, Owner, decide};
 use bedrock_model_map::reconcile::status::detail::completed;
 use bedrock_model_map::reconcile::status::events::Event;
+use bedrock_model_map::reconcile::status::verified::{record, recorded};
 use bedrock_model_map::reconcile::validate::ValidatedSpec;
 use bedrock_model_map::reconcile::{Effects, Outcome, Reconciler, Seen, Work};
 use jiff::{SignedDuration, Timestamp};
@@ -69,7 +70,7 @@ struct State {
     config_maps: BTreeMap<String, ConfigMap>,
     version: u64,
     /// State that the operator loses when it ends.
-    verified: BTreeMap<String, Verified>,
+    verified: BTreeMap<String, VerifiedConfigMap>,
     remembered: BTreeMap<String, (Lists, Arc<PackedSnapshot>)>,
     last_forced: Option<Timestamp>,
     /// Foreign ConfigMaps that appear right before ours would be created.
@@ -147,10 +148,7 @@ impl Cluster {
 
     /// Restarts the operator.
     pub fn forget(&self) {
-        let mut state = self.state();
-        state.verified.clear();
-        state.remembered.clear();
-        state.last_forced = None;
+        self.state().restart();
     }
 
     /// Reconciles the resource, and kills the operator before its effect number `kill_before`.
@@ -161,7 +159,10 @@ impl Cluster {
             state.trace = Trace::default();
             state.effects_left = kill_before;
             state.random = order | 1;
-            resource.status = Some(state.resource.clone());
+            // The record is kept apart.
+            let verified = None;
+            let status = state.resource.clone();
+            resource.status = Some(BedrockModelMapStatus { verified, ..status });
         }
         // The operator does not keep the compact mapping in memory.
         let regions = resource
@@ -193,9 +194,7 @@ impl Cluster {
         };
         let mut state = self.state();
         if std::mem::take(&mut state.killed) {
-            state.verified.clear();
-            state.remembered.clear();
-            state.last_forced = None;
+            state.restart();
         }
         (ended, std::mem::take(&mut state.trace))
     }
@@ -278,18 +277,18 @@ impl Cluster {
     }
 }
 
-/// A ConfigMap that was found or made as desired.
-#[derive(Debug)]
-struct Verified {
-    version: String,
-    inputs: String,
-}
-
 fn version(config_map: Option<&ConfigMap>) -> Option<&str> {
     config_map?.metadata.resource_version.as_deref()
 }
 
 impl State {
+    /// The next process knows what the status and the ConfigMaps hold.
+    fn restart(&mut self) {
+        self.verified = recorded(self.resource.verified.clone());
+        self.remembered.clear();
+        self.last_forced = None;
+    }
+
     fn next_random(&mut self) -> u64 {
         // xorshift64
         self.random ^= self.random << 13;
@@ -308,9 +307,10 @@ impl State {
 
     fn verify(&mut self, name: &str, inputs: &str) {
         let live = version(self.config_maps.get(name)).map(str::to_owned);
-        let verified = Verified {
-            version: live.unwrap(),
+        let verified = VerifiedConfigMap {
+            resource_version: live.unwrap(),
             inputs: inputs.to_owned(),
+            bytes: 0,
         };
         self.verified.insert(name.to_owned(), verified);
     }
@@ -366,11 +366,13 @@ impl Effects for Cluster {
             return Err("down".to_owned());
         }
         let mut state = self.state();
-        let live = state.resource.clone();
+        let mut live = state.resource.clone();
+        live.verified = None;
         let detail = self.environment.spec.detail();
         let wanted = completed(status.clone(), Some(&live), detail);
         if wanted != live {
-            state.resource = wanted;
+            let verified = record(&wanted, state.verified.clone());
+            state.resource = BedrockModelMapStatus { verified, ..wanted };
             state.trace.written.push("status".to_owned());
         }
         Ok(())
@@ -439,11 +441,12 @@ impl Effects for Cluster {
     fn is_unchanged(&self, config_map: &str) -> bool {
         let state = self.state();
         let live = version(state.config_maps.get(config_map));
-        live.is_some() && live == state.verified.get(config_map).map(|v| v.version.as_str())
+        let verified = state.verified.get(config_map);
+        live.is_some() && live == verified.map(|v| v.resource_version.as_str())
     }
 
     fn is_current(&self, config_map: &str, inputs: &str) -> bool {
-        let has_inputs = |verified: &Verified| verified.inputs == inputs;
+        let has_inputs = |verified: &VerifiedConfigMap| verified.inputs == inputs;
         self.state()
             .verified
             .get(config_map)
