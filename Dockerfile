@@ -1,7 +1,5 @@
-# syntax=docker/dockerfile:1.19
-
-# Built natively for each platform: no cross compiler, and no emulator but that of the builder.
-FROM rust:1.95.0-slim-bookworm AS build
+# The release pins the digest of the base image; see its workflow. Built natively for each platform: no cross compiler, and no emulator but that of the builder.
+FROM rust:1.95.0-slim-trixie AS build
 # The toolchain is the image's; without this rustup would fetch what rust-toolchain.toml names for development.
 ENV RUSTUP_TOOLCHAIN=1.95.0
 WORKDIR /src

@@ -131,7 +131,7 @@ fuzz: ## Fuzz what comes from outside, FUZZ_SECONDS for each target (5 minutes)
 	cd fuzz && set -e; for target in answers files names durations; do \
 		mkdir -p corpus/$$target; \
 		$(CARGO) +nightly fuzz run --features durations $$target corpus/$$target seeds/$$target -- \
-			-max_total_time=$(FUZZ_SECONDS) -max_len=65536; \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=65536 -rss_limit_mb=1024 -malloc_limit_mb=256; \
 	done
 
 comparison: build ## Measure other ways to find the id to pass, into docs/comparison.md (needs PyPI)

@@ -12,7 +12,7 @@ use crate::shell::Shell;
 const WITH_TRANSCRIPTS: &str = "docs/command-line.md";
 
 /// Commands that cannot run here, by how they begin, and why.
-const NOT_RUN: [(&str, &str); 6] = [
+const NOT_RUN: [(&str, &str); 9] = [
     ("docker run", "needs a container engine, and a release"),
     ("make demo", ".ci/run runs it"),
     ("make test", ".ci/run runs it"),
@@ -21,6 +21,9 @@ const NOT_RUN: [(&str, &str); 6] = [
         "needs the Python packages that it compares with",
     ),
     ("cosign verify", "needs a release, and what signed it"),
+    ("cosign verify-blob", "needs a release, and what signed it"),
+    ("gh attestation", "needs a release, and what attested it"),
+    ("sha256sum --check", "needs a release"),
     (
         "kubectl -n bedrock-model-map logs",
         "there is no node, and so no Pod that logs",

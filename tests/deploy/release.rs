@@ -34,12 +34,35 @@ fn workflows_pass_actionlint() {
     run(&tool("actionlint"), &paths, "").unwrap();
 }
 
+/// Injection, rights that a job does not need, credentials that stay on the runner, caches that a release must not read.
+#[test]
+fn workflows_pass_zizmor() {
+    run(&tool("zizmor"), &["--offline", "--quiet", ".github"], "").unwrap();
+}
+
+/// A release comes only from what has passed everything.
+#[test]
+fn release_waits_for_ci() {
+    let release = objects(&text(".github/workflows/release.yaml"));
+    let jobs = &release[0]["jobs"];
+    assert_eq!(jobs["ci"]["uses"], "./.github/workflows/ci.yaml");
+    for job in ["publish", "krew"] {
+        let needs = jobs[job]["needs"].to_string();
+        assert!(
+            needs.contains("\"ci\"") || needs == "\"publish\"",
+            "{job}: {needs}"
+        );
+    }
+}
+
 /// A tag can be moved to other code, a commit cannot.
 #[test]
 fn actions_are_pinned_to_commits() {
     let workflows = fs::read_dir(Path::new(ROOT).join(".github/workflows")).unwrap();
     let texts = workflows.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
-    let text = texts.collect::<String>() + &text(".github/actions/set-up/action.yaml");
+    let actions =
+        ["set-up", "fuzz"].map(|name| text(&format!(".github/actions/{name}/action.yaml")));
+    let text = texts.collect::<String>() + &actions.concat();
     let used: Vec<&str> = text
         .lines()
         .filter_map(|line| Some(line.split_once("uses: ")?.1))
