@@ -7,7 +7,7 @@ CHART := charts/bedrock-model-map
 CRD_CHART := charts/bedrock-model-map-crds
 RULES := config/prometheus/rules.yaml
 DASHBOARD := config/prometheus/dashboard.json
-# For the demo: `make demo ARGS=--once`.
+# For the demo, the benchmark and the real node: `make demo ARGS=--once`.
 ARGS ?=
 FUZZ_SECONDS ?= 300
 
@@ -114,8 +114,10 @@ verify-generated: build ## Check that what is generated is as the code has it
 deny: ## Check licences, bans and sources of the dependencies (needs cargo-deny)
 	$(CARGO) deny --locked check licenses bans sources
 
-bench: ## Run the benchmarks
-	$(CARGO) bench -p bedrock-model-map --locked
+# In one build, so that what both use is compiled once.
+bench: fetch-control-plane ## Measure the operator (ARGS=--quick: in 5 minutes; ARGS=--write: into docs/performance.md)
+	$(CARGO) build --release -p bedrock-model-map -p bench --features bedrock-model-map/operator --locked
+	@$(dir $(BIN))release/bench $(ARGS)
 
 .PHONY: chaos
 chaos: fetch-control-plane ## Break everything around the operator, the long way, and print what was survived

@@ -4,12 +4,14 @@ It is the independent judge of the operator's mapping.json, and shares no code w
 """
 
 import argparse
+import concurrent.futures
 import datetime
 import fnmatch
 import json
 import logging
 import pathlib
 import sys
+import threading
 import time
 
 import boto3
@@ -22,12 +24,22 @@ SETS = ("inputModalities", "outputModalities", "customizationsSupported", "infer
 # The algorithm.
 
 
+local = threading.local()
+
+
+def bedrock(region):
+    """A client of the thread's session: a session is not safe to share."""
+    if not hasattr(local, "session"):
+        local.session = boto3.session.Session()
+    return local.session.client("bedrock", region_name=region)
+
+
 def get_all_models(region):
-    return boto3.client("bedrock", region_name=region).list_foundation_models()["modelSummaries"]
+    return bedrock(region).list_foundation_models()["modelSummaries"]
 
 
 def get_all_inference_profiles(region):
-    paginator = boto3.client("bedrock", region_name=region).get_paginator("list_inference_profiles")
+    paginator = bedrock(region).get_paginator("list_inference_profiles")
     profiles = []
     for profile_type in ("SYSTEM_DEFINED", "APPLICATION"):
         for page in paginator.paginate(typeEquals=profile_type):
@@ -55,19 +67,24 @@ def associate_profiles_with_models(models, profiles):
     return models
 
 
-def build_region_based_model_structure(regions):
-    all_regions_data = {}
-    for region in regions:
-        try:
-            models = get_all_models(region)
-            if not models:
-                continue
-            profiles = get_all_inference_profiles(region)
-            models = associate_profiles_with_models(models, profiles)
-            all_regions_data[region] = {model["modelId"]: model for model in models}
-        except Exception as error:
-            logger.error("Error processing region %s: %s", region, error)
-    return {"models": all_regions_data}
+def get_region(region):
+    """The models by ID; None without models, or after an error."""
+    try:
+        models = get_all_models(region)
+        if not models:
+            return None
+        profiles = get_all_inference_profiles(region)
+        models = associate_profiles_with_models(models, profiles)
+        return {model["modelId"]: model for model in models}
+    except Exception as error:
+        logger.error("Error processing region %s: %s", region, error)
+        return None
+
+
+def build_region_based_model_structure(regions, threads):
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        all_regions_data = zip(regions, pool.map(get_region, regions))
+        return {"models": {region: data for region, data in all_regions_data if data is not None}}
 
 
 # The routes.
@@ -174,14 +191,15 @@ def rfc3339(value):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--regions", required=True, help="comma-separated; queried one after the other")
+    parser.add_argument("--regions", required=True, help="comma-separated")
+    parser.add_argument("--threads", type=int, default=1, help="regions queried at once (1)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write there instead of stdout")
     parser.add_argument("--routes", type=json.loads, metavar="POLICY", help="print the routes under this spec.invocation")
     parser.add_argument("--time", action="store_true", help="print the seconds it took to stderr")
     arguments = parser.parse_args()
 
     begin = time.monotonic()
-    mapping = build_region_based_model_structure(arguments.regions.split(","))
+    mapping = build_region_based_model_structure(arguments.regions.split(","), arguments.threads)
     if arguments.routes is None:
         text = canonical_json(mapping)
     else:

@@ -1,0 +1,106 @@
+//! Association beside the nested loops that it replaces, as both grow.
+
+use std::time::{Duration, Instant};
+
+use bedrock_model_map::api::BedrockModelMapSpec;
+use bedrock_model_map::bedrock::association::associate;
+use bedrock_model_map::bedrock::catalog::Snapshot;
+use bedrock_model_map::bedrock::model::ModelSummary;
+use bedrock_model_map::bedrock::profile::ProfileSummary;
+use bedrock_model_map::bedrock::selection::Selection;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{median, time, times};
+use crate::error::Error;
+use crate::report::Section;
+
+/// Models, profiles, and ARNs of each profile.
+const SIZES: [(usize, usize, usize); 4] = [
+    (100, 100, 3),
+    (200, 1_000, 10),
+    (500, 5_000, 10),
+    (1_000, 20_000, 10),
+];
+
+pub const TITLE: &str = "Association as it grows";
+
+const NOTE: &str = "Beside the nested loop: for each profile, for each ARN, over all models. Both in Rust, over the same \
+    parsed values.";
+
+/// Sizes whose nested loop would take longer than a second are left out of the quick form.
+pub fn measure(quick: bool) -> Result<Section, Error> {
+    let columns = [
+        "models",
+        "profiles",
+        "ARNs each",
+        "association",
+        "nested loop",
+        "ratio",
+    ];
+    let mut section = Section::new(TITLE, NOTE, columns);
+    let everything = BedrockModelMapSpec::default();
+    let selection = Selection::new(&everything.models, &everything.inference_profiles);
+    let sizes = if quick { &SIZES[..3] } else { &SIZES[..] };
+    for &(models, profiles, arns) in sizes {
+        let snapshot = snapshot(models, profiles, arns)?;
+        let runs = (100_000 / profiles).clamp(3, 101);
+        let ours = median(runs, || associate(&snapshot, &selection));
+        let nested = nested(&snapshot);
+        section.row([
+            &models.to_string(),
+            &profiles.to_string(),
+            &arns.to_string(),
+            &time(ours),
+            &time(nested),
+            &times(nested, ours),
+        ]);
+    }
+    Ok(section)
+}
+
+/// Each profile names so many models, spread over all of them.
+fn snapshot(models: usize, profiles: usize, arns: usize) -> Result<Snapshot, Error> {
+    let failed = |cause: bedrock_model_map::bedrock::ItemError| Error::Failed(cause.to_string());
+    let model = |number: usize| json!({"modelId": format!("provider.model-{number}-v1:0")});
+    let arn = |number: usize| {
+        format!("arn:aws:bedrock:us-east-1::foundation-model/provider.model-{number}-v1:0")
+    };
+    let profile = |number: usize| {
+        let named: Vec<Value> = (0..arns)
+            .map(|i| json!({"modelArn": arn((number * 7 + i * 31) % models)}))
+            .collect();
+        json!({
+            "inferenceProfileId": format!("us.profile-{number}"),
+            "type": "APPLICATION",
+            "models": named,
+        })
+    };
+    let models = (0..models).map(|n| ModelSummary::from_response(n, model(n)));
+    let profiles = (0..profiles).map(|n| ProfileSummary::from_response(n, profile(n)));
+    Ok(Snapshot {
+        models: models.collect::<Result<_, _>>().map_err(failed)?,
+        profiles: profiles.collect::<Result<_, _>>().map_err(failed)?,
+        taken_at: Timestamp::UNIX_EPOCH,
+    })
+}
+
+/// The seed's three loops; each model gets the numbers of its profiles.
+fn nested(snapshot: &Snapshot) -> Duration {
+    let started = Instant::now();
+    let mut embedded: Vec<Vec<usize>> = vec![Vec::new(); snapshot.models.len()];
+    for (number, profile) in snapshot.profiles.iter().enumerate() {
+        for arn in profile.model_arns() {
+            let Some((_, id)) = arn.rsplit_once('/') else {
+                continue;
+            };
+            for (model, list) in snapshot.models.iter().zip(&mut embedded) {
+                if model.id() == id && !list.contains(&number) {
+                    list.push(number);
+                }
+            }
+        }
+    }
+    std::hint::black_box(embedded);
+    started.elapsed()
+}
