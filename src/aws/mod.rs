@@ -7,6 +7,8 @@ mod client;
 mod credentials;
 mod credentials_error;
 mod discovery;
+#[cfg(feature = "operator")]
+pub(crate) mod environment;
 mod error;
 pub mod identity;
 mod metrics;

@@ -19,6 +19,7 @@ use super::aws::LimitArgs;
 use super::cluster::with_no_proxy;
 use super::output::Outcome;
 use crate::api::MANAGER;
+use crate::aws::environment;
 use crate::aws::role_rules::RoleRule;
 use crate::aws::{Aws, Limits, NoCertificatesError, SnapshotCache};
 use crate::kubernetes::{self, Operator, SelectorError};
@@ -156,6 +157,9 @@ impl Run {
             .map_err(RunError::Runtime)?;
         let _entered = runtime.enter();
         let _telemetry = telemetry::init(self.log_format, &self.log_filter)?;
+        for warning in environment::warnings(|name| std::env::var(name).ok()) {
+            tracing::warn!("{warning}");
+        }
         match runtime.block_on(self.operate()) {
             Ok(()) => {
                 tracing::info!("{MANAGER} stopped");

@@ -8,6 +8,7 @@ mod consumers;
 mod credentials;
 mod discover;
 mod get;
+mod hosts;
 mod iam_policy;
 mod mounts;
 mod oracle;
