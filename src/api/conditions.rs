@@ -8,5 +8,6 @@ pub const RECONCILING: &str = "Reconciling";
 pub const STALLED: &str = "Stalled";
 /// False if `spec.invocation` leaves published models without an ID that callers may pass.
 pub const IDS_AVAILABLE: &str = "IdsAvailable";
-/// True if at least one region of the spec is Stale or Failed.
+/// True if at least one region of the spec is Stale or Failed, or another writer changes a `ConfigMap`
+/// again and again.
 pub const DEGRADED: &str = "Degraded";

@@ -36,8 +36,9 @@ pub struct BedrockModelMapStatus {
     /// `Ready`: the latest spec was attempted, and every region that ever succeeded is
     /// published. `Reconciling`: the first refresh, a refresh after a spec change or a forced
     /// refresh is in progress. `Stalled`: the operator cannot continue until a user changes
-    /// something. `Degraded`: at least one region of the spec is Stale or Failed. `IdsAvailable`: False
-    /// if `spec.invocation` leaves published models without an ID that callers may pass; the message
+    /// something. `Degraded`: at least one region of the spec is Stale or Failed, or
+    /// (reason `Contended`) another writer changes a ConfigMap again and again. `IdsAvailable`: False if
+    /// `spec.invocation` leaves published models without an ID that callers may pass; the message
     /// counts them by reason. It is no error, and changes no other condition. `Reconciling` and
     /// `Stalled` are absent while they do not apply, `IdsAvailable` while nothing is published.
     #[schemars(schema_with = "schema::conditions")]

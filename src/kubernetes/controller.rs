@@ -21,7 +21,8 @@ use tokio::time::sleep;
 use tracing::Instrument as _;
 
 use super::cluster_maps;
-use super::effects::{Context, reconcile};
+use super::context::Context;
+use super::effects::reconcile;
 use super::events::EventWriter;
 use super::fair_queue::FairSemaphore;
 use super::forced_refreshes::ForcedRefreshes;

@@ -1,82 +1,39 @@
 //! Effects of a reconciliation on the Kubernetes API and AWS.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Client, Resource as _, ResourceExt as _};
+use kube::{Resource as _, ResourceExt as _};
 use parking_lot::Mutex;
 use tracing::Instrument as _;
 
 use super::config_map::{Publisher, write_failed};
-use super::config_map_index::ConfigMapIndex;
-use super::events::EventWriter;
-use super::fair_queue::{FairPermit, FairSemaphore};
-use super::forced_refreshes::ForcedRefreshes;
+use super::context::Context;
+use super::fair_queue::FairPermit;
 use super::log::log;
-use super::own_writes::{OwnWrites, Source, Verified};
-use super::progress::{Progress, ProgressDeadline};
+use super::own_writes::{Source, Verified};
+use super::progress::ProgressDeadline;
 use super::reconcile_error::{Cause, ReconcileError};
-use super::render_budget::{RenderBudget, Rendered};
+use super::render_budget::Rendered;
 use super::request::CallError;
-use super::shared_values::SharedValues;
 use super::status::StatusWriter;
-use super::watch::Stores;
 use crate::api::{AttemptError, BedrockModelMap, BedrockModelMapStatus, ErrorCode, LABEL_NAME};
+use crate::aws::Audience;
 use crate::aws::identity::Caller;
 use crate::aws::priority::Priority;
 use crate::aws::role_rules::RoleRules;
-use crate::aws::{Audience, SnapshotCache};
 use crate::bedrock::catalog::PackedSnapshot;
-use crate::bedrock::lifecycle_summary::LifecycleSummary;
-use crate::ops::metrics::Metrics;
 use crate::publication::ownership::{DesiredConfigMap, Owner};
+use crate::reconcile::contention::Repairs;
 use crate::reconcile::status::events::Event;
 use crate::reconcile::validate::ValidatedSpec;
 use crate::reconcile::{Effects, Next, Outcome, Reconciler, Seen, Work};
-
-/// Shared state of all reconciliations.
-pub(super) struct Context {
-    pub(super) client: Client,
-    pub(super) snapshots: SnapshotCache,
-    pub(super) roles: RoleRules,
-    pub(super) own_writes: Arc<OwnWrites>,
-    pub(super) metrics: Metrics,
-    pub(super) events: EventWriter,
-    /// Reconciliations that do not wait for AWS.
-    pub(super) slots: FairSemaphore,
-    pub(super) render_budget: RenderBudget,
-    /// `models.json` of the refreshes in progress.
-    pub(super) models_json: SharedValues<str>,
-    /// Lifecycles of the verified content.
-    pub(super) lifecycles: SharedValues<LifecycleSummary>,
-    pub(super) forced_refreshes: ForcedRefreshes,
-    pub(super) progress: Progress,
-    /// Metadata of the `ConfigMaps` with the operator's labels.
-    pub(super) config_maps: Stores<PartialObjectMeta<ConfigMap>>,
-    pub(super) config_map_indexes: Vec<Arc<ConfigMapIndex>>,
-    /// Resources in scope.
-    pub(super) resources: Stores<BedrockModelMap>,
-}
-
-impl Context {
-    /// Drops the state of deleted resources.
-    pub(super) fn forget_deleted(&self) {
-        let existing: HashSet<String> = self
-            .resources
-            .state()
-            .iter()
-            .filter_map(|resource| resource.uid())
-            .collect();
-        self.own_writes.retain(|uid| existing.contains(uid));
-    }
-}
 
 /// Reconciles a resource. The slot is released while the reconciliation waits for AWS.
 pub(super) async fn reconcile(
@@ -175,7 +132,7 @@ fn permitted_spec(
 
 /// Effects of one resource.
 pub(super) struct ClusterEffects<'a> {
-    pub(super) resource: &'a BedrockModelMap,
+    pub(super) resource: &'a Arc<BedrockModelMap>,
     pub(super) namespace: &'a str,
     pub(super) uid: &'a str,
     /// Held until the first request to AWS.
@@ -190,7 +147,7 @@ impl ClusterEffects<'_> {
     /// Whether the resource still exists in scope: it may have been deleted or relabelled during the
     /// reconciliation, and another operator may reconcile it now.
     fn is_in_scope(&self) -> bool {
-        let resource = ObjectRef::from_obj(self.resource);
+        let resource = ObjectRef::from_obj(self.resource.as_ref());
         let watched = self.context.resources.get(&resource);
         watched.is_some_and(|watched| watched.uid() == self.resource.uid())
     }
@@ -303,6 +260,15 @@ impl Effects for ClusterEffects<'_> {
     fn begin_forced_refresh(&self, now: Timestamp) {
         let refreshes = &self.context.forced_refreshes;
         refreshes.begin(self.namespace, self.uid, now);
+    }
+
+    fn repairs(&self) -> BTreeMap<String, Repairs> {
+        self.context.own_writes.repairs(self.uid)
+    }
+
+    fn record_repair(&self, config_map: &str, repairs: Repairs) {
+        let own_writes = &self.context.own_writes;
+        own_writes.record_repair(self.uid, config_map, repairs, self.now());
     }
 
     async fn query(

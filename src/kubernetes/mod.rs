@@ -4,6 +4,7 @@ mod aws_metrics;
 mod cluster_maps;
 mod config_map;
 mod config_map_index;
+mod context;
 mod controller;
 mod effects;
 mod events;
@@ -23,6 +24,7 @@ mod shared_values;
 mod status;
 mod unreadable;
 mod watch;
+mod watch_errors;
 
 pub use controller::{Operator, Options};
 pub use selector::{SelectorError, check_selector};

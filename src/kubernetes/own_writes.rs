@@ -6,11 +6,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use kube::ResourceExt as _;
 use parking_lot::Mutex;
 
 use crate::api::{BedrockModelMap, BedrockModelMapStatus, VerifiedConfigMap, VerifiedStatus};
 use crate::bedrock::lifecycle_summary::LifecycleSummary;
+use crate::reconcile::contention::Repairs;
 use crate::reconcile::status::verified::{record, recorded};
 
 #[derive(Debug, Default)]
@@ -21,6 +23,8 @@ struct Entry {
     verified: BTreeMap<String, Arc<Verified>>,
     /// Whether the record of an earlier process has been taken over.
     is_recalled: bool,
+    /// Repairs of `ConfigMaps`, by name, that are not long ago.
+    repairs: BTreeMap<String, Repairs>,
     /// Consecutive failed reconciliations.
     failures: u32,
 }
@@ -181,6 +185,27 @@ impl OwnWrites {
         })
     }
 
+    /// The repairs of the resource's `ConfigMaps`, by name.
+    pub(super) fn repairs(&self, uid: &str) -> BTreeMap<String, Repairs> {
+        let entries = self.entries.lock();
+        let entry = entries.get(uid);
+        entry.map_or_else(BTreeMap::new, |entry| entry.repairs.clone())
+    }
+
+    /// Records the repairs of a `ConfigMap`, and drops those that are long ago.
+    pub(super) fn record_repair(
+        &self,
+        uid: &str,
+        config_map: &str,
+        repairs: Repairs,
+        now: Timestamp,
+    ) {
+        self.with(uid, |entry| {
+            entry.repairs.retain(|_, repairs| !repairs.is_quiet(now));
+            entry.repairs.insert(config_map.to_owned(), repairs);
+        });
+    }
+
     /// Counts a failed reconciliation and returns the number of consecutive failures.
     pub(super) fn count_failure(&self, uid: &str) -> u32 {
         self.with(uid, |entry| {
@@ -296,6 +321,18 @@ mod tests {
         next.set_unverified("u", "c");
         next.recall(&mut written);
         assert!(!next.is_verified("u", "c", Some("10")));
+    }
+
+    #[test]
+    fn repairs_of_long_ago_leave_no_record() {
+        let own_writes = OwnWrites::default();
+        let mut now = Timestamp::UNIX_EPOCH;
+        for n in 0..100 {
+            now += jiff::SignedDuration::from_mins(5);
+            let repairs = Repairs::default().repaired(now);
+            own_writes.record_repair("u", &format!("prefix-{n}"), repairs, now);
+        }
+        assert_eq!(own_writes.repairs("u").len(), 1);
     }
 
     #[test]

@@ -26,14 +26,14 @@ pub(super) struct StatusWriter<'a> {
 impl<'a> StatusWriter<'a> {
     pub(super) fn new(
         client: Client,
-        resource: &BedrockModelMap,
+        resource: &Arc<BedrockModelMap>,
         own_writes: &'a OwnWrites,
         metrics: &'a Metrics,
     ) -> Self {
         let namespace = resource.namespace().unwrap_or_default();
         Self {
             api: Api::namespaced(client, &namespace),
-            known: own_writes.latest(Arc::new(resource.clone())),
+            known: own_writes.latest(Arc::clone(resource)),
             own_writes,
             metrics,
         }

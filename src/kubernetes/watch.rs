@@ -9,16 +9,16 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::core::{DeserializeGuard, NamespaceResourceScope, ObjectMeta, PartialObjectMeta};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, Resource as _};
+use kube::{Api, Client};
 
 use super::config_map_index::ConfigMapIndex;
 use super::own_writes::OwnWrites;
-use super::request::explained;
 use super::status::strip;
 use super::unreadable::{Unreadable, unspecified};
+use super::watch_errors::{Purpose, report};
 use crate::api::{
-    ANNOTATION_REQUESTED_AT, BedrockModelMap, GROUP, KIND, LABEL_CONTENT, LABEL_MANAGED_BY,
-    LABEL_NAME, MANAGER,
+    ANNOTATION_REQUESTED_AT, BedrockModelMap, KIND, LABEL_CONTENT, LABEL_MANAGED_BY, LABEL_NAME,
+    MANAGER,
 };
 use crate::ops::readiness::Readiness;
 
@@ -65,7 +65,7 @@ impl Scope {
         let config_map_index = Arc::<ConfigMapIndex>::default();
         let index = Arc::clone(&config_map_index);
         let owned = watcher(self.api::<PartialObjectMeta<ConfigMap>>(client), config)
-            .inspect(|event| report("ConfigMaps", event.as_ref().err()))
+            .inspect(report("ConfigMaps", Purpose::Resources))
             .default_backoff()
             .modify(strip_config_map)
             .inspect(distrust_order_on_relist(own_writes))
@@ -89,7 +89,10 @@ impl Scope {
             self.api::<DeserializeGuard<BedrockModelMap>>(client),
             config,
         )
-        .inspect(|event| report("BedrockModelMaps", event.as_ref().err()))
+        .inspect(report(
+            "bedrockmodelmaps.bedrock.modelmap.dev",
+            Purpose::Resources,
+        ))
         .map(move |event| event.map(|event| unreadable.removed(event)))
         .default_backoff()
         .modify(move |resource| {
@@ -216,40 +219,6 @@ fn strip_resource(resource: &mut BedrockModelMap) {
     metadata.owner_references = None;
     if let Some(annotations) = &mut metadata.annotations {
         annotations.retain(|key, _| key == ANNOTATION_REQUESTED_AT);
-    }
-}
-
-/// Logs why a watch fails and what to do. The watch retries by itself.
-fn report(what: &str, error: Option<&watcher::Error>) {
-    let Some(error) = error else { return };
-    let cause = match error {
-        watcher::Error::InitialListFailed(e)
-        | watcher::Error::WatchStartFailed(e)
-        | watcher::Error::WatchFailed(e) => e,
-        watcher::Error::WatchError(status) => {
-            // An expired resource version: the watch relists.
-            tracing::debug!("watching {what}: {}", status.message);
-            return;
-        }
-        watcher::Error::NoResourceVersion => {
-            tracing::warn!("cannot watch {what}: {error}; retrying");
-            return;
-        }
-    };
-    let code = match cause {
-        kube::Error::Api(status) => status.code,
-        _ => 0,
-    };
-    let (plural, cause) = (BedrockModelMap::plural(&()), explained(cause));
-    match code {
-        404 => tracing::error!(
-            "cannot watch {what}: the CustomResourceDefinition {plural}.{} is not installed; install it (bedrock-model-map crd | kubectl apply -f -); retrying",
-            GROUP
-        ),
-        401 | 403 => tracing::error!(
-            "cannot watch {what}: {cause}; grant the operator's service account this right; retrying"
-        ),
-        _ => tracing::warn!("cannot watch {what}: {cause}; retrying"),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::publication::content::RegionContent;
 use crate::publication::ownership::{Content, DesiredConfigMap, Owner};
 use crate::publication::render::region_files;
 use crate::reconcile::status::conditions;
+use crate::reconcile::status::contention::Contention;
 use crate::reconcile::status::region::record_invocation;
 use crate::reconcile::validate::ValidatedSpec;
 
@@ -87,6 +88,27 @@ impl<E: Effects> RefreshContext<'_, E> {
 
     pub(super) fn region_source(&self) -> RegionSource {
         RegionSource::from(self.settings.regions.as_deref())
+    }
+
+    /// The ConfigMaps that another writer changes again and again.
+    pub(super) fn contended(&self) -> Vec<Contention> {
+        let repairs = self.effects.repairs().into_iter();
+        repairs
+            .filter(|(_, repairs)| repairs.is_contended(self.now))
+            .map(|(config_map, repairs)| Contention {
+                config_map,
+                writer: repairs.writer().map(str::to_owned),
+            })
+            .collect()
+    }
+
+    /// Time at which a ConfigMap ceases to be contended, if nobody changes it until then.
+    pub(super) fn contended_until(&self) -> Option<Timestamp> {
+        let repairs = self.effects.repairs().into_values();
+        repairs
+            .filter(|repairs| repairs.is_contended(self.now))
+            .map(|repairs| repairs.quiet_from())
+            .min()
     }
 
     /// Digest of all values that a ConfigMap depends on: these, and uid and generation, which stand

@@ -1,9 +1,10 @@
 //! The step that repairs drift: restores published ConfigMaps that were changed or deleted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use std::collections::BTreeSet;
+use jiff::Timestamp;
 
+use super::contention::Repairs;
 use super::context::RefreshContext;
 use super::merged::merge;
 use super::{Effects, Seen, Work};
@@ -19,6 +20,8 @@ pub(super) struct Drift {
     pub(super) unrecoverable: Unrecoverable,
     /// Failed writes, by region.
     pub(super) write_errors: Vec<(String, AttemptError)>,
+    /// Time until which a repair pauses, because another writer changes a ConfigMap again and again.
+    pub(super) paused_until: Option<Timestamp>,
 }
 
 /// Content that only a refresh restores: nothing in the cluster or in memory holds it, or its
@@ -64,33 +67,77 @@ pub(super) async fn repair_drift<E: Effects>(
         let Some(name) = &status.config_map else {
             continue;
         };
-        if !context.effects.is_unchanged(name) {
+        if let Some(due) = due(context, &mut drift, &[name]).await? {
             let restored = restore_region(context, region, name, status).await?;
+            due.record(context, &restored);
             drift.record(region, restored);
         }
         // The plan publishes aliases that have an error.
         let aliases = status.aliases.as_ref().filter(|a| a.error.is_none());
         if let Some(aliases) = aliases
-            && ![&aliases.config_map, &aliases.env_config_map]
-                .into_iter()
-                .all(|name| context.effects.is_unchanged(name))
+            && let names = [&aliases.config_map, &aliases.env_config_map]
+            && let Some(due) = due(context, &mut drift, &names).await?
         {
             let restored = restore_aliases(context, region, status, aliases).await?;
+            due.record(context, &restored);
             drift.record(region, restored);
         }
     }
     // The plan publishes a mapping that has an error.
     let mapping = context.status.mapping.as_ref();
-    let has_drifted =
-        mapping.is_some_and(|m| m.error.is_none() && !context.effects.is_unchanged(&m.config_map));
-    if has_drifted && drift.unrecoverable.regions.is_empty() {
-        match restore_mapping(context).await? {
+    let mapping = mapping.filter(|mapping| mapping.error.is_none());
+    if let Some(mapping) = mapping
+        && drift.unrecoverable.regions.is_empty()
+        && let Some(due) = due(context, &mut drift, &[&mapping.config_map]).await?
+    {
+        let restored = restore_mapping(context).await?;
+        due.record(context, &restored);
+        match restored {
             Restored::Written(config_maps) => drift.restored += config_maps,
             Restored::NotFound => {}
             Restored::Failed(_) => drift.unrecoverable.mapping = true,
         }
     }
     Ok(drift)
+}
+
+/// Repairs that may begin now, with their ConfigMaps.
+struct DueRepairs<'n>(Vec<(&'n str, Repairs)>);
+
+impl DueRepairs<'_> {
+    /// Records the repairs, if a ConfigMap was written.
+    fn record<E: Effects>(self, context: &RefreshContext<'_, E>, restored: &Restored) {
+        if matches!(restored, Restored::Written(1..)) {
+            for (name, repairs) in self.0 {
+                context.effects.record_repair(name, repairs);
+            }
+        }
+    }
+}
+
+/// The repairs of those ConfigMaps that have drifted. None: none has, or one of them pauses.
+async fn due<'n, E: Effects>(
+    context: &RefreshContext<'_, E>,
+    drift: &mut Drift,
+    names: &[&'n String],
+) -> Result<Option<DueRepairs<'n>>, E::Error> {
+    let (effects, now) = (context.effects, context.now);
+    let mut all = Vec::new();
+    for name in names.iter().filter(|name| !effects.is_unchanged(name)) {
+        let earlier = effects.repairs().remove(*name).unwrap_or_default();
+        let from = earlier.may_begin_at(now);
+        if from > now {
+            drift.paused_until = Some(drift.paused_until.map_or(from, |until| until.min(from)));
+            return Ok(None);
+        }
+        let mut repairs = earlier.repaired(now);
+        if repairs.is_contended(now) {
+            // The watch keeps no field managers.
+            repairs = repairs.written_by(effects.read(name).await?.as_ref());
+        }
+        all.push((name.as_str(), repairs));
+    }
+    Ok((!all.is_empty()).then_some(DueRepairs(all)))
 }
 
 /// Holds the permit for this one region only: the mapping needs one of its own.

@@ -1,5 +1,6 @@
 //! The port of a reconciliation to the cluster, AWS and the clock.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::api::{AttemptError, BedrockModelMapStatus};
 use crate::aws::priority::Priority;
 use crate::bedrock::catalog::PackedSnapshot;
 use crate::publication::ownership::DesiredConfigMap;
+use crate::reconcile::contention::Repairs;
 use crate::reconcile::status::events::Event;
 
 /// Content in memory while an [`Effects::RenderPermit`] is held.
@@ -67,6 +69,12 @@ pub trait Effects: Sync {
 
     /// Records that a forced refresh of the resource begins.
     fn begin_forced_refresh(&self, now: Timestamp);
+
+    /// The repairs of the resource's ConfigMaps so far, by name. A restart forgets them.
+    fn repairs(&self) -> BTreeMap<String, Repairs>;
+
+    /// Records the repairs of a ConfigMap, with the one that just happened.
+    fn record_repair(&self, config_map: &str, repairs: Repairs);
 
     /// Queries the region. A cached response serves if it was taken at `not_before` or later.
     fn query(

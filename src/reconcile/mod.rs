@@ -3,6 +3,8 @@
 #[cfg(feature = "operator")]
 mod aliases;
 #[cfg(feature = "operator")]
+pub mod contention;
+#[cfg(feature = "operator")]
 mod context;
 #[cfg(feature = "operator")]
 mod discover;

@@ -18,7 +18,7 @@ use super::plan::{Plan, PlanInput, Reason, plan};
 use super::prune::prune;
 use super::publish::publish;
 use super::refusal::refuse;
-use super::report::{announce, report};
+use super::report::{announce, report, report_contention};
 use super::schedule::{PUBLICATION_RETRY, RefreshSchedule};
 use super::validate::ValidatedSpec;
 use crate::api::refresh_token::acknowledged_form;
@@ -105,16 +105,25 @@ impl<E: Effects> Reconciler<'_, E> {
             restored,
             unrecoverable,
             mut write_errors,
+            paused_until,
         } = repair_drift(&context).await?;
+        let next = |time: Timestamp, now| {
+            let contention = [paused_until, context.contended_until()];
+            Next::at(
+                contention.into_iter().flatten().fold(time, Timestamp::min),
+                now,
+            )
+        };
         let token = requested_token(self.resource);
         let input = plan_input(&context, token.as_deref(), &unrecoverable);
         let refresh = match plan(&input) {
             Plan::Refresh(refresh) => refresh,
             Plan::Wait { until } => {
+                report_contention(&context).await?;
                 // A refresh that was killed before its end left ConfigMaps to prune.
                 prune(&context, &observed.status).await?;
                 return Ok(Outcome {
-                    next: Next::at(until, self.now),
+                    next: next(until, self.now),
                     restored,
                     refreshed: None,
                     write_errors,
@@ -139,7 +148,7 @@ impl<E: Effects> Reconciler<'_, E> {
         let pruned = prune(&context, &reported.status).await?;
         write_errors.extend(published.write_errors);
         Ok(Outcome {
-            next: Next::at(reported.next, reported.ended_at),
+            next: next(reported.next, reported.ended_at),
             restored,
             refreshed: Some(Refreshed {
                 reason: refresh.reason,

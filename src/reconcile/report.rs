@@ -10,9 +10,9 @@ use crate::api::{
 };
 use crate::bedrock::diff::Changes;
 use crate::reconcile::plan::{PlanInput, Reason, next_due, next_reconcile};
-use crate::reconcile::status::conditions;
 use crate::reconcile::status::events::events;
 use crate::reconcile::status::region::to_k8s_time;
+use crate::reconcile::status::{conditions, contention};
 
 /// Reports the start of a refresh that a user waits for. Returns the status as reported.
 pub(super) async fn announce<E: Effects>(
@@ -76,7 +76,9 @@ pub(super) async fn report<E: Effects>(
     let (source, generation) = (context.region_source(), context.generation());
     let mut status = applied.into_status(announced, generation, reason);
     status.summary = Some(conditions::summary(&status.regions, source));
-    status.conditions = conditions::after_refresh(&status, source, generation, context.now);
+    let contended = context.contended();
+    status.conditions =
+        conditions::after_refresh(&status, source, &contended, generation, context.now);
     let ended_at = context.effects.now();
     let due = next_due(&input.after(&status, ended_at));
     status.next_refresh_time = Some(to_k8s_time(due));
@@ -86,6 +88,24 @@ pub(super) async fn report<E: Effects>(
         ended_at,
         status,
     })
+}
+
+/// Reports, without a refresh, ConfigMaps that become contended and those that no longer are.
+pub(super) async fn report_contention<E: Effects>(
+    context: &RefreshContext<'_, E>,
+) -> Result<(), E::Error> {
+    let contended = context.contended();
+    if contended.is_empty() && contention::reported(context.status).is_none() {
+        return Ok(());
+    }
+    let source = context.region_source();
+    let mut status = context.status.clone();
+    status.conditions = conditions::with_contention(&status, source, &contended, context.now);
+    if status.conditions == context.status.conditions {
+        return Ok(());
+    }
+    let changes = Changes::default();
+    write(context.effects, context.resource, &status, &changes, source).await
 }
 
 /// Reports why the spec is refused.

@@ -5,6 +5,7 @@
 
 mod aliases;
 mod cluster_maps;
+mod contention;
 mod crd_validation;
 mod dashboard;
 mod definition_skew;

@@ -206,7 +206,7 @@ fn status_with_fresh_stale_and_failed_region_matches_snapshot() {
         regions,
         ..BedrockModelMapStatus::default()
     };
-    status.conditions = after_refresh(&status, RegionSource::Spec, Some(3), now);
+    status.conditions = after_refresh(&status, RegionSource::Spec, &[], Some(3), now);
     let json = serde_json::to_string_pretty(&status).unwrap();
     assert_golden(
         &in_repository("tests/snapshots/status.json"),

@@ -185,10 +185,21 @@ async fn drift_war_delays_no_neighbour() {
                 .unwrap();
         }
     };
+    let served = async {
+        tenants.innocent_is_served(MAX_MIB).await;
+        eventually(async || {
+            let resource = neighbour.api().get("map").await.unwrap();
+            let [_, reason, _] = condition(&resource, "Degraded").map(str::to_owned);
+            (reason == "Contended").then_some(()).ok_or(reason)
+        })
+        .await;
+    };
     tokio::select! {
         () = war => {}
-        _ = tenants.innocent_is_served(MAX_MIB) => {}
+        () = served => {}
     }
+    let innocent = tenants.fixture.get("innocent").await;
+    assert_eq!(condition(&innocent, "Degraded")[0], "False");
     // What is repaired is known: no region is queried again for it.
     assert_eq!(tenants.requests(|region| region != REGION), before);
 }

@@ -14,8 +14,8 @@ use crate::api::{
     BedrockModelMap, BedrockModelMapStatus, ClusterBedrockModelMap, ClusterBedrockModelMapSpec,
     LABEL_CLUSTER_MAP,
 };
-use crate::kubernetes::request::explained;
 use crate::kubernetes::unreadable::{Unreadable, unspecified};
+use crate::kubernetes::watch_errors::{Purpose, report};
 
 /// Objects in a list response.
 const PAGE_SIZE: u32 = 100;
@@ -43,7 +43,10 @@ pub(super) fn watch(client: &Client, selector: Option<String>) -> Watch {
     let api = Api::<DeserializeGuard<ClusterBedrockModelMap>>::all(client.clone());
     let mut unreadable = Unreadable::new(map_stub);
     let changed = watcher(api, maps_config)
-        .inspect(report("ClusterBedrockModelMaps"))
+        .inspect(report(
+            "clusterbedrockmodelmaps.bedrock.modelmap.dev",
+            Purpose::ClusterMaps,
+        ))
         .map(move |event| event.map(|event| unreadable.removed(event)))
         .default_backoff()
         .modify(|map| map.metadata.managed_fields = None)
@@ -53,7 +56,7 @@ pub(super) fn watch(client: &Client, selector: Option<String>) -> Watch {
     let (namespaces, writer) = reflector::store();
     let api = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
     let namespaces_changed = watcher(api, config())
-        .inspect(report("Namespaces"))
+        .inspect(report("Namespaces", Purpose::ClusterMaps))
         .default_backoff()
         .modify(strip_namespace)
         .reflect(writer)
@@ -63,7 +66,7 @@ pub(super) fn watch(client: &Client, selector: Option<String>) -> Watch {
     let api = Api::<DeserializeGuard<BedrockModelMap>>::all(client.clone());
     let mut unreadable = Unreadable::new(unspecified);
     let children_changed = watcher(api, config().labels(LABEL_CLUSTER_MAP))
-        .inspect(report("BedrockModelMaps"))
+        .inspect(report("BedrockModelMaps", Purpose::ClusterMaps))
         .map(move |event| event.map(|event| unreadable.removed(event)))
         .default_backoff()
         .modify(strip_child)
@@ -125,43 +128,4 @@ fn strip_child(child: &mut BedrockModelMap) {
         last_handled_refresh_request: status.last_handled_refresh_request,
         ..BedrockModelMapStatus::default()
     });
-}
-
-/// Logs once why a watch fails and what to do; again after it has worked. The watch retries by itself.
-fn report<K>(what: &'static str) -> impl FnMut(&watcher::Result<watcher::Event<K>>) {
-    let mut last = None;
-    move |event| {
-        let cause = match event {
-            Ok(_) => {
-                last = None;
-                return;
-            }
-            Err(
-                watcher::Error::InitialListFailed(cause)
-                | watcher::Error::WatchStartFailed(cause)
-                | watcher::Error::WatchFailed(cause),
-            ) => cause,
-            Err(error) => {
-                tracing::debug!("watching {what}: {error}");
-                return;
-            }
-        };
-        let code = match cause {
-            kube::Error::Api(status) => status.code,
-            _ => 0,
-        };
-        if last.replace(code) == Some(code) {
-            return;
-        }
-        let cause = explained(cause);
-        match code {
-            404 => tracing::warn!(
-                "cannot watch {what}: the CustomResourceDefinition is not installed, so there are no cluster maps; install it (bedrock-model-map crd | kubectl apply -f -), or set --cluster-maps=false; retrying"
-            ),
-            401 | 403 => tracing::error!(
-                "cannot watch {what}: {cause}; grant the operator's service account this right, or set --cluster-maps=false; retrying"
-            ),
-            _ => tracing::warn!("cannot watch {what}: {cause}; retrying"),
-        }
-    }
 }

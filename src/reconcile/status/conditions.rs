@@ -11,6 +11,7 @@ use crate::api::{
     AliasesStatus, AttemptError, BedrockModelMapStatus, ErrorCode, RegionSource, RegionState,
     RegionStatus, Summary,
 };
+use crate::reconcile::status::contention::{self, CONTENDED, Contention};
 use crate::reconcile::status::ids_available::ids_available;
 use crate::reconcile::status::new_condition::{NewCondition, timed};
 use crate::text::Listed;
@@ -69,6 +70,7 @@ fn is_absent(state: RegionState) -> bool {
 pub fn after_refresh(
     status: &BedrockModelMapStatus,
     source: RegionSource,
+    contended: &[Contention],
     generation: Option<i64>,
     now: Timestamp,
 ) -> Vec<Condition> {
@@ -76,7 +78,7 @@ pub fn after_refresh(
     let findings = [
         Some(ready(status, &problems)),
         stalling(&problems).map(|problem| problem.condition(STALLED, "True")),
-        Some(degraded(&status.regions, source)),
+        Some(degraded(&status.regions, source, contended)),
         ids_available(&status.regions)
             .map(|ids| NewCondition::new(IDS_AVAILABLE, ids.status, ids.reason, ids.message)),
     ];
@@ -86,6 +88,27 @@ pub fn after_refresh(
         generation,
         now,
     )
+}
+
+/// The conditions once ConfigMaps are contended, or are no longer, without a refresh.
+pub fn with_contention(
+    status: &BedrockModelMapStatus,
+    source: RegionSource,
+    contended: &[Contention],
+    now: Timestamp,
+) -> Vec<Condition> {
+    let renewed = |before: &Condition| {
+        let found = degraded(&status.regions, source, contended);
+        let generation = before.observed_generation;
+        timed(std::iter::once(found), &status.conditions, generation, now)
+    };
+    let conditions = status.conditions.iter();
+    conditions
+        .flat_map(|condition| match condition.type_.as_str() {
+            DEGRADED => renewed(condition),
+            _ => vec![condition.clone()],
+        })
+        .collect()
 }
 
 /// The conditions during an announced refresh.
@@ -133,7 +156,7 @@ pub fn refused(
     let degraded = if status.regions.is_empty() {
         NewCondition::new(DEGRADED, "Unknown", "NotAsked", "no region queried yet")
     } else {
-        degraded(&status.regions, source)
+        degraded(&status.regions, source, &[])
     };
     let findings = [
         NewCondition::new(READY, "False", reason, &error.message),
@@ -272,7 +295,24 @@ fn ready(status: &BedrockModelMapStatus, problems: &[Problem<'_>]) -> NewConditi
     NewCondition::new(READY, "True", "Published", message)
 }
 
-fn degraded(regions: &BTreeMap<String, RegionStatus>, source: RegionSource) -> NewCondition {
+fn degraded(
+    regions: &BTreeMap<String, RegionStatus>,
+    source: RegionSource,
+    contended: &[Contention],
+) -> NewCondition {
+    let responses = responding(regions, source);
+    match contention::message(contended) {
+        None => responses,
+        Some(message) if responses.status == "True" => {
+            let message = format!("{message}; {}", responses.message);
+            NewCondition::new(DEGRADED, "True", CONTENDED, message)
+        }
+        Some(message) => NewCondition::new(DEGRADED, "True", CONTENDED, message),
+    }
+}
+
+/// The condition Degraded by the responses of the regions.
+fn responding(regions: &BTreeMap<String, RegionStatus>, source: RegionSource) -> NewCondition {
     let failing: Vec<String> = regions
         .iter()
         .filter(|(_, r)| r.state.is_failure(source))

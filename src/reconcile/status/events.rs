@@ -8,6 +8,7 @@ use crate::api::{
 };
 use crate::bedrock::diff::{Change, ChangeKind, Changes, summary};
 use crate::reconcile::status::conditions::stalled_reason;
+use crate::reconcile::status::contention::{self, CONTENDED};
 use crate::text::{Listed, printable};
 
 /// Longest note: the Kubernetes API accepts 1,024 bytes.
@@ -88,6 +89,7 @@ pub fn events(
     if let Some(stalled) = stalled.filter(|s| events.iter().all(|e| e.reason != s.reason)) {
         events.push(stalled);
     }
+    events.extend(contended(before, after));
     events.extend(ended(after, &failed, &fails));
     events.extend(ambiguous_names(before, after));
     events.extend(unmatched_excludes(before, after));
@@ -222,6 +224,14 @@ fn stalled(before: &BedrockModelMapStatus, after: &BedrockModelMapStatus) -> Opt
     let stalled = after.conditions.iter().find(|c| c.type_ == STALLED)?;
     let is_new = stalled_reason(before).as_ref() != Some(&stalled.reason);
     is_new.then(|| Event::warning(&stalled.reason, &stalled.message))
+}
+
+/// The Event of ConfigMaps that become contended.
+fn contended(before: &BedrockModelMapStatus, after: &BedrockModelMapStatus) -> Option<Event> {
+    let message = contention::reported(after)?;
+    contention::reported(before)
+        .is_none()
+        .then(|| Event::warning(CONTENDED, message))
 }
 
 /// The Event of names that several application profiles carry.

@@ -7,6 +7,8 @@ pub mod aliases;
 #[cfg(feature = "operator")]
 pub mod conditions;
 #[cfg(feature = "operator")]
+pub mod contention;
+#[cfg(feature = "operator")]
 pub mod detail;
 #[cfg(feature = "operator")]
 pub mod events;

@@ -15,6 +15,7 @@ use bedrock_model_map::api::{
 use bedrock_model_map::aws::priority::Priority;
 use bedrock_model_map::bedrock::catalog::{PackedSnapshot, Snapshot};
 use bedrock_model_map::publication::ownership::{Action, DesiredConfigMap, Owner, decide};
+use bedrock_model_map::reconcile::contention::Repairs;
 use bedrock_model_map::reconcile::status::detail::completed;
 use bedrock_model_map::reconcile::status::events::Event;
 use bedrock_model_map::reconcile::status::verified::{record, recorded};
@@ -73,6 +74,7 @@ struct State {
     verified: BTreeMap<String, VerifiedConfigMap>,
     remembered: BTreeMap<String, (Lists, Arc<PackedSnapshot>)>,
     last_forced: Option<Timestamp>,
+    repairs: BTreeMap<String, Repairs>,
     /// Foreign ConfigMaps that appear right before ours would be created.
     races: BTreeSet<String>,
     trace: Trace,
@@ -287,6 +289,7 @@ impl State {
         self.verified = recorded(self.resource.verified.clone());
         self.remembered.clear();
         self.last_forced = None;
+        self.repairs.clear();
     }
 
     fn next_random(&mut self) -> u64 {
@@ -385,6 +388,14 @@ impl Effects for Cluster {
 
     fn begin_forced_refresh(&self, now: Timestamp) {
         self.state().last_forced = Some(now);
+    }
+
+    fn repairs(&self) -> BTreeMap<String, Repairs> {
+        self.state().repairs.clone()
+    }
+
+    fn record_repair(&self, config_map: &str, repairs: Repairs) {
+        self.state().repairs.insert(config_map.to_owned(), repairs);
     }
 
     async fn query(

@@ -68,7 +68,7 @@ fn message<'a>(conditions: &'a [Condition], kind: &str) -> &'a str {
 fn after(status: &BedrockModelMapStatus, source: RegionSource) -> Vec<Condition> {
     let mut status = status.clone();
     status.summary = Some(summary(&status.regions, source));
-    after_refresh(&status, source, Some(3), at(0))
+    after_refresh(&status, source, &[], Some(3), at(0))
 }
 
 const PUBLISHED: &str = "Ready=True Published; ";
@@ -423,7 +423,7 @@ fn times(conditions: &[Condition]) -> Vec<(&str, Time)> {
 #[test]
 fn transition_time_changes_with_status_only() {
     let mut state = status([fresh(), fresh()]);
-    state.conditions = after_refresh(&state, Spec, Some(3), at(0));
+    state.conditions = after_refresh(&state, Spec, &[], Some(3), at(0));
     let time = |seconds| Time(at(seconds));
     assert_eq!(
         times(&state.conditions),
@@ -432,18 +432,18 @@ fn transition_time_changes_with_status_only() {
 
     // Another message and another generation, but no other status.
     state.summary = Some(summary(&state.regions, Spec));
-    let same = after_refresh(&state, Spec, Some(4), at(60));
+    let same = after_refresh(&state, Spec, &[], Some(4), at(60));
     assert_ne!(same[0].message, state.conditions[0].message);
     assert!(same.iter().all(|c| c.observed_generation == Some(4)));
     assert_eq!(times(&same), [(READY, time(0)), (DEGRADED, time(0))]);
 
     state.regions = status([fresh(), stale("Timeout")]).regions;
-    let degraded = after_refresh(&state, Spec, Some(4), at(120));
+    let degraded = after_refresh(&state, Spec, &[], Some(4), at(120));
     assert_eq!(times(&degraded), [(READY, time(0)), (DEGRADED, time(120))]);
 
     state.conditions = degraded;
     state.regions = status([fresh(), stale("TargetConflict")]).regions;
-    let stalled = after_refresh(&state, Spec, Some(4), at(180));
+    let stalled = after_refresh(&state, Spec, &[], Some(4), at(180));
     assert_eq!(
         times(&stalled),
         [
@@ -455,7 +455,7 @@ fn transition_time_changes_with_status_only() {
 
     state.conditions = stalled;
     state.regions = status([fresh(), fresh()]).regions;
-    let recovered = after_refresh(&state, Spec, Some(4), at(240));
+    let recovered = after_refresh(&state, Spec, &[], Some(4), at(240));
     assert_eq!(
         times(&recovered),
         [(READY, time(240)), (DEGRADED, time(240))]
@@ -563,4 +563,82 @@ fn refusal_differs_from_other_stall_reasons() {
         state.conditions = refused(&state, &error, RegionSource::Spec, Some(4), at(60));
         assert_eq!(was_refused(&state), expected, "{code:?}");
     }
+}
+
+#[test]
+fn contended_config_maps_degrade_resource_and_name_the_writer() {
+    let contended = |name: &str, writer: Option<&str>| Contention {
+        config_map: name.to_owned(),
+        writer: writer.map(str::to_owned),
+    };
+    let edited = contended("c-a", Some("kubectl-edit"));
+    let deleted = contended("c-b", None);
+    let good = status([fresh()]);
+    let bad = status([fresh(), stale("Timeout")]);
+    // (status, contended, condition, parts of its message)
+    let cases = [
+        (
+            &good,
+            vec![],
+            "False AllRegionsAnswer",
+            vec!["every region"],
+        ),
+        (
+            &good,
+            vec![edited.clone()],
+            "True Contended",
+            vec!["c-a (field manager kubectl-edit)"],
+        ),
+        (
+            &good,
+            vec![deleted.clone()],
+            "True Contended",
+            vec!["c-b (unknown field manager)"],
+        ),
+        (
+            &bad,
+            vec![edited, deleted],
+            "True Contended",
+            vec!["c-a", "c-b", "b (Stale, Timeout)"],
+        ),
+        (
+            &bad,
+            vec![],
+            "True RegionsFailing",
+            vec!["b (Stale, Timeout)"],
+        ),
+    ];
+    for (status, contended, expected, parts) in cases {
+        let conditions = after_refresh(status, Spec, &contended, Some(3), at(0));
+        let degraded = conditions.iter().find(|c| c.type_ == DEGRADED).unwrap();
+        assert_eq!(format!("{} {}", degraded.status, degraded.reason), expected);
+        for part in parts {
+            assert!(degraded.message.contains(part), "{}", degraded.message);
+        }
+    }
+}
+
+#[test]
+fn contention_without_refresh_changes_condition_degraded_only() {
+    let mut state = status([fresh()]);
+    state.conditions = after_refresh(&state, Spec, &[], Some(3), at(0));
+    let contended = [Contention {
+        config_map: "c-a".to_owned(),
+        writer: None,
+    }];
+    let before = state.conditions.clone();
+    state.conditions = with_contention(&state, Spec, &contended, at(60));
+    assert_eq!(
+        short(&state.conditions),
+        "Ready=True Published; Degraded=True Contended"
+    );
+    let since = &state.conditions[1].last_transition_time;
+    assert_eq!(since.0, at(60));
+    // A further repair changes nothing.
+    assert_eq!(
+        with_contention(&state, Spec, &contended, at(90)),
+        state.conditions
+    );
+    let after = with_contention(&state, Spec, &[], at(120));
+    assert_eq!(short(&after), short(&before));
 }

@@ -346,3 +346,25 @@ fn note_is_printable() {
     let event = Event::warning("ModelsChanged", "evil\x1b[2J\u{9b}\u{202e} is new");
     assert_eq!(event.note, "evil\u{fffd}[2J\u{fffd}\u{fffd} is new");
 }
+
+#[test]
+fn contention_causes_one_event() {
+    let good = status(&[fresh()]);
+    let contended = |message: &str| {
+        with(
+            &good,
+            &json!({"conditions": [{"type": "Degraded", "status": "True", "reason": "Contended",
+                "message": message, "lastTransitionTime": "2026-01-01T00:00:00Z"}]}),
+        )
+    };
+    let (one, two) = (contended("c-a"), contended("c-a, c-b"));
+    let cases = [
+        (&good, &one, vec!["Warning Contended: c-a"]),
+        (&one, &two, vec![]),
+        (&two, &good, vec![]),
+    ];
+    for (before, after, expected) in cases {
+        let found = events(before, after, &Changes::default(), Spec);
+        assert_eq!(lines(&found), expected);
+    }
+}

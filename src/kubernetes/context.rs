@@ -1,0 +1,60 @@
+//! The state that all reconciliations share.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::core::PartialObjectMeta;
+use kube::{Client, ResourceExt as _};
+
+use super::config_map_index::ConfigMapIndex;
+use super::events::EventWriter;
+use super::fair_queue::FairSemaphore;
+use super::forced_refreshes::ForcedRefreshes;
+use super::own_writes::OwnWrites;
+use super::progress::Progress;
+use super::render_budget::RenderBudget;
+use super::shared_values::SharedValues;
+use super::watch::Stores;
+use crate::api::BedrockModelMap;
+use crate::aws::SnapshotCache;
+use crate::aws::role_rules::RoleRules;
+use crate::bedrock::lifecycle_summary::LifecycleSummary;
+use crate::ops::metrics::Metrics;
+
+/// Shared state of all reconciliations.
+pub(super) struct Context {
+    pub(super) client: Client,
+    pub(super) snapshots: SnapshotCache,
+    pub(super) roles: RoleRules,
+    pub(super) own_writes: Arc<OwnWrites>,
+    pub(super) metrics: Metrics,
+    pub(super) events: EventWriter,
+    /// Reconciliations that do not wait for AWS.
+    pub(super) slots: FairSemaphore,
+    pub(super) render_budget: RenderBudget,
+    /// `models.json` of the refreshes in progress.
+    pub(super) models_json: SharedValues<str>,
+    /// Lifecycles of the verified content.
+    pub(super) lifecycles: SharedValues<LifecycleSummary>,
+    pub(super) forced_refreshes: ForcedRefreshes,
+    pub(super) progress: Progress,
+    /// Metadata of the `ConfigMaps` with the operator's labels.
+    pub(super) config_maps: Stores<PartialObjectMeta<ConfigMap>>,
+    pub(super) config_map_indexes: Vec<Arc<ConfigMapIndex>>,
+    /// Resources in scope.
+    pub(super) resources: Stores<BedrockModelMap>,
+}
+
+impl Context {
+    /// Drops the state of deleted resources.
+    pub(super) fn forget_deleted(&self) {
+        let existing: HashSet<String> = self
+            .resources
+            .state()
+            .iter()
+            .filter_map(|resource| resource.uid())
+            .collect();
+        self.own_writes.retain(|uid| existing.contains(uid));
+    }
+}
