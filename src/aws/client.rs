@@ -13,7 +13,7 @@ use super::credentials::{CredentialStore, SIGV4};
 use super::error::{Advice, AwsError, IdentityKind};
 use super::metrics::{AwsMetrics, NoMetrics};
 use super::metrics_interceptor::MetricsInterceptor;
-use super::response_body::BodyLimit;
+use super::response_body::{BodyBudget, BodyLimit};
 use super::retry::RetryAfterClassifier;
 use crate::api::ErrorCode;
 use crate::aws::identity::Caller;
@@ -58,6 +58,7 @@ pub struct Aws {
     limits: Limits,
     metrics: Arc<dyn AwsMetrics>,
     credentials: Arc<CredentialStore>,
+    body_budget: BodyBudget,
 }
 
 /// No certificate authority is trusted, so that no server can prove to be AWS.
@@ -94,6 +95,7 @@ impl Aws {
             config,
             limits,
             metrics,
+            body_budget: BodyBudget::default(),
         }
     }
 
@@ -105,6 +107,10 @@ impl Aws {
 
     pub(super) fn metrics(&self) -> &Arc<dyn AwsMetrics> {
         &self.metrics
+    }
+
+    pub(super) fn body_budget(&self) -> &BodyBudget {
+        &self.body_budget
     }
 
     /// What discovery may cost.

@@ -15,7 +15,7 @@ use super::api_call::ApiCall;
 use super::client::Aws;
 use super::error::{AwsError, reason};
 use super::rate_limit::{MAX_WAIT, RequestBudget, wait_for_turn};
-use super::response_body::RawResponse;
+use super::response_body::{BodyBudget, RawResponse};
 use crate::aws::identity::Caller;
 use crate::bedrock::catalog::{PackedSnapshot, Snapshot};
 use crate::bedrock::model::ModelSummary;
@@ -49,6 +49,7 @@ impl Aws {
             call: ApiCall { action, region },
             client: &client,
             budget,
+            body_budget: self.body_budget(),
             deadline: Instant::now() + timeout,
             timeout: self.limits().region_timeout,
         };
@@ -76,6 +77,7 @@ struct ListRequest<'a> {
     call: ApiCall<'a>,
     client: &'a Client,
     budget: &'a RequestBudget,
+    body_budget: &'a BodyBudget,
     deadline: Instant,
     /// For the error's text; the deadline moves with the rate limiter.
     timeout: Duration,
@@ -84,10 +86,10 @@ struct ListRequest<'a> {
 impl ListRequest<'_> {
     /// `ListFoundationModels` has no pages.
     async fn models(self) -> Result<Vec<ModelSummary>, AwsError> {
-        let raw = RawResponse::default();
+        let raw = RawResponse::new(self.body_budget);
         let request = self.client.list_foundation_models().customize();
         self.send(request.interceptor(raw.clone()).send()).await?;
-        response::models(&raw.take())
+        response::models(&raw.take().bytes)
             .map_err(|error| self.call.malformed(&reason(&error.to_string())))
     }
 
@@ -104,7 +106,7 @@ impl ListRequest<'_> {
                 let turn = self.budget.acquire_one();
                 self.deadline += wait_for_turn(call.region, MAX_WAIT, turn).await?;
             }
-            let raw = RawResponse::default();
+            let raw = RawResponse::new(self.body_budget);
             let request = self
                 .client
                 .list_inference_profiles()
@@ -114,9 +116,9 @@ impl ListRequest<'_> {
                 .customize();
             self.send(request.interceptor(raw.clone()).send()).await?;
             let body = raw.take();
-            let page = response::profiles_page(&body)
+            let page = response::profiles_page(&body.bytes)
                 .map_err(|error| call.malformed(&reason(&error.to_string())))?;
-            bytes += body.len();
+            bytes += body.bytes.len();
             profiles.extend(page.profiles);
             if bytes > MAX_LIST_BYTES {
                 return Err(call.too_large());
