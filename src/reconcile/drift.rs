@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::contention::Repairs;
+use super::contention::{CHANGED_CONCURRENTLY, Repairs};
 use super::context::RefreshContext;
 use super::merged::merge;
 use super::{Effects, Seen, Work};
@@ -33,12 +33,17 @@ pub(super) struct Unrecoverable {
 }
 
 impl Drift {
+    fn pause_until(&mut self, time: Timestamp) {
+        self.paused_until = Some(self.paused_until.map_or(time, |until| until.min(time)));
+    }
+
     fn record(&mut self, region: &str, restored: Restored) {
         match restored {
             Restored::Written(config_maps) => self.restored += config_maps,
             Restored::NotFound => {
                 self.unrecoverable.regions.insert(region.to_owned());
             }
+            Restored::Overtaken => {}
             // A refresh of the region reports the error, and retries at the right time.
             Restored::Failed(error) => {
                 self.write_errors.push((region.to_owned(), error));
@@ -52,6 +57,8 @@ enum Restored {
     /// As many ConfigMaps were written.
     Written(usize),
     NotFound,
+    /// Another writer was faster each time. The next repair tries again.
+    Overtaken,
     Failed(AttemptError),
 }
 
@@ -69,7 +76,7 @@ pub(super) async fn repair_drift<E: Effects>(
         };
         if let Some(due) = due(context, &mut drift, &[name]).await? {
             let restored = restore_region(context, region, name, status).await?;
-            due.record(context, &restored);
+            due.record(context, &mut drift, &restored);
             drift.record(region, restored);
         }
         // The plan publishes aliases that have an error.
@@ -79,7 +86,7 @@ pub(super) async fn repair_drift<E: Effects>(
             && let Some(due) = due(context, &mut drift, &names).await?
         {
             let restored = restore_aliases(context, region, status, aliases).await?;
-            due.record(context, &restored);
+            due.record(context, &mut drift, &restored);
             drift.record(region, restored);
         }
     }
@@ -91,10 +98,10 @@ pub(super) async fn repair_drift<E: Effects>(
         && let Some(due) = due(context, &mut drift, &[&mapping.config_map]).await?
     {
         let restored = restore_mapping(context).await?;
-        due.record(context, &restored);
+        due.record(context, &mut drift, &restored);
         match restored {
             Restored::Written(config_maps) => drift.restored += config_maps,
-            Restored::NotFound => {}
+            Restored::NotFound | Restored::Overtaken => {}
             Restored::Failed(_) => drift.unrecoverable.mapping = true,
         }
     }
@@ -105,12 +112,22 @@ pub(super) async fn repair_drift<E: Effects>(
 struct DueRepairs<'n>(Vec<(&'n str, Repairs)>);
 
 impl DueRepairs<'_> {
-    /// Records the repairs, if a ConfigMap was written.
-    fn record<E: Effects>(self, context: &RefreshContext<'_, E>, restored: &Restored) {
-        if matches!(restored, Restored::Written(1..)) {
-            for (name, repairs) in self.0 {
-                context.effects.record_repair(name, repairs);
+    /// Records the repairs, if a ConfigMap was written or was about to be.
+    fn record<E: Effects>(
+        self,
+        context: &RefreshContext<'_, E>,
+        drift: &mut Drift,
+        restored: &Restored,
+    ) {
+        let is_overtaken = matches!(restored, Restored::Overtaken);
+        if !is_overtaken && !matches!(restored, Restored::Written(1..)) {
+            return;
+        }
+        for (name, repairs) in self.0 {
+            if is_overtaken {
+                drift.pause_until(repairs.may_begin_at(context.now));
             }
+            context.effects.record_repair(name, repairs);
         }
     }
 }
@@ -127,7 +144,7 @@ async fn due<'n, E: Effects>(
         let earlier = effects.repairs().remove(*name).unwrap_or_default();
         let from = earlier.may_begin_at(now);
         if from > now {
-            drift.paused_until = Some(drift.paused_until.map_or(from, |until| until.min(from)));
+            drift.pause_until(from);
             return Ok(None);
         }
         let mut repairs = earlier.repaired(now);
@@ -186,7 +203,7 @@ async fn restore_aliases<E: Effects>(
     for (name, content, files) in targets {
         match context.apply_aliases(name, content, files).await {
             Ok(was_written) => written += usize::from(was_written),
-            Err(error) => return Ok(Restored::Failed(error)),
+            Err(error) => return Ok(Restored::from(Err(error))),
         }
     }
     Ok(Restored::Written(written))
@@ -197,7 +214,7 @@ async fn restore_mapping<E: Effects>(
 ) -> Result<Restored, E::Error> {
     let (mapping, written) = merge(context, &context.status.regions, BTreeMap::default()).await?;
     Ok(match mapping.and_then(|mapping| mapping.error) {
-        Some(error) => Restored::Failed(error),
+        Some(error) => Restored::from(Err(error)),
         None => Restored::from(Ok(written)),
     })
 }
@@ -206,6 +223,7 @@ impl From<Result<bool, AttemptError>> for Restored {
     fn from(written: Result<bool, AttemptError>) -> Self {
         match written {
             Ok(written) => Self::Written(usize::from(written)),
+            Err(error) if error.message.ends_with(CHANGED_CONCURRENTLY) => Self::Overtaken,
             Err(error) => Self::Failed(error),
         }
     }
