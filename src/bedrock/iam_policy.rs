@@ -139,17 +139,21 @@ impl Policies {
 /// As few documents as the order of the grants allows, each of which fits.
 fn split(grants: &BTreeSet<Grant>) -> Vec<PolicyDocument> {
     let document = |part: &[&Grant]| PolicyDocument::new(part, Precision::AnyRegion);
+    let fits = |part: &[&Grant]| document(part).fits();
+    let grants: Vec<&Grant> = grants.iter().collect();
+    let mut rest = grants.as_slice();
     let mut documents = Vec::new();
-    let mut part: Vec<&Grant> = Vec::new();
-    for grant in grants {
-        part.push(grant);
-        if part.len() > 1 && !document(&part).fits() {
-            part.pop();
-            documents.push(document(&part));
-            part = vec![grant];
-        }
+    while !rest.is_empty() {
+        // A document of more grants is not smaller: so the longest part is searched, from short parts on.
+        let powers = std::iter::successors(Some(1_usize), |size| size.checked_mul(2));
+        let too_long = powers
+            .take_while(|size| *size <= rest.len())
+            .find(|size| !fits(&rest[..*size]));
+        let sizes: Vec<usize> = (1..=too_long.unwrap_or(rest.len())).collect();
+        let size = sizes.partition_point(|size| fits(&rest[..*size])).max(1);
+        documents.push(document(&rest[..size]));
+        rest = &rest[size..];
     }
-    documents.extend((!part.is_empty()).then(|| document(&part)));
     documents
 }
 

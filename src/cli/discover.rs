@@ -76,7 +76,7 @@ impl Discover {
             return Err(DiscoverError::NoResponse);
         }
         if let Some(folder) = &self.output_dir {
-            write_folders(folder, &discovery, &policy)?;
+            write_folders(folder, &discovery)?;
         }
         let default = self.output_dir.is_none().then_some(Format::Table);
         if let Some(format) = self.output.or(default) {
@@ -137,20 +137,15 @@ fn summarize(discovery: &Discovery) {
     ));
 }
 
-fn write_folders(
-    folder: &Path,
-    discovery: &Discovery,
-    policy: &InvocationPolicy,
-) -> Result<(), DiscoverError> {
+fn write_folders(folder: &Path, discovery: &Discovery) -> Result<(), DiscoverError> {
     for (region, published) in &discovery.published.regions {
         let Some(status) = discovery.regions.get(region) else {
             continue;
         };
-        let files = region_files(region, &published.content, status, policy).map_err(|source| {
-            DiscoverError::Render {
-                region: region.clone(),
-                source,
-            }
+        let files = region_files(region, &published.content, &published.facts, status);
+        let files = files.map_err(|source| DiscoverError::Render {
+            region: region.clone(),
+            source,
         })?;
         let folder = folder.join(region);
         let failed = |path: &Path| {

@@ -7,7 +7,7 @@ use flate2::{Compression as Level, GzBuilder};
 use serde::Serialize;
 
 use crate::api::{Compression, RegionStatus};
-use crate::bedrock::policy::InvocationPolicy;
+use crate::bedrock::invocation::InvocationFacts;
 use crate::digest::sha256_hex;
 use crate::publication::content::{
     ContentError, INVOCATION_JSON, MAPPING_JSON, MAPPING_JSON_GZ, METADATA_JSON, MODELS_JSON,
@@ -75,12 +75,12 @@ impl ConfigMapFiles {
     }
 }
 
-/// Renders the files of a region's ConfigMap from its content and status.
+/// Renders the files of a region's ConfigMap from its content, the facts of its models and its status.
 pub fn region_files(
     region: &str,
     content: &RegionContent,
+    facts: &BTreeMap<String, InvocationFacts>,
     status: &RegionStatus,
-    policy: &InvocationPolicy,
 ) -> Result<ConfigMapFiles, RenderError> {
     let metadata = RegionMetadata {
         schema_version: SCHEMA_VERSION,
@@ -96,7 +96,7 @@ pub fn region_files(
         (MODELS_JSON.to_owned(), content.models_json.to_string()),
         (
             INVOCATION_JSON.to_owned(),
-            sorted_json(INVOCATION_JSON, &content.facts(region, policy))?,
+            sorted_json(INVOCATION_JSON, facts)?,
         ),
         (
             METADATA_JSON.to_owned(),

@@ -1,5 +1,7 @@
 //! Publication of a region's aliases, which follow from its published models.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::context::{RefreshContext, RefreshedRegion, unwritable};
@@ -7,9 +9,9 @@ use super::effects::Seen;
 use super::{Effects, Work};
 use crate::api::{ANNOTATION_SHA256, AliasesStatus, AttemptError, ErrorCode, RegionStatus};
 use crate::bedrock::aliases::{AliasEntries, Listing};
+use crate::bedrock::invocation::InvocationFacts;
 use crate::bedrock::lifecycle_summary::LifecycleSummary;
 use crate::publication::aliases::{ALIASES_JSON, AliasFiles, alias_files, read_aliases};
-use crate::publication::content::RegionContent;
 use crate::publication::ownership::{Content, DesiredConfigMap, Owner};
 use crate::publication::render::{ConfigMapFiles, RenderError};
 use crate::reconcile::plan::are_aliases_due;
@@ -19,7 +21,7 @@ use crate::reconcile::status::aliases::{Evidence, Settled, resolve_all, settle};
 pub(super) async fn publish_aliases<E: Effects>(
     context: &RefreshContext<'_, E>,
     region: &str,
-    content: &RegionContent,
+    facts: &BTreeMap<String, InvocationFacts>,
     evidence: Evidence,
     refreshed: &mut RefreshedRegion,
 ) {
@@ -30,7 +32,7 @@ pub(super) async fn publish_aliases<E: Effects>(
     let before = context.status.regions.get(region);
     let before = before.and_then(|region| region.aliases.clone());
     let before = before.unwrap_or_default();
-    let settled = match settled(context, region, content, evidence, &before).await {
+    let settled = match settled(context, region, facts, evidence, &before).await {
         Ok(settled) => settled,
         Err(error) => {
             refreshed.status.aliases = Some(unpublished(before, error));
@@ -79,13 +81,12 @@ fn unpublished(status: AliasesStatus, error: AttemptError) -> AliasesStatus {
 async fn settled<E: Effects>(
     context: &RefreshContext<'_, E>,
     region: &str,
-    content: &RegionContent,
+    facts: &BTreeMap<String, InvocationFacts>,
     evidence: Evidence,
     before: &AliasesStatus,
 ) -> Result<Settled, AttemptError> {
     let aliases = &context.settings.aliases;
-    let facts = content.facts(region, &context.settings.policy);
-    let listing = Listing::new(&facts, context.now);
+    let listing = Listing::new(facts, context.now);
     let held_loss = before.held_loss.as_deref();
     let resolved = settle(aliases, &listing, None, None, evidence);
     let files =
@@ -164,14 +165,8 @@ pub(super) async fn renew_aliases<E: Effects>(
     let content = context.last_good.find(region, &status).await?.content;
     let mut refreshed = RefreshedRegion::unwritten(status);
     if let Some(content) = content {
-        publish_aliases(
-            context,
-            region,
-            &content,
-            Evidence::LastGood,
-            &mut refreshed,
-        )
-        .await;
+        let (facts, evidence) = (context.facts(region, &content), Evidence::LastGood);
+        publish_aliases(context, region, &facts, evidence, &mut refreshed).await;
     }
     Ok(refreshed)
 }
@@ -207,7 +202,7 @@ impl<E: Effects> RefreshContext<'_, E> {
         let Some(content) = self.last_good.find(region, status).await?.content else {
             return Ok(None);
         };
-        let facts = content.facts(region, &self.settings.policy);
+        let facts = self.facts(region, &content);
         let listing = Listing::new(&facts, self.now);
         Ok(files(&resolve_all(&self.settings.aliases, &listing)))
     }

@@ -1,5 +1,6 @@
 //! Shared values of the steps of one reconciliation.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::api::{
     AttemptError, BedrockModelMap, BedrockModelMapStatus, ErrorCode, RegionSource, RegionStatus,
 };
 use crate::bedrock::diff::ChangeKind;
+use crate::bedrock::invocation::InvocationFacts;
 use crate::bedrock::lifecycle_summary::LifecycleSummary;
 use crate::digest::sha256_hex;
 use crate::publication::content::RegionContent;
@@ -18,7 +20,6 @@ use crate::publication::ownership::{Content, DesiredConfigMap, Owner};
 use crate::publication::render::region_files;
 use crate::reconcile::status::conditions;
 use crate::reconcile::status::contention::Contention;
-use crate::reconcile::status::region::record_invocation;
 use crate::reconcile::validate::ValidatedSpec;
 
 /// Enough that two inputs of one ConfigMap never have the same digest, and short: the status holds one for each.
@@ -144,14 +145,13 @@ impl<E: Effects> RefreshContext<'_, E> {
         }))
     }
 
-    /// Records what the published `invocation.json` says.
-    pub(super) fn record_invocation(
+    /// How each model is invoked from the region.
+    pub(super) fn facts(
         &self,
         region: &str,
         content: &RegionContent,
-        status: &mut RegionStatus,
-    ) {
-        record_invocation(status, &content.facts(region, &self.settings.policy));
+    ) -> BTreeMap<String, InvocationFacts> {
+        content.facts(region, &self.settings.policy)
     }
 
     /// The bytes of the content, once for all resources that hold them.
@@ -165,6 +165,7 @@ impl<E: Effects> RefreshContext<'_, E> {
         name: &str,
         region: &str,
         content: &RegionContent,
+        facts: &BTreeMap<String, InvocationFacts>,
         status: &RegionStatus,
         seen: Seen,
     ) -> Result<bool, AttemptError> {
@@ -172,7 +173,7 @@ impl<E: Effects> RefreshContext<'_, E> {
         if self.effects.is_current(name, &inputs) {
             return Ok(false);
         }
-        let files = region_files(region, content, status, &self.settings.policy)
+        let files = region_files(region, content, facts, status)
             .map_err(|cause| AttemptError::new(ErrorCode::PayloadTooLarge, cause.to_string()))?;
         let target = DesiredConfigMap {
             name: name.to_owned(),

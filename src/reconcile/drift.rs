@@ -1,6 +1,7 @@
 //! The step that repairs drift: restores published ConfigMaps that were changed or deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -18,6 +19,8 @@ pub(super) struct Drift {
     /// ConfigMaps restored.
     pub(super) restored: usize,
     pub(super) unrecoverable: Unrecoverable,
+    /// `models.json` of the regions that were read, for the merged mapping.
+    models_json: BTreeMap<String, Arc<str>>,
     /// Failed writes, by region.
     pub(super) write_errors: Vec<(String, AttemptError)>,
     /// Time until which a repair pauses, because another writer changes a ConfigMap again and again.
@@ -75,7 +78,7 @@ pub(super) async fn repair_drift<E: Effects>(
             continue;
         };
         if let Some(due) = due(context, &mut drift, &[name]).await? {
-            let restored = restore_region(context, region, name, status).await?;
+            let restored = restore_region(context, region, name, status, &mut drift).await?;
             due.record(context, &mut drift, &restored);
             drift.record(region, restored);
         }
@@ -97,7 +100,8 @@ pub(super) async fn repair_drift<E: Effects>(
         && drift.unrecoverable.regions.is_empty()
         && let Some(due) = due(context, &mut drift, &[&mapping.config_map]).await?
     {
-        let restored = restore_mapping(context).await?;
+        let models_json = std::mem::take(&mut drift.models_json);
+        let restored = restore_mapping(context, models_json).await?;
         due.record(context, &mut drift, &restored);
         match restored {
             Restored::Written(config_maps) => drift.restored += config_maps,
@@ -163,20 +167,20 @@ async fn restore_region<E: Effects>(
     region: &str,
     name: &str,
     status: &RegionStatus,
+    drift: &mut Drift,
 ) -> Result<Restored, E::Error> {
     let _permit = context.effects.render_permit(Work::Region).await;
     let found = context.last_good.find(region, status).await?;
     let Some(content) = found.content else {
         return Ok(Restored::NotFound);
     };
-    let applied = context.apply_region(
-        name,
-        region,
-        &content,
-        status,
-        Seen::Read(found.live.map(Box::new)),
-    );
-    Ok(Restored::from(applied.await))
+    let facts = context.facts(region, &content);
+    let seen = Seen::Read(found.live.map(Box::new));
+    let applied = context.apply_region(name, region, &content, &facts, status, seen);
+    let restored = Restored::from(applied.await);
+    let models_json = context.share(content);
+    drift.models_json.insert(region.to_owned(), models_json);
+    Ok(restored)
 }
 
 async fn restore_aliases<E: Effects>(
@@ -211,8 +215,9 @@ async fn restore_aliases<E: Effects>(
 
 async fn restore_mapping<E: Effects>(
     context: &RefreshContext<'_, E>,
+    models_json: BTreeMap<String, Arc<str>>,
 ) -> Result<Restored, E::Error> {
-    let (mapping, written) = merge(context, &context.status.regions, BTreeMap::default()).await?;
+    let (mapping, written) = merge(context, &context.status.regions, models_json).await?;
     Ok(match mapping.and_then(|mapping| mapping.error) {
         Some(error) => Restored::from(Err(error)),
         None => Restored::from(Ok(written)),

@@ -106,6 +106,7 @@ impl<E: Effects> Reconciler<'_, E> {
             unrecoverable,
             mut write_errors,
             paused_until,
+            ..
         } = repair_drift(&context).await?;
         let next = |time: Timestamp, now| {
             let contention = [paused_until, context.contended_until()];

@@ -1,5 +1,7 @@
 //! Discovery and publication of one region.
 
+use std::collections::BTreeMap;
+
 use super::aliases::publish_aliases;
 use super::context::{RefreshContext, RefreshedRegion, unwritable};
 use super::{Effects, Seen, Work};
@@ -7,6 +9,7 @@ use crate::api::{AttemptError, ErrorCode, RegionStatus};
 use crate::bedrock::association::associate;
 use crate::bedrock::catalog::PackedSnapshot;
 use crate::bedrock::diff::{ChangeKind, region_changes};
+use crate::bedrock::invocation::InvocationFacts;
 use crate::bedrock::view::{FactsSource, RegionView};
 use crate::publication::content::RegionContent;
 use crate::reconcile::plan::Refresh;
@@ -49,10 +52,9 @@ async fn try_refresh<E: Effects>(
     let content = render(context, &snapshot)?;
     let name = context.settings.region_config_map(region);
     let query = query_context(context, refresh);
-    let facts = content.facts(region, &context.settings.policy);
+    let facts = context.facts(region, &content);
     let taken_at = snapshot.taken_at;
     let (status, action) = after_response(before, &content, &facts, taken_at, &name, query);
-    drop(facts);
     Ok(match action {
         PublishAction::Keep => RegionOutcome::Held(status),
         PublishAction::Remove => RegionOutcome::Published(RefreshedRegion {
@@ -63,9 +65,9 @@ async fn try_refresh<E: Effects>(
             ..RefreshedRegion::unwritten(status)
         }),
         PublishAction::Publish => {
-            let mut published = publish(context, region, &name, status, &content).await?;
+            let mut published = publish(context, region, &name, status, &content, &facts).await?;
             let evidence = refresh.reason.evidence();
-            publish_aliases(context, region, &content, evidence, &mut published).await;
+            publish_aliases(context, region, &facts, evidence, &mut published).await;
             published.models_json = Some(context.share(content));
             RegionOutcome::Published(published)
         }
@@ -101,11 +103,12 @@ async fn publish<E: Effects>(
     name: &str,
     mut status: RegionStatus,
     content: &RegionContent,
+    facts: &BTreeMap<String, InvocationFacts>,
 ) -> Result<RefreshedRegion, AttemptError> {
     let before = context.status.regions.get(region);
     let (replaced, seen) = replaced(context, region, name, content).await?;
     adopt_discovery_time(context, before, &mut status, &seen);
-    let applied = context.apply_region(name, region, content, &status, seen);
+    let applied = context.apply_region(name, region, content, facts, &status, seen);
     let written = usize::from(applied.await?);
     status.mapping = Some(content.profile_ids());
     let changes = match replaced {

@@ -1,5 +1,7 @@
 //! A region without a response to publish: its last good data stays published.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::aliases::publish_aliases;
@@ -7,11 +9,12 @@ use super::context::{RefreshContext, RefreshedRegion};
 use super::last_good::Found;
 use super::{Effects, Seen, Work};
 use crate::api::{AttemptError, RegionStatus};
+use crate::bedrock::invocation::InvocationFacts;
 use crate::publication::content::RegionContent;
 use crate::reconcile::status::aliases::Evidence;
 use crate::reconcile::status::peers::PeerEvidence;
 use crate::reconcile::status::region::{
-    PublishAction, disabled_or_invalid_credentials, failed, from_published,
+    PublishAction, disabled_or_invalid_credentials, failed, from_published, record_invocation,
 };
 
 /// Retains a region whose refresh failed.
@@ -62,9 +65,9 @@ pub(super) async fn retain<E: Effects>(
     region: &str,
     mut status: RegionStatus,
 ) -> Result<RefreshedRegion, E::Error> {
-    let Some(current) = status.config_map.clone() else {
+    if status.config_map.is_none() {
         return Ok(RefreshedRegion::unwritten(status));
-    };
+    }
     let _permit = context.effects.render_permit(Work::Region).await;
     let Found { content, live } = context.last_good.find(region, &status).await?;
     let Some(content) = content else {
@@ -75,15 +78,16 @@ pub(super) async fn retain<E: Effects>(
         return Ok(RefreshedRegion::unwritten(status));
     };
     status.mapping = Some(content.profile_ids());
-    let (written, write_errors) =
-        rewrite(context, region, &content, &mut status, current, live).await;
+    let facts = context.facts(region, &content);
+    let rewritten = rewrite(context, region, &content, &facts, &mut status, live);
+    let (written, write_errors) = rewritten.await;
     let mut refreshed = RefreshedRegion {
         written,
         write_errors,
         ..RefreshedRegion::unwritten(status)
     };
     let evidence = Evidence::LastGood;
-    publish_aliases(context, region, &content, evidence, &mut refreshed).await;
+    publish_aliases(context, region, &facts, evidence, &mut refreshed).await;
     refreshed.models_json = Some(context.share(content));
     Ok(refreshed)
 }
@@ -94,23 +98,23 @@ async fn rewrite<E: Effects>(
     context: &RefreshContext<'_, E>,
     region: &str,
     content: &RegionContent,
+    facts: &BTreeMap<String, InvocationFacts>,
     status: &mut RegionStatus,
-    current: String,
     live: Option<ConfigMap>,
 ) -> (usize, Vec<AttemptError>) {
     let desired = context.settings.region_config_map(region);
     let mut write_errors = Vec::new();
-    let move_first = (current != desired).then_some((desired, Seen::Unread));
-    let names = move_first
-        .into_iter()
-        .chain([(current, Seen::Read(live.map(Box::new)))]);
+    let current = status.config_map.clone();
+    let move_first = (current.as_ref() != Some(&desired)).then_some((desired, Seen::Unread));
+    let current = current.map(|current| (current, Seen::Read(live.map(Box::new))));
+    let names = move_first.into_iter().chain(current);
     for (name, seen) in names {
         match context
-            .apply_region(&name, region, content, status, seen)
+            .apply_region(&name, region, content, facts, status, seen)
             .await
         {
             Ok(written) => {
-                context.record_invocation(region, content, status);
+                record_invocation(status, facts);
                 status.config_map = Some(name);
                 return (usize::from(written), write_errors);
             }

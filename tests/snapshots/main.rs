@@ -133,7 +133,8 @@ fn fresh(region: &str) -> (RegionContent, RegionStatus) {
 fn published_files_match_snapshots() {
     for region in ["us-east-1", "eu-central-1", "ap-southeast-7"] {
         let (content, status) = fresh(region);
-        let files = region_files(region, &content, &status, &InvocationPolicy::default()).unwrap();
+        let facts = content.facts(region, &InvocationPolicy::default());
+        let files = region_files(region, &content, &facts, &status).unwrap();
         assert!(files.binary_data.is_empty());
         let names: Vec<&str> = files.data.keys().map(String::as_str).collect();
         assert_eq!(names, ["invocation.json", "metadata.json", "models.json"]);

@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::bedrock::association::RegionCatalog;
+use crate::bedrock::policy::InvocationPolicy;
 use crate::publication::content::read_mapping_json;
 
 fn content(models: &Value) -> RegionContent {
@@ -27,6 +28,15 @@ fn status(more: &Value) -> RegionStatus {
     let fields = more.as_object().unwrap().clone();
     status.as_object_mut().unwrap().extend(fields);
     serde_json::from_value(status).unwrap()
+}
+
+fn rendered(
+    region: &str,
+    content: &RegionContent,
+    status: &RegionStatus,
+) -> Result<ConfigMapFiles, RenderError> {
+    let facts = content.facts(region, &InvocationPolicy::default());
+    region_files(region, content, &facts, status)
 }
 
 fn mapping(
@@ -84,8 +94,7 @@ fn region_files_hold_models_invocation_and_metadata() {
         ),
     ];
     for (status, metadata) in cases {
-        let files =
-            region_files("us-east-1", &content, &status, &InvocationPolicy::default()).unwrap();
+        let files = rendered("us-east-1", &content, &status).unwrap();
         let expected = [
             (
                 "invocation.json",
@@ -116,13 +125,7 @@ fn invocation_json_follows_the_contract() {
              "models": [{"modelArn": "arn:aws:bedrock:us-east-1::foundation-model/a"}]},
         ],
     }}));
-    let files = region_files(
-        "us-east-1",
-        &content,
-        &status(&json!({})),
-        &InvocationPolicy::default(),
-    )
-    .unwrap();
+    let files = rendered("us-east-1", &content, &status(&json!({}))).unwrap();
     assert_eq!(
         files.data[INVOCATION_JSON],
         r#"{"a":{"invokeWith":"us.a","onDemand":false,"profiles":[{"destinationRegions":["us-east-1"],"geography":"us","id":"us.a","status":"ACTIVE","type":"SYSTEM_DEFINED"},{"destinationRegions":[],"id":"own","status":"ACTIVE","type":"APPLICATION"}],"requiresInferenceProfile":true,"route":"Geographic"}}"#
@@ -237,13 +240,7 @@ fn mapping_is_compressed_by_mode_and_size() {
 #[test]
 fn oversized_content_is_an_error_with_a_hint() {
     let large = content_of_bytes(1024 * 1024);
-    let region = region_files(
-        "r",
-        &large,
-        &status(&json!({})),
-        &InvocationPolicy::default(),
-    )
-    .unwrap_err();
+    let region = rendered("r", &large, &status(&json!({}))).unwrap_err();
     let never = mapping(&[("r", &large)], Compression::Never).unwrap_err();
     assert!(
         region.to_string().starts_with("models.json has 1048"),
@@ -265,9 +262,7 @@ fn oversized_content_is_an_error_with_a_hint() {
 #[test]
 fn config_map_of_exactly_the_limit_is_accepted() {
     let fresh = status(&json!({}));
-    let size = |content: &RegionContent| {
-        region_files("r", content, &fresh, &InvocationPolicy::default()).map(|f| f.bytes())
-    };
+    let size = |content: &RegionContent| rendered("r", content, &fresh).map(|f| f.bytes());
     let empty = content_of_bytes(20);
     let around = size(&empty).unwrap() - 20;
     let largest = content_of_bytes(MAX_CONFIG_MAP_BYTES - around);

@@ -64,7 +64,10 @@ pub fn measure() -> Result<Section, Error> {
         "render `models.json`, hash included",
         median(RUNS, || copies.next().map(RegionContent::from_catalog)),
     );
-    let files = || region_files(REGION, &content, &status, &policy);
+    let files = || {
+        let facts = content.facts(REGION, &policy);
+        region_files(REGION, &content, &facts, &status)
+    };
     stage("render the ConfigMap (facts included)", median(RUNS, files));
     Ok(section)
 }
