@@ -206,11 +206,9 @@ fn chart_uses_only_known_flags_and_variables() {
 }
 
 /// Options of `run` that the chart leaves as they are.
-const WITHOUT_VALUE: [&str; 3] = [
+const WITHOUT_VALUE: [&str; 2] = [
     // Ports, probes and the NetworkPolicy go with its default.
     "bind-address",
-    // clusterMaps.enabled sets it; watchNamespaces of the other cases excludes it. The chart's own tests have it.
-    "cluster-maps",
     // It is the release's, where the operator has the right to Leases.
     "leader-election-namespace",
 ];

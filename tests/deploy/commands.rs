@@ -47,7 +47,7 @@ const HERE: [(&str, &str); 8] = [
 ];
 
 /// What is there, or gone, when a reader comes to a heading.
-const BEFORE: [(&str, &str, &[&str]); 14] = [
+const BEFORE: [(&str, &str, &[&str]); 15] = [
     (
         "README.md",
         "What you see",
@@ -62,6 +62,14 @@ const BEFORE: [(&str, &str, &[&str]); 14] = [
         "README.md",
         "On the command line",
         &["bedrock-model-map discover --output-dir mount --region eu-central-1"],
+    ),
+    (
+        "docs/cluster-maps.md",
+        "Switch it on",
+        &[
+            INSTALL,
+            "kubectl wait --for=condition=Established crd/clusterbedrockmodelmaps.bedrock.modelmap.dev",
+        ],
     ),
     (
         "docs/consume.md",

@@ -84,14 +84,14 @@ async fn api_server_accepts_every_object() {
 }
 
 #[tokio::test]
-async fn user_role_writes_resources_but_not_status() {
+async fn user_role_writes_resources_but_neither_status_nor_cluster_maps() {
     let control_plane = ControlPlane::start().await.unwrap();
     let cluster = Cluster::of(&control_plane);
     restricted_namespace(&cluster, NAME).await;
     cluster.apply(&chart(&[]).unwrap()).await;
-    for role in ["view", "edit"] {
-        let (name, user) = (role, format!("--user={role}er"));
-        let bind = ["create", "rolebinding", name, "-n", "default", &user];
+    for role in ["view", "edit", "admin", "cluster-admin"] {
+        let (name, user) = (format!("each-{role}"), format!("--user={role}"));
+        let bind = ["create", "clusterrolebinding", &name, &user];
         let role = format!("--clusterrole={role}");
         cluster.kubectl(&[&bind[..], &[&role]].concat()).await;
     }
@@ -106,23 +106,38 @@ async fn user_role_writes_resources_but_not_status() {
         cluster.try_kubectl(&ask).await.is_ok()
     };
     // Kubernetes takes a moment to gather what its roles include.
-    eventually("right of an editor", async || {
-        may("editer", "create", "bedrockmodelmaps").await
+    for user in ["edit", "admin"] {
+        eventually(user, async || may(user, "create", "bedrockmodelmaps").await)
+            .await
+            .unwrap();
+    }
+    eventually("view", async || {
+        may("view", "get", "bedrockmodelmaps").await
     })
     .await
     .unwrap();
     for (user, verb, resource, expected) in [
-        ("editer", "update", "bedrockmodelmaps", true),
-        ("editer", "delete", "bedrockmodelmaps", true),
-        ("editer", "get", "bedrockmodelmaps", true),
-        ("editer", "update", "bedrockmodelmaps/status", false),
-        ("editer", "patch", "bedrockmodelmaps/status", false),
-        ("viewer", "list", "bedrockmodelmaps", true),
-        ("viewer", "update", "bedrockmodelmaps", false),
-        ("viewer", "create", "bedrockmodelmaps", false),
+        ("edit", "update", "bedrockmodelmaps", true),
+        ("edit", "delete", "bedrockmodelmaps", true),
+        ("edit", "get", "bedrockmodelmaps", true),
+        ("edit", "update", "bedrockmodelmaps/status", false),
+        ("edit", "patch", "bedrockmodelmaps/status", false),
+        ("view", "list", "bedrockmodelmaps", true),
+        ("view", "update", "bedrockmodelmaps", false),
+        ("view", "create", "bedrockmodelmaps", false),
+        ("cluster-admin", "create", "clusterbedrockmodelmaps", true),
     ] {
         let allowed = may(user, verb, resource).await;
         assert_eq!(allowed, expected, "{user}: {verb} {resource}");
+    }
+    // One who writes them writes into all namespaces.
+    for user in ["view", "edit", "admin"] {
+        for verb in ["create", "update", "patch", "delete", "deletecollection"] {
+            let allowed = may(user, verb, "clusterbedrockmodelmaps").await;
+            assert!(!allowed, "{user}: {verb}");
+        }
+        let allowed = may(user, "update", "clusterbedrockmodelmaps/status").await;
+        assert!(!allowed, "{user}: status");
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod chart;
 mod cluster;
+mod cluster_map_rights;
 mod commands;
 mod documents;
 mod gitops;

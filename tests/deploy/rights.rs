@@ -12,15 +12,15 @@ use crate::cluster::{Cluster, Operator, bedrock, eventually};
 use crate::manifests::{NAME, chart_in, objects, only};
 
 /// Small ones.
-const REGIONS: [&str; 2] = ["ap-southeast-7", "us-west-1"];
+pub const REGIONS: [&str; 2] = ["ap-southeast-7", "us-west-1"];
 /// A model of the second.
 const MODEL: &str = "anthropic.claude-sonnet-5-5";
 /// Operators at once.
-const CONCURRENT: usize = 4;
+pub const CONCURRENT: usize = 4;
 
 /// One verb on one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Right {
+pub struct Right {
     verb: String,
     resource: String,
 }
@@ -31,10 +31,15 @@ impl fmt::Display for Right {
     }
 }
 
+fn is_role(object: &Value) -> bool {
+    object["kind"] == "Role" || object["kind"] == "ClusterRole"
+}
+
 /// All rights that the roles among these objects give.
-fn rights(objects: &[Value]) -> Vec<Right> {
-    let roles = objects.iter().filter(|object| object["kind"] == "Role");
-    let each = roles
+pub fn rights<'a>(objects: impl IntoIterator<Item = &'a Value>) -> Vec<Right> {
+    let each = objects
+        .into_iter()
+        .filter(|object| is_role(object))
         .flat_map(|role| role["rules"].as_array().unwrap())
         .flat_map(|rule| {
             let resources = rule["resources"].as_array().unwrap();
@@ -50,10 +55,10 @@ fn rights(objects: &[Value]) -> Vec<Right> {
 }
 
 /// The same objects, in which no role gives this right.
-fn without(right: &Right, objects: &[Value]) -> Vec<Value> {
+pub fn without(right: &Right, objects: &[Value]) -> Vec<Value> {
     let mut objects = objects.to_vec();
     let mut removed = 0;
-    for role in objects.iter_mut().filter(|object| object["kind"] == "Role") {
+    for role in objects.iter_mut().filter(|object| is_role(object)) {
         let rules = role["rules"].as_array_mut().unwrap();
         for rule in rules.iter_mut() {
             let resources = rule["resources"].as_array().unwrap();
@@ -86,15 +91,15 @@ fn namespaced(namespace: &str) -> Vec<Value> {
 }
 
 /// An operator in a namespace of its own, with what it may do there, and its Bedrock.
-struct Fixture<'a> {
-    cluster: &'a Cluster<'a>,
-    namespace: String,
+pub struct Fixture<'a> {
+    pub cluster: &'a Cluster<'a>,
+    pub namespace: String,
     simulator: Simulator,
-    operator: Operator,
+    pub operator: Operator,
 }
 
 impl<'a> Fixture<'a> {
-    async fn new(cluster: &'a Cluster<'a>, namespace: &str, objects: &[Value]) -> Self {
+    pub async fn new(cluster: &'a Cluster<'a>, namespace: &str, objects: &[Value]) -> Self {
         cluster.kubectl(&["create", "namespace", namespace]).await;
         let granted = objects
             .iter()
@@ -186,7 +191,7 @@ impl<'a> Fixture<'a> {
         Some(lease["spec"]["renewTime"].clone())
     }
 
-    async fn until(&self, awaited: &str, done: impl AsyncFn() -> bool) {
+    pub async fn until(&self, awaited: &str, done: impl AsyncFn() -> bool) {
         eventually(awaited, done).await.unwrap_or_else(|late| {
             let log = self.operator.log();
             panic!("{}: {late}; the operator's log:\n{log}", self.namespace)
@@ -200,7 +205,7 @@ impl<'a> Fixture<'a> {
     }
 }
 
-async fn with_definition() -> Cluster<'static> {
+pub async fn with_definitions() -> Cluster<'static> {
     let cluster = Cluster::of(ControlPlane::shared().await);
     let definition = bedrock_model_map::api::crd_yaml().unwrap();
     cluster.apply(&definition).await;
@@ -208,6 +213,7 @@ async fn with_definition() -> Cluster<'static> {
         "wait",
         "--for=condition=Established",
         "crd/bedrockmodelmaps.bedrock.modelmap.dev",
+        "crd/clusterbedrockmodelmaps.bedrock.modelmap.dev",
     ];
     cluster.kubectl(&established).await;
     cluster
@@ -215,7 +221,7 @@ async fn with_definition() -> Cluster<'static> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn operator_permissions_are_minimal() {
-    let cluster = &with_definition().await;
+    let cluster = &with_definitions().await;
 
     let intact = namespaced("intact");
     let fixture = Fixture::new(cluster, "intact", &intact).await;
@@ -246,7 +252,7 @@ async fn operator_permissions_are_minimal() {
 
 #[tokio::test]
 async fn trace_log_contains_no_secret() {
-    let cluster = &with_definition().await;
+    let cluster = &with_definitions().await;
     let mut objects = namespaced("talkative");
     let filter = "--log-filter=trace";
     for object in &mut objects {
@@ -281,7 +287,8 @@ fn cluster_and_namespaced_permissions_are_equal() {
         .find(|object| object["kind"] == "Role" && object["metadata"]["name"] == NAME)
         .unwrap();
     assert_eq!(everywhere["rules"], in_one["rules"]);
-    let binding = objects(&chart_in(NAME, &[]).unwrap());
+    let without_cluster_maps = ["--set", "clusterMaps.enabled=false"];
+    let binding = objects(&chart_in(NAME, &without_cluster_maps).unwrap());
     assert_eq!(
         only(&binding, "ClusterRoleBinding")["roleRef"]["name"],
         NAME

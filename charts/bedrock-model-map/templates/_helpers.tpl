@@ -106,6 +106,13 @@ true
 {{- toYaml $merged -}}
 {{- end -}}
 
+{{/* Whether ClusterBedrockModelMaps are reconciled. They concern all namespaces. */}}
+{{- define "bedrock-model-map.clusterMaps" -}}
+{{- if and .Values.clusterMaps.enabled (not .Values.watchNamespaces) -}}
+true
+{{- end -}}
+{{- end -}}
+
 {{/* Rights of the operator in each namespace that it watches. */}}
 {{- define "bedrock-model-map.rules" -}}
 - apiGroups: [bedrock.modelmap.dev]
