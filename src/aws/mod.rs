@@ -1,6 +1,7 @@
 //! Calls AWS. The AWS SDK appears in no other module.
 
 mod account;
+mod account_cache;
 mod api_call;
 mod cache_key;
 mod client;

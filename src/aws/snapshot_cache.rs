@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use moka::sync::Cache;
 use parking_lot::Mutex;
 
+use super::account_cache::AccountCache;
 use super::cache_key::CacheKey;
 use super::client::Aws;
 use super::error::{Advice, AwsError};
@@ -53,6 +54,7 @@ struct Inner {
     permits: Arc<PrioritySemaphore>,
     rate_limiters: RateLimiters,
     snapshots: Cache<CacheKey, Arc<PackedSnapshot>>,
+    accounts: AccountCache,
     state: Mutex<State>,
 }
 
@@ -123,13 +125,23 @@ impl SnapshotCache {
                 .max_capacity(MAX_BYTES)
                 .time_to_live(MAX_AGE)
                 .build(),
+            accounts: AccountCache::default(),
             state: Mutex::default(),
         }))
     }
 
     /// The enabled regions of the caller's account, fetched now.
     pub async fn account_regions(&self, caller: &Caller) -> Result<Vec<String>, AwsError> {
-        self.0.aws.account_regions(caller).await
+        self.account_regions_since(caller, Timestamp::now()).await
+    }
+
+    /// The enabled regions of the caller's account, taken at `not_before` or later.
+    pub(crate) async fn account_regions_since(
+        &self,
+        caller: &Caller,
+        not_before: Timestamp,
+    ) -> Result<Vec<String>, AwsError> {
+        self.0.accounts.get(&self.0.aws, caller, not_before).await
     }
 
     /// The region's last snapshot of this identity, of any age; no call.

@@ -1,6 +1,6 @@
 //! Controller of `ClusterBedrockModelMaps`: keeps the `BedrockModelMap` of each matching namespace.
 
-mod gauges;
+pub(super) mod gauges;
 mod watch;
 mod write;
 

@@ -294,9 +294,13 @@ impl Effects for ClusterEffects<'_> {
         snapshot
     }
 
-    async fn list_account_regions(&self) -> Result<Vec<String>, AttemptError> {
+    async fn list_account_regions(
+        &self,
+        not_before: Timestamp,
+    ) -> Result<Vec<String>, AttemptError> {
         *self.slot.lock() = None;
-        let regions = self.context.snapshots.account_regions(&self.caller);
+        let snapshots = &self.context.snapshots;
+        let regions = snapshots.account_regions_since(&self.caller, not_before);
         self.deadline
             .step(regions)
             .await

@@ -31,6 +31,8 @@ pub(super) fn report<K>(
     let mut reported = None;
     move |event| {
         let cause = match event {
+            // It precedes each attempt.
+            Ok(watcher::Event::Init) => return,
             Ok(_) => {
                 reported = None;
                 return;
@@ -54,11 +56,14 @@ pub(super) fn report<K>(
             return;
         }
         let (cause, or) = (explained(cause), purpose.alternative());
-        match code {
-            404 => tracing::error!(
-                "cannot watch {what}: the CustomResourceDefinition is not installed; install it (bedrock-model-map crd | kubectl apply -f -){or}; retrying"
+        match (code, purpose) {
+            (404, Purpose::Resources) => tracing::error!(
+                "cannot watch {what}: the CustomResourceDefinition is not installed; install it (bedrock-model-map crd | kubectl apply -f -); retrying"
             ),
-            401 | 403 => tracing::error!(
+            (404, Purpose::ClusterMaps) => tracing::warn!(
+                "cannot watch {what}: the CustomResourceDefinition is not installed, so there are no cluster maps; install it (bedrock-model-map crd | kubectl apply -f -){or}; retrying"
+            ),
+            (401 | 403, _) => tracing::error!(
                 "cannot watch {what}: {cause}; grant the operator's service account this right{or}; retrying"
             ),
             _ => tracing::warn!("cannot watch {what}: {cause}; retrying"),
@@ -114,6 +119,7 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             let mut report = report("ClusterBedrockModelMaps", Purpose::ClusterMaps);
             for code in [404, 404, 403, 403] {
+                report(&Ok(watcher::Event::Init));
                 report(&failed(code));
             }
             report(&Ok(watcher::Event::InitDone));

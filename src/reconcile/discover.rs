@@ -77,10 +77,11 @@ async fn list_regions<E: Effects>(
     let known: BTreeSet<String> = known
         .chain(published_regions(context).filter(is_known))
         .collect();
+    let not_before = refresh.account_not_before(before.as_ref(), context.now);
     let (regions, mut account) = account::after_query(
         before.as_ref(),
         known.into_iter().collect(),
-        context.effects.list_account_regions().await,
+        context.effects.list_account_regions(not_before).await,
         QueryContext {
             // The account's list does not depend on the spec.
             guard_shrinking: match refresh.reason {

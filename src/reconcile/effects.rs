@@ -84,9 +84,11 @@ pub trait Effects: Sync {
         priority: Priority,
     ) -> impl Future<Output = Result<Arc<PackedSnapshot>, AttemptError>> + Send;
 
-    /// Queries the account's enabled regions.
+    /// Queries the account's enabled regions. A cached response serves if it was taken at `not_before` or
+    /// later.
     fn list_account_regions(
         &self,
+        not_before: Timestamp,
     ) -> impl Future<Output = Result<Vec<String>, AttemptError>> + Send;
 
     /// The region's last response in memory, of any age.

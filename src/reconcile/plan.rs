@@ -7,8 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::refresh_token::acknowledged_form;
 use crate::api::{
-    ANNOTATION_REQUESTED_AT, AliasesStatus, BedrockModelMap, BedrockModelMapStatus, ErrorCode,
-    RegionStatus,
+    ANNOTATION_REQUESTED_AT, AccountRegionsStatus, AliasesStatus, AttemptError, BedrockModelMap,
+    BedrockModelMapStatus, ErrorCode, RegionStatus,
 };
 use crate::aws::priority::Priority;
 use crate::reconcile::schedule::{BackoffState, PUBLICATION_RETRY, RefreshSchedule, after, before};
@@ -98,17 +98,35 @@ impl Refresh {
     /// Earliest time of a snapshot that serves for this region: after a failure of AWS, the time of
     /// that attempt; for the confirmation of a held response, now.
     pub fn not_before(&self, region: Option<&RegionStatus>, now: Timestamp) -> Timestamp {
-        let Some(error) = region.and_then(|region| region.error.as_ref()) else {
-            return self.not_before;
-        };
-        if error.code == ErrorCode::ShrinkHeld {
-            return now;
-        }
-        if error.code.concerns_publication() {
-            return self.not_before;
-        }
+        let error = region.and_then(|region| region.error.as_ref());
         let last = region.and_then(|region| region.last_attempt_time.as_ref());
-        last.map_or(self.not_before, |last| last.0.max(self.not_before))
+        self.not_before_after(error, last, now)
+    }
+
+    /// Earliest time of a list of the account's regions that serves, by the same rules.
+    pub fn account_not_before(
+        &self,
+        account: Option<&AccountRegionsStatus>,
+        now: Timestamp,
+    ) -> Timestamp {
+        let error = account.and_then(|account| account.error.as_ref());
+        let last = account.and_then(|account| account.last_attempt_time.as_ref());
+        self.not_before_after(error, last, now)
+    }
+
+    fn not_before_after(
+        &self,
+        error: Option<&AttemptError>,
+        last_attempt: Option<&Time>,
+        now: Timestamp,
+    ) -> Timestamp {
+        match error.map(|error| error.code) {
+            Some(ErrorCode::ShrinkHeld) => now,
+            Some(code) if !code.concerns_publication() => {
+                last_attempt.map_or(self.not_before, |last| last.0.max(self.not_before))
+            }
+            Some(_) | None => self.not_before,
+        }
     }
 }
 

@@ -1,161 +1,20 @@
 //! `ClusterBedrockModelMaps`: one `BedrockModelMap` in each namespace that a selector matches.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bedrock_model_map::api::{
     BedrockModelMap, ClusterBedrockModelMap, ClusterBedrockModelMapStatus,
 };
 use bedrock_simulator::Role;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace as NamespaceObject};
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
-use kube::{Api, Client, ResourceExt as _};
-use serde_json::{Value, json};
+use kube::api::{DeleteParams, PostParams};
+use kube::{Api, ResourceExt as _};
+use serde_json::json;
 
 use crate::support::{
-    Credentials, Fixture, FixtureBuilder, Namespace, OperatorOptions, catalog_of, condition,
-    eventually, eventually_within,
+    CLUSTER_MAPS, ClusterMap, Credentials, Fixture, FixtureBuilder, MAP_REGION, OperatorOptions,
+    SLOW, catalog_of, condition, eventually, eventually_within, state, template,
 };
-
-const REGION: &str = "us-west-1";
-const CLUSTER_MAPS: &str = "--cluster-maps=true";
-/// The garbage collector learns of a new kind within 30 s; a write that failed is tried again after one
-/// minute.
-const SLOW: Duration = Duration::from_mins(3);
-
-/// A cluster map whose name and label no other test uses, and its namespaces.
-struct ClusterMap {
-    fixture: Fixture,
-    name: String,
-    client: Client,
-    namespaces: Vec<Namespace>,
-}
-
-impl ClusterMap {
-    async fn of(namespaces: usize, arguments: &[&str]) -> Self {
-        let arguments = [&[CLUSTER_MAPS], arguments].concat();
-        let fixture = Fixture::new(catalog_of(&[REGION]), &arguments).await;
-        Self::with(fixture, namespaces).await
-    }
-
-    async fn with(fixture: Fixture, count: usize) -> Self {
-        let name = format!("map-of-{}", fixture.namespace.name);
-        let client = fixture.cluster.client().await;
-        let mut namespaces = Vec::new();
-        for _ in 0..count {
-            namespaces.push(fixture.cluster.namespace().await);
-        }
-        let map = Self {
-            fixture,
-            name,
-            client,
-            namespaces,
-        };
-        for namespace in &map.namespaces {
-            map.select(namespace, "yes").await;
-        }
-        map
-    }
-
-    /// Labels the namespace.
-    async fn select(&self, namespace: &Namespace, value: &str) {
-        let labels = json!({ &self.name: value });
-        let patch = Patch::Merge(json!({"metadata": {"labels": labels}}));
-        let api = Api::<NamespaceObject>::all(self.client.clone());
-        let parameters = PatchParams::default();
-        api.patch(&namespace.name, &parameters, &patch)
-            .await
-            .unwrap();
-    }
-
-    fn api(&self) -> Api<ClusterBedrockModelMap> {
-        Api::all(self.client.clone())
-    }
-
-    async fn create(&self, mut template: Value) {
-        let test = self.fixture.namespace.name.clone();
-        template["metadata"]["labels"]["test"] = json!(test);
-        let spec = json!({
-            "namespaceSelector": {"matchLabels": {&self.name: "yes"}},
-            "template": template,
-        });
-        let spec = serde_json::from_value(spec).unwrap();
-        let mut map = ClusterBedrockModelMap::new(&self.name, spec);
-        map.metadata.labels = Some(BTreeMap::from([("test".to_owned(), test)]));
-        let api = self.api();
-        api.create(&PostParams::default(), &map).await.unwrap();
-    }
-
-    async fn patch(&self, patch: Value) {
-        let patch = Patch::Merge(patch);
-        let (api, parameters) = (self.api(), PatchParams::default());
-        api.patch(&self.name, &parameters, &patch).await.unwrap();
-    }
-
-    async fn child(&self, namespace: usize) -> Option<BedrockModelMap> {
-        let api = self.namespaces[namespace].api();
-        api.get_opt(&self.name).await.unwrap()
-    }
-
-    async fn patch_child(&self, namespace: usize, patch: Value) {
-        let api = self.namespaces[namespace].api::<BedrockModelMap>();
-        let (parameters, patch) = (PatchParams::default(), Patch::Merge(patch));
-        api.patch(&self.name, &parameters, &patch).await.unwrap();
-    }
-
-    /// Once the child of the namespace is so.
-    async fn until_child(
-        &self,
-        namespace: usize,
-        is_so: impl Fn(&BedrockModelMap) -> bool,
-    ) -> BedrockModelMap {
-        eventually(async || match self.child(namespace).await {
-            Some(child) if is_so(&child) => Ok(child),
-            child => Err(format!("{child:#?}\n{}", self.fixture.operator.log())),
-        })
-        .await
-    }
-
-    /// Once the status is so.
-    async fn until(
-        &self,
-        is_so: impl Fn(&ClusterBedrockModelMapStatus) -> bool,
-    ) -> ClusterBedrockModelMapStatus {
-        eventually_within(SLOW, async || {
-            let map = self.api().get(&self.name).await.unwrap();
-            let status = map.status.unwrap_or_default();
-            let is_current = status.observed_generation == map.metadata.generation;
-            if is_current && is_so(&status) {
-                Ok(status)
-            } else {
-                Err(format!("{status:#?}"))
-            }
-        })
-        .await
-    }
-
-    /// Once as many namespaces are Ready, of as many that match.
-    async fn ready(&self, counts: &str) -> ClusterBedrockModelMapStatus {
-        self.until(|status| {
-            let namespaces = status.namespaces.clone().unwrap_or_default();
-            namespaces.ready_of_matched == counts
-        })
-        .await
-    }
-}
-
-fn template() -> Value {
-    json!({
-        "metadata": {"labels": {"team": "platform"}},
-        "spec": {"regions": [REGION]},
-    })
-}
-
-fn state<'a>(status: &'a ClusterBedrockModelMapStatus, kind: &str) -> Option<[&'a str; 2]> {
-    let mut conditions = status.conditions.iter();
-    let condition = conditions.find(|c| c.type_ == kind)?;
-    Some([condition.status.as_str(), condition.reason.as_str()])
-}
 
 #[tokio::test]
 async fn namespaces_that_match_have_child_until_they_cease_to() {
@@ -222,7 +81,7 @@ async fn namespaces_that_match_have_child_until_they_cease_to() {
 #[tokio::test]
 async fn foreign_map_of_that_name_is_conflict_and_untouched() {
     let map = ClusterMap::of(2, &[]).await;
-    let spec = serde_json::from_value(json!({"regions": [REGION], "suspend": true})).unwrap();
+    let spec = serde_json::from_value(json!({"regions": [MAP_REGION], "suspend": true})).unwrap();
     let mut foreign = BedrockModelMap::new(&map.name, spec);
     // Labelled like a child, owned by nobody.
     let label = (
@@ -233,7 +92,7 @@ async fn foreign_map_of_that_name_is_conflict_and_untouched() {
     let api = map.namespaces[0].api::<BedrockModelMap>();
     let foreign = api.create(&PostParams::default(), &foreign).await.unwrap();
     // Without a label: the watch of children does not show it.
-    let spec = serde_json::from_value(json!({"regions": [REGION], "suspend": true})).unwrap();
+    let spec = serde_json::from_value(json!({"regions": [MAP_REGION], "suspend": true})).unwrap();
     let hidden = BedrockModelMap::new(&map.name, spec);
     let hidden_api = map.namespaces[1].api::<BedrockModelMap>();
     let hidden = hidden_api
@@ -449,7 +308,7 @@ async fn namespace_that_refuses_does_not_block_others() {
 async fn role_is_checked_for_each_namespace() {
     let role = "arn:aws:iam::123456789012:role/reader";
     let fixture = {
-        let builder = FixtureBuilder::new(catalog_of(&[REGION])).await;
+        let builder = FixtureBuilder::new(catalog_of(&[MAP_REGION])).await;
         let allowed = builder.namespace.name.clone();
         let rule = format!("--allow-role={allowed}={role}");
         let arguments = [CLUSTER_MAPS, &rule];
@@ -459,7 +318,7 @@ async fn role_is_checked_for_each_namespace() {
     };
     let map = ClusterMap::with(fixture, 1).await;
     map.select(&map.fixture.namespace, "yes").await;
-    map.create(json!({"spec": {"regions": [REGION], "aws": {"roleArn": role}}}))
+    map.create(json!({"spec": {"regions": [MAP_REGION], "aws": {"roleArn": role}}}))
         .await;
     let status = map.ready("1/2").await;
     assert_eq!(status.problems.len(), 1);

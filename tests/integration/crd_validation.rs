@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use bedrock_model_map::api::{
     AccountRegionsStatus, AliasProblem, AliasesStatus, AttemptError, BedrockModelMap,
-    BedrockModelMapSpec, BedrockModelMapStatus, ErrorCode, MappingOmitted, MappingStatus,
-    RegionState, RegionStatus, Summary, VerifiedConfigMap, VerifiedStatus,
+    BedrockModelMapSpec, BedrockModelMapStatus, ClusterBedrockModelMap, ErrorCode, MappingOmitted,
+    MappingStatus, RegionState, RegionStatus, Summary, VerifiedConfigMap, VerifiedStatus,
 };
 use bedrock_model_map::reconcile::validate::ValidatedSpec;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, CustomResourceExt as _};
@@ -915,7 +916,11 @@ async fn crd_installs_without_warning() {
 
 /// The schema of the whole resource, as generated.
 fn schema() -> Value {
-    let crd: Value = json!(BedrockModelMap::crd());
+    schema_of(&BedrockModelMap::crd())
+}
+
+fn schema_of(crd: &CustomResourceDefinition) -> Value {
+    let crd = json!(crd);
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
 }
 
@@ -946,7 +951,11 @@ fn described_fields(schema: &Value, path: &str) -> Vec<Field> {
 
 #[test]
 fn every_field_has_description() {
-    let fields = described_fields(&schema(), "");
+    let fields = [schema(), schema_of(&ClusterBedrockModelMap::crd())];
+    let fields = fields
+        .iter()
+        .flat_map(|schema| described_fields(schema, ""));
+    let fields: Vec<Field> = fields.collect();
     let mut failures = Vec::new();
     for Field { path, schema } in &fields {
         let description = schema["description"].as_str().unwrap_or_default();
@@ -977,18 +986,23 @@ fn every_field_has_description() {
 async fn kubectl_explain_describes_every_field() {
     let cluster = Cluster::shared().await;
     let mut failures = Vec::new();
-    for part in ["spec", "status"] {
-        let tree = cluster
-            .run(&["explain", "--recursive", &format!("bmm.{part}")], "")
-            .await
-            .unwrap();
-        for Field { path, .. } in described_fields(&schema()["properties"][part], "") {
+    let of_cluster_maps = schema_of(&ClusterBedrockModelMap::crd());
+    for (kind, schema, part) in [
+        ("bmm", &schema(), "spec"),
+        ("bmm", &schema(), "status"),
+        ("cbmm", &of_cluster_maps, "spec"),
+        ("cbmm", &of_cluster_maps, "status"),
+    ] {
+        let explained = format!("{kind}.{part}");
+        let explain = ["explain", "--recursive", &explained];
+        let tree = cluster.run(&explain, "").await.unwrap();
+        for Field { path, .. } in described_fields(&schema["properties"][part], "") {
             let name = path.rsplit('.').next().unwrap();
             if !tree
                 .lines()
                 .any(|line| line.trim_start().starts_with(&format!("{name}\t<")))
             {
-                failures.push(format!("{part}{path} is not in the tree"));
+                failures.push(format!("{kind}.{part}{path} is not in the tree"));
             }
         }
     }

@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod aliases;
+mod cluster_map_faults;
+mod cluster_map_scale;
+mod cluster_map_validation;
 mod cluster_maps;
 mod contention;
 mod crd_validation;

@@ -1,6 +1,7 @@
 //! Shared by the tests: the cluster, an operator for each test, and readers of its output.
 
 mod cluster;
+mod cluster_map;
 mod fixture;
 mod operator;
 mod proxy;
@@ -8,6 +9,7 @@ mod published;
 mod status_check;
 
 pub use cluster::{Cluster, Namespace, eventually, eventually_within, kubectl};
+pub use cluster_map::{CLUSTER_MAPS, ClusterMap, MAP_REGION, SLOW, state, template};
 pub use fixture::{
     Fixture, FixtureBuilder, OperatorOptions, Replica, catalog_of, catalog_without_first_model,
     condition, whole_catalog,

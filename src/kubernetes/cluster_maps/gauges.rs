@@ -11,8 +11,8 @@ use prometheus_client::metrics::MetricType;
 use crate::api::ClusterBedrockModelMap;
 
 /// Reads the metrics of all cluster maps.
-pub(super) struct ClusterMapCollector {
-    pub(super) maps: Store<ClusterBedrockModelMap>,
+pub(in crate::kubernetes) struct ClusterMapCollector {
+    pub(in crate::kubernetes) maps: Store<ClusterBedrockModelMap>,
 }
 
 impl fmt::Debug for ClusterMapCollector {

@@ -7,7 +7,9 @@ use kube::ResourceExt as _;
 
 use super::super::own_writes::Source;
 use super::*;
+use crate::api::ClusterBedrockModelMap;
 use crate::aws::{AwsMetrics as _, SnapshotSource, WaitReason};
+use crate::kubernetes::cluster_maps::gauges::ClusterMapCollector;
 use crate::ops::metrics::{Metrics, Write};
 
 const DOCUMENTATION: &str = include_str!("../../../docs/metrics.md");
@@ -36,6 +38,17 @@ fn resource(name: &str) -> BedrockModelMap {
                               "lastSuccessTime": timestamp, "consecutiveFailures": 3, "error": error},
             },
         },
+    }))
+    .unwrap()
+}
+
+fn cluster_map() -> ClusterBedrockModelMap {
+    serde_json::from_value(json!({
+        "apiVersion": "bedrock.modelmap.dev/v1alpha1",
+        "kind": "ClusterBedrockModelMap",
+        "metadata": {"name": "claude"},
+        "spec": {"namespaceSelector": {}, "template": {}},
+        "status": {"namespaces": {"matched": 3, "ready": 2, "conflicting": 1}},
     }))
     .unwrap()
 }
@@ -268,6 +281,10 @@ fn documentation_lists_every_metric() {
     metrics.snapshot_served(SnapshotSource::Cached);
     metrics.count_config_map_write(Write::Create, 1);
     metrics.count_kubernetes_request("create", "configmaps", "2xx");
+    let (maps, mut cluster_maps) = reflector::store();
+    cluster_maps.apply_watcher_event(&watcher::Event::Apply(cluster_map()));
+    metrics.register_collector(Box::new(ClusterMapCollector { maps }));
+    fixture.has(r#"bedrock_model_map_cluster_map_namespaces{name="claude",state="matched"} 3"#);
     let table = table(&fixture.text());
     assert!(
         DOCUMENTATION.contains(&format!("\n{table}\n")),

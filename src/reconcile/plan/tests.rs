@@ -555,6 +555,16 @@ fn serving_snapshot_depends_on_last_attempt() {
             at(expected),
             "{case}"
         );
+        let account = region.map(|region| AccountRegionsStatus {
+            error: region.error,
+            last_attempt_time: region.last_attempt_time,
+            ..AccountRegionsStatus::default()
+        });
+        assert_eq!(
+            refresh.account_not_before(account.as_ref(), at(0)),
+            at(expected),
+            "account: {case}"
+        );
     }
     let forced = Refresh {
         not_before: at(0),

@@ -432,7 +432,7 @@ impl Effects for Cluster {
         Ok(snapshot)
     }
 
-    async fn list_account_regions(&self) -> Result<Vec<String>, AttemptError> {
+    async fn list_account_regions(&self, _: Timestamp) -> Result<Vec<String>, AttemptError> {
         self.yield_to_others().await;
         self.state().trace.account_queried = true;
         self.environment.account_answer()

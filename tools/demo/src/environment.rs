@@ -17,6 +17,11 @@ const SAMPLE: &str = include_str!("../../../config/samples/bedrock_v1alpha1_bedr
 pub const NAMESPACE: &str = "default";
 pub const NAME: &str = "claude";
 
+/// The cluster map that the demo applies, and the namespaces that it matches.
+const CLUSTER_MAP_SAMPLE: &str = include_str!("../../../config/samples/cluster-map.yaml");
+pub const CLUSTER_MAP: &str = "claude-everywhere";
+const TEAMS: &str = include_str!("../manifests/teams.yaml");
+
 /// The region of which one model is shown.
 pub const REGION: &str = "us-east-1";
 
@@ -94,7 +99,7 @@ impl Environment {
             simulator,
             control_plane,
         };
-        let what = "Applying the definition of BedrockModelMap";
+        let what = "Applying the definitions of BedrockModelMap and ClusterBedrockModelMap";
         step(what, environment.define(operator)).await?;
         let what = format!(
             "Starting the operator; its log is {}",
@@ -103,6 +108,10 @@ impl Environment {
         step(&what, async { environment.operator.start() }).await?;
         let what = format!("Applying the sample `{NAME}` and waiting until it is Ready");
         step(&what, environment.map_sample()).await?;
+        let what = format!(
+            "Applying the cluster map `{CLUSTER_MAP}`, which three namespaces match, and waiting until all have their map"
+        );
+        step(&what, environment.map_namespaces()).await?;
         Ok(environment)
     }
 
@@ -111,8 +120,12 @@ impl Environment {
         let apply = ["apply", "--server-side", "-f", "-"];
         self.kubectl.run_with(&apply, &definition).await?;
         let established = "--for=condition=Established";
-        let crd = "customresourcedefinition/bedrockmodelmaps.bedrock.modelmap.dev";
-        self.kubectl.run(&["wait", established, crd]).await?;
+        let crds = [
+            "customresourcedefinition/bedrockmodelmaps.bedrock.modelmap.dev",
+            "customresourcedefinition/clusterbedrockmodelmaps.bedrock.modelmap.dev",
+        ];
+        let wait = ["wait", established];
+        self.kubectl.run(&[&wait[..], &crds].concat()).await?;
         Ok(())
     }
 
@@ -120,7 +133,20 @@ impl Environment {
         self.kubectl.run_with(&["apply", "-f", "-"], SAMPLE).await?;
         let resource = format!("bedrockmodelmap/{NAME}");
         let ready = "--for=condition=Ready";
-        let wait = ["wait", ready, READY, "-n", NAMESPACE, &resource];
+        self.wait(&[ready, "-n", NAMESPACE, &resource]).await
+    }
+
+    async fn map_namespaces(&self) -> Result<(), Error> {
+        let apply = ["apply", "-f", "-"];
+        self.kubectl.run_with(&apply, TEAMS).await?;
+        self.kubectl.run_with(&apply, CLUSTER_MAP_SAMPLE).await?;
+        let resource = format!("clusterbedrockmodelmap/{CLUSTER_MAP}");
+        let ready = "--for=jsonpath={.status.namespaces.readyOfMatched}=3/3";
+        self.wait(&[ready, &resource]).await
+    }
+
+    async fn wait(&self, awaited: &[&str]) -> Result<(), Error> {
+        let wait = [&["wait", READY], awaited].concat();
         tokio::select! {
             waited = self.kubectl.run(&wait) => match waited {
                 Ok(_) => Ok(()),
@@ -163,7 +189,7 @@ impl Environment {
     }
 
     async fn operator_failed(&self, cause: String) -> Error {
-        let describe = ["describe", "bedrockmodelmap", "-n", NAMESPACE, NAME];
+        let describe = ["describe", "cbmm,bmm", "-n", NAMESPACE];
         let description = self.kubectl.run(&describe).await;
         Error::Operator {
             cause,

@@ -3,7 +3,7 @@
 use std::env;
 use std::path::Path;
 
-use crate::environment::{NAME, REGION};
+use crate::environment::{CLUSTER_MAP, NAME, REGION};
 
 /// The region that is broken by hand: not the one that the operator also asks for the account's regions.
 const BROKEN: &str = "eu-central-1";
@@ -46,6 +46,10 @@ pub fn describe(parts: &Parts<'_>) -> String {
   # heal it, and force a refresh again
   curl -X DELETE {simulator}/_simulator/faults
   kubectl annotate bmm {NAME} --overwrite bedrock.modelmap.dev/requestedAt="$(date)"
+  # one more namespace gets its map from the cluster map {CLUSTER_MAP}
+  kubectl create namespace team-d
+  kubectl label namespace team-d bedrock=yes
+  kubectl get cbmm,bmm -A
   # a deleted ConfigMap comes back
   kubectl delete configmap {NAME}-{REGION}
   # what the operator says

@@ -63,6 +63,7 @@ pub fn prepare(operator: &Path, control_plane: &ControlPlane, bedrock: &str) -> 
     let command = [
         "run",
         "--log-format=pretty",
+        "--cluster-maps",
         // Others may have the default port on this machine.
         "--bind-address=127.0.0.1:0",
     ];

@@ -10,6 +10,7 @@ use control_plane::kubectl::Kubectl;
 pub async fn describe(kubectl: &Kubectl) -> Result<String, Error> {
     let get = ["get", "bmm", "-A", "-o", "wide"];
     let overview = kubectl.run(&get).await?;
+    let cluster_maps = kubectl.run(&["get", "cbmm"]).await?;
 
     let selector = format!("bedrock.modelmap.dev/name={NAME}");
     let get = [
@@ -34,6 +35,7 @@ pub async fn describe(kubectl: &Kubectl) -> Result<String, Error> {
     let facts = pretty(&facts[id])?;
     Ok(format!(
         "$ kubectl get bmm -A -o wide\n{overview}\n\
+         $ kubectl get cbmm\n{cluster_maps}\n\
          {table}\n\
          {id} in models.json of {name} (long lists and texts shortened):\n{model}\n\n\
          The same model in invocation.json, what a caller needs to know:\n{facts}\n"

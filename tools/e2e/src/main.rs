@@ -4,6 +4,7 @@
 
 mod bedrock;
 mod caller;
+mod cluster_map;
 mod command;
 mod error;
 mod helm;

@@ -10,6 +10,7 @@ use control_plane::node::Node;
 
 use crate::bedrock::Bedrock;
 use crate::caller::{self, Caller};
+use crate::cluster_map::ClusterMap;
 use crate::error::Error;
 use crate::helm::Helm;
 use crate::images;
@@ -45,6 +46,7 @@ pub async fn run(machine: &Machine, tools: &Tools) -> Result<(), Error> {
         ),
         workload: Workload::new(&kubectl, &control_plane),
         caller: Caller::new(&kubectl),
+        cluster_map: ClusterMap::new(&kubectl),
     };
     let outcome = scenario
         .run(&kubectl, tools.previous_chart.as_deref())
@@ -60,6 +62,7 @@ struct Scenario<'a> {
     operator: Operator<'a>,
     workload: Workload<'a>,
     caller: Caller<'a>,
+    cluster_map: ClusterMap<'a>,
 }
 
 impl Scenario<'_> {
@@ -83,6 +86,9 @@ impl Scenario<'_> {
         } else {
             skip(what, "no --previous-chart to upgrade from");
         }
+        let what = "A cluster map keeps a map in each of two namespaces";
+        shown(&step(what, self.cluster_map.declare()).await?);
+        let children = self.cluster_map.children().await?;
         let settings = ["regionTimeoutSeconds=30", "resources.requests.cpu=10m"];
         let upgrade = self.operator.upgrade(None, &settings);
         let what = "Upgrading to other values";
@@ -99,6 +105,8 @@ impl Scenario<'_> {
         let what = "A refresh by the new operator reaches the workload";
         step(what, self.replaces_nothing(self.refresh("three"))).await?;
 
+        let what = "The cluster map has the maps that it had, and a namespace leaves";
+        step(what, self.leave_cluster_map(children)).await?;
         let what = "Nothing was written but what the three refreshes changed";
         step(what, self.only_refreshes_wrote()).await
     }
@@ -117,6 +125,12 @@ impl Scenario<'_> {
         let what = "The ConfigMap's hash in the Pod template rolls the Deployment";
         shown(&step(what, self.caller.roll()).await?);
         Ok(())
+    }
+
+    async fn leave_cluster_map(&self, children: String) -> Result<(), Error> {
+        let what = "a map of the cluster map was replaced";
+        same(what, children, self.cluster_map.children().await?)?;
+        self.cluster_map.leave().await
     }
 
     async fn start_bedrock(&self, kubectl: &Kubectl) -> Result<(), Error> {
@@ -196,7 +210,7 @@ async fn describe(kubectl: &Kubectl, node: &Node) {
     let operator = "app.kubernetes.io/name=bedrock-model-map";
     for command in [
         "get pods --all-namespaces -o wide",
-        "get bmm --all-namespaces -o wide",
+        "get cbmm,bmm --all-namespaces -o wide",
         "get events --all-namespaces --sort-by=.lastTimestamp",
         &format!("logs --all-containers --prefix --tail=50 -n bedrock-system -l {operator}"),
     ] {
