@@ -115,7 +115,7 @@ deny: ## Check licences, bans and sources of the dependencies (needs cargo-deny)
 	$(CARGO) deny --locked check licenses bans sources
 
 # In one build, so that what both use is compiled once.
-bench: fetch-control-plane ## Measure the operator (ARGS=--quick: in 5 minutes; ARGS=--write: into docs/performance.md)
+bench: fetch-control-plane ## Measure the operator (ARGS=--quick: in 5 minutes; ARGS=--write: all, and into the documents)
 	$(CARGO) build --release -p bedrock-model-map -p bench --features bedrock-model-map/operator --locked
 	@$(dir $(BIN))release/bench $(ARGS)
 

@@ -35,6 +35,11 @@ export class Fixture {
     return fixture;
   }
 
+  /** What else is to be undone. */
+  onEnd(undo) {
+    this.#undo.push(undo);
+  }
+
   async clear() {
     for (const undo of this.#undo.reverse()) await undo();
   }

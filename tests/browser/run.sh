@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Opens the page that `-o html` writes in a real browser. Takes the folder with the built programs.
+# Opens the page that `-o html` writes in a real browser. Takes the folder with the built programs, and a script to run
+# instead of the tests.
 # The browser is $CHROMIUM, or a Chromium in PATH; root in CI installs Debian's.
 set -euo pipefail
 bin=$(realpath "$1")
@@ -25,5 +26,7 @@ if ! chromium=$(find_chromium); then
 fi
 command -v npm >/dev/null || { echo 'no npm: install Node.js 20 or newer' >&2; exit 1; }
 
-npm ci --no-audit --no-fund --ignore-scripts
-CHROMIUM=$chromium BIN=$bin exec node --test --test-concurrency=1 ./*.test.js
+npm ci --no-audit --no-fund --ignore-scripts >&2
+export CHROMIUM=$chromium BIN=$bin
+[ $# = 1 ] || exec node "$2"
+exec node --test --test-concurrency=1 ./*.test.js

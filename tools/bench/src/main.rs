@@ -1,6 +1,7 @@
 //! Measures the operator on real parts: a control plane, the Bedrock simulator, and the program as it is released.
 
 mod bare;
+mod documents;
 mod error;
 mod machine;
 mod measure;
@@ -12,6 +13,7 @@ mod report;
 mod resources;
 mod run;
 mod scene;
+mod sizing;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -45,7 +47,7 @@ struct Arguments {
     #[arg(long)]
     resources: Option<usize>,
 
-    /// Write the tables and the plot into docs/ as well.
+    /// Write the tables and the plot into README.md and docs/ as well.
     #[arg(long, conflicts_with_all = ["only", "quick"])]
     write: bool,
 }

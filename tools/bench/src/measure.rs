@@ -2,6 +2,7 @@
 
 pub mod association;
 pub mod many;
+pub mod page;
 pub mod routine;
 pub mod single;
 pub mod stages;
@@ -33,8 +34,13 @@ fn time(duration: Duration) -> String {
     }
 }
 
-fn times(a: Duration, b: Duration) -> String {
-    format!("{:.2} ×", a.as_secs_f64() / b.as_secs_f64())
+/// How many times the second the first is.
+fn times(first: Duration, second: Duration) -> String {
+    match first.as_secs_f64() / second.as_secs_f64() {
+        ratio if ratio < 0.1 => format!("{ratio:.3} ×"),
+        ratio if ratio < 10.0 => format!("{ratio:.2} ×"),
+        ratio => format!("{ratio:.0} ×"),
+    }
 }
 
 #[cfg(test)]

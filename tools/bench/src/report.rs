@@ -1,5 +1,7 @@
 //! What was measured, as Markdown.
 
+use crate::process::Usage;
+
 /// A table with what a reader needs to understand it.
 #[derive(Clone, Debug, Default)]
 pub struct Section {
@@ -8,6 +10,16 @@ pub struct Section {
     note: String,
     columns: Vec<String>,
     rows: Vec<Vec<String>>,
+    quotes: Quotes,
+}
+
+/// What other documents quote of a section.
+#[derive(Clone, Debug, Default)]
+pub struct Quotes {
+    /// For the README: what was measured, beside what, and the ratio.
+    pub ratios: Vec<[String; 3]>,
+    /// For the page on sizing: of which resources, and what the operator used.
+    pub sizes: Vec<(String, Usage)>,
 }
 
 impl Section {
@@ -17,6 +29,7 @@ impl Section {
             note: note.to_owned(),
             columns: columns.map(str::to_owned).to_vec(),
             rows: Vec::new(),
+            quotes: Quotes::default(),
         }
     }
 
@@ -30,17 +43,36 @@ impl Section {
         self.rows.push(cells.map(str::to_owned).to_vec());
     }
 
+    pub fn quote_ratio(&mut self, what: &str, beside: &str, ratio: &str) {
+        self.quotes
+            .ratios
+            .push([what, beside, ratio].map(str::to_owned));
+    }
+
+    pub fn quote_size(&mut self, resources: String, usage: Usage) {
+        self.quotes.sizes.push((resources, usage));
+    }
+
+    pub fn quotes(&self) -> &Quotes {
+        &self.quotes
+    }
+
     pub fn markdown(&self) -> String {
         let mut parts = vec![format!("### {}", self.title), self.note.clone()];
         if !self.rows.is_empty() {
-            parts.push(table(&self.columns, &self.rows));
+            parts.push(lines(&self.columns, &self.rows));
         }
         parts.retain(|part| !part.is_empty());
         parts.join("\n\n")
     }
 }
 
-fn table(columns: &[String], rows: &[Vec<String>]) -> String {
+/// A table alone.
+pub fn table<const N: usize>(columns: [&str; N], rows: &[Vec<String>]) -> String {
+    lines(&columns.map(str::to_owned), rows)
+}
+
+fn lines(columns: &[String], rows: &[Vec<String>]) -> String {
     let line = |cells: &[String]| {
         let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
         format!("| {} |", cells.join(" | "))

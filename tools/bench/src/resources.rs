@@ -28,32 +28,34 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// Creates so many.
-    pub async fn create(client: &Client, count: usize, spec: &Value) -> Result<Self, Error> {
-        let spec: BedrockModelMapSpec = serde_json::from_value(spec.clone())?;
-        let resources = Self {
-            client: client.clone(),
-            count,
-        };
+    /// Creates the namespaces of so many.
+    pub async fn new(client: &Client, count: usize) -> Result<Self, Error> {
         let namespaces: Api<Namespace> = Api::all(client.clone());
         each(count.div_ceil(PER_NAMESPACE), async |number| {
             let mut namespace = Namespace::default();
             namespace.metadata.name = Some(namespace_name(number));
-            namespaces
-                .create(&PostParams::default(), &namespace)
-                .await
-                .map(drop)
+            let parameters = PostParams::default();
+            namespaces.create(&parameters, &namespace).await.map(drop)
         })
         .await?;
-        each(count, async |number| {
+        Ok(Self {
+            client: client.clone(),
+            count,
+        })
+    }
+
+    /// Creates all of them.
+    pub async fn create(&self, spec: &Value) -> Result<(), Error> {
+        let spec: BedrockModelMapSpec = serde_json::from_value(spec.clone())?;
+        each(self.count, async |number| {
             let resource = BedrockModelMap::new(&name(number), spec.clone());
-            let api = resources.api(number);
+            let api = self.api(number);
             api.create(&PostParams::default(), &resource)
                 .await
                 .map(drop)
         })
         .await?;
-        Ok(resources)
+        Ok(())
     }
 
     /// The API of the resource of this number.

@@ -10,11 +10,12 @@ use control_plane::binaries;
 use tokio::time::timeout;
 
 use crate::Arguments;
+use crate::documents::Documents;
 use crate::error::Error;
 use crate::machine::{self, Machine};
-use crate::measure::{association, many, routine, single, stages, whole};
-use crate::plot::{self, Line, Plot};
-use crate::report::{self, Section};
+use crate::measure::{association, many, page, routine, single, stages, whole};
+use crate::plot::Line;
+use crate::report::Section;
 
 /// A section that takes longer is given up.
 const DEADLINE: Duration = Duration::from_mins(30);
@@ -22,10 +23,6 @@ const DEADLINE: Duration = Duration::from_mins(30);
 /// Numbers of resources with all models.
 const QUICK: &[usize] = &[1, 10, 25];
 const LONG: &[usize] = &[1, 10, 25, 40, 100];
-
-/// Where `--write` writes, from the root of the repository.
-const PERFORMANCE: &str = "docs/performance.md";
-const PLOT: &str = "docs/images/performance.svg";
 
 /// Measures what the arguments name, prints it, and writes it. A section that fails is reported, and the others go on.
 pub async fn run(arguments: &Arguments) -> Result<(), Error> {
@@ -51,11 +48,17 @@ pub async fn run(arguments: &Arguments) -> Result<(), Error> {
         machine::load()
     );
     let sections = bench.sections.iter().map(Section::markdown);
-    let parts: Vec<String> = [facts, load].into_iter().chain(sections).collect();
+    let parts: Vec<String> = [facts.clone(), load].into_iter().chain(sections).collect();
     let text = parts.join("\n\n");
     writeln!(io::stdout(), "{text}").map_err(Error::io("cannot print"))?;
+    if arguments.write {
+        let documents = Documents {
+            repository: &repository,
+            facts: &facts,
+        };
+        documents.write(&text, &bench.sections, &lines)?;
+    }
     match bench.failures {
-        0 if arguments.write => write(&repository, &text, &lines),
         0 => Ok(()),
         failures => Err(Error::Failed(format!(
             "{failures} sections were not measured"
@@ -95,6 +98,8 @@ impl Bench {
         self.section(whole::TITLE, whole).await;
         self.section(routine::TITLE, routine::measure(program))
             .await;
+        let page = page::measure(program, repository);
+        self.section(page::TITLE, page).await;
         self.section(stages::TITLE, async { stages::measure() })
             .await;
         self.section(association::TITLE, async { association::measure(quick) })
@@ -155,22 +160,4 @@ fn facts(program: &Path, repository: &Path) -> Result<String, Error> {
         machine::commit(repository),
         command.replace(" ARGS=''", ""),
     ))
-}
-
-fn write(repository: &Path, text: &str, lines: &[Line]) -> Result<(), Error> {
-    let path = repository.join(PERFORMANCE);
-    let document = fs::read_to_string(&path).map_err(Error::io(PERFORMANCE))?;
-    let document = report::between_marks(&document, text)
-        .ok_or_else(|| Error::Failed(format!("{PERFORMANCE} has no line {}", report::BEGIN)))?;
-    fs::write(&path, document).map_err(Error::io(PERFORMANCE))?;
-    let (times, memory) = lines.split_at(1.min(lines.len()));
-    let plot = |title: &str, lines: &[Line]| Plot {
-        title: title.to_owned(),
-        lines: lines.to_vec(),
-    };
-    let image = plot::svg(&[
-        plot("Seconds until all are Ready, by resources", times),
-        plot("Memory in MiB, by resources", memory),
-    ]);
-    fs::write(repository.join(PLOT), image).map_err(Error::io(PLOT))
 }

@@ -27,7 +27,8 @@ pub async fn measure(program: &Path) -> Result<Section, Error> {
         "models": {"include": ["anthropic.claude-sonnet-4*"]},
         "refreshInterval": "1m",
     });
-    let resources = Resources::create(scene.client(), COUNT, &spec).await?;
+    let resources = Resources::new(scene.client(), COUNT).await?;
+    resources.create(&spec).await?;
     let operator = Operator::start(&scene)?;
     resources.ready(DEADLINE).await?;
     operator.rest(DEADLINE).await?;

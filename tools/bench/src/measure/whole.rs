@@ -64,6 +64,11 @@ pub async fn measure(program: &Path, counts: &[usize]) -> Result<(Section, Vec<L
             &mib(restarted.peak_kib),
             &mib(restarted.resident_kib),
         ]);
+        let peak = Usage {
+            peak_kib: published.peak_kib.max(restarted.peak_kib),
+            ..*published
+        };
+        section.quote_size(format!("{count} with all models"), peak);
         seconds.push((as_f64(count as u64), measured.ready.as_secs_f64()));
         peaks.push((as_f64(count as u64), as_f64(published.peak_kib / 1024)));
         rests.push((as_f64(count as u64), as_f64(published.resident_kib / 1024)));
@@ -78,7 +83,8 @@ pub async fn measure(program: &Path, counts: &[usize]) -> Result<(Section, Vec<L
 
 async fn measure_one(program: &Path, count: usize) -> Result<Measured, Error> {
     let scene = Scene::start(program).await?;
-    let resources = Resources::create(scene.client(), count, &json!({})).await?;
+    let resources = Resources::new(scene.client(), count).await?;
+    resources.create(&json!({})).await?;
     let started = Instant::now();
     let operator = Operator::start(&scene)?;
     let ready = resources.ready(DEADLINE).await? - started;
