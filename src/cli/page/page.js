@@ -209,10 +209,13 @@
       region.header.hidden = !isShown;
       for (const row of rows) row.cells[region.index].td.hidden = !isShown;
     }
-    for (const { header, members } of geographies) {
+    for (const geography of geographies) {
+      const { header, members } = geography;
       const shown = members.filter((region) => region.shown);
       header.hidden = shown.length === 0;
       header.colSpan = Math.max(shown.length, 1);
+      if (geography.first === shown[0]) continue;
+      geography.first = shown[0];
       for (const region of members) {
         for (const cell of [region.header, ...rows.map((row) => row.cells[region.index].td)]) cell.classList.toggle("first", region === shown[0]);
       }
@@ -364,12 +367,14 @@
     if (event.target === dialog) dialog.close();
   });
 
-  const update = () => {
-    applyPolicy();
+  const OF_THE_POLICY = ["preference", "destinations", "legacy"];
+  $("form").addEventListener("input", (event) => {
+    // It decides every cell, which takes longer than to hide some.
+    if (OF_THE_POLICY.includes(event.target.id)) applyPolicy();
     filter();
-  };
-  $("form").addEventListener("input", update);
+  });
   $("form").addEventListener("submit", (event) => event.preventDefault());
   table.append(...groups.map((group) => group.body));
-  update();
+  applyPolicy();
+  filter();
 }
