@@ -130,7 +130,7 @@ tenants: fetch-control-plane ## Put every kind of bad neighbour beside one resou
 # libFuzzer needs a nightly compiler (`rustup toolchain install nightly`) and cargo-fuzz (`cargo install cargo-fuzz`).
 .PHONY: fuzz
 fuzz: ## Fuzz what comes from outside, FUZZ_SECONDS for each target (5 minutes)
-	cd fuzz && set -e; for target in answers files names durations; do \
+	cd fuzz && set -e; for target in answers services files names durations; do \
 		mkdir -p corpus/$$target; \
 		$(CARGO) +nightly fuzz run --features durations $$target corpus/$$target seeds/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -max_len=65536 -rss_limit_mb=1024 -malloc_limit_mb=256; \

@@ -9,3 +9,5 @@ pub mod answers;
 pub mod durations;
 pub mod files;
 pub mod names;
+#[cfg(feature = "durations")]
+pub mod services;

@@ -21,6 +21,8 @@ mod response_body;
 mod retry;
 #[cfg(feature = "operator")]
 pub mod role_rules;
+#[cfg(feature = "internals")]
+pub mod scripted;
 mod snapshot_cache;
 #[cfg(test)]
 mod test_support;

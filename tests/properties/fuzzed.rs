@@ -17,6 +17,8 @@ mod durations;
 mod files;
 #[path = "../../fuzz/src/names.rs"]
 mod names;
+#[path = "../../fuzz/src/services.rs"]
+mod services;
 
 /// A change to a seed.
 #[derive(Clone, Debug)]
@@ -109,4 +111,9 @@ fn names_hold() {
 #[test]
 fn durations_hold() {
     holds("durations", durations::holds);
+}
+
+#[test]
+fn services_hold() {
+    holds("services", services::holds);
 }
