@@ -5,11 +5,12 @@ use std::fs;
 use std::path::Path;
 
 /// The files that name reasons as texts.
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "src/api/attempt_error.rs",
     "src/cluster_map/status.rs",
     "src/reconcile/report.rs",
     "src/reconcile/status/conditions.rs",
+    "src/reconcile/status/contention.rs",
     "src/reconcile/status/ids_available.rs",
 ];
 /// Statuses of conditions, and a type, which are written as reasons are.
