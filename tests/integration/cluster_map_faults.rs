@@ -102,7 +102,8 @@ async fn missing_definition_of_cluster_maps_is_reported_once_until_installed() {
         namespace: "default",
         arguments: &[CLUSTER_MAPS],
     });
-    let missing = "cannot watch ClusterBedrockModelMaps: the CustomResourceDefinition";
+    let missing =
+        "cannot watch clusterbedrockmodelmaps.bedrock.modelmap.dev: the CustomResourceDefinition";
     operator.logged(&[missing, "install it"]).await;
     let shows = async |namespace: &str, name: &str| {
         eventually(async || {
