@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -151,7 +153,10 @@ pub(super) enum RunError {
 
 impl Run {
     pub(super) fn execute(self) -> Result<Outcome, RunError> {
+        let processors = available_parallelism().map_or(1, NonZeroUsize::get);
         let runtime = tokio::runtime::Builder::new_multi_thread()
+            // CPU work leaves one of them to everything else.
+            .worker_threads(processors + 1)
             .enable_all()
             .build()
             .map_err(RunError::Runtime)?;

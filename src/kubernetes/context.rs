@@ -8,6 +8,7 @@ use kube::core::PartialObjectMeta;
 use kube::{Client, ResourceExt as _};
 
 use super::config_map_index::ConfigMapIndex;
+use super::cpu::CpuWork;
 use super::events::EventWriter;
 use super::fair_queue::FairSemaphore;
 use super::forced_refreshes::ForcedRefreshes;
@@ -33,6 +34,7 @@ pub(super) struct Context {
     /// Reconciliations that do not wait for AWS.
     pub(super) slots: FairSemaphore,
     pub(super) render_budget: RenderBudget,
+    pub(super) cpu: CpuWork,
     /// `models.json` of the refreshes in progress.
     pub(super) models_json: SharedValues<str>,
     /// Lifecycles of the verified content.

@@ -17,11 +17,13 @@ use kube::runtime::Controller;
 use kube::runtime::controller::{Action, Config, Error as ControllerError};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt as _};
+use tokio::runtime::Handle;
 use tokio::time::sleep;
 use tracing::Instrument as _;
 
 use super::cluster_maps;
 use super::context::Context;
+use super::cpu::CpuWork;
 use super::effects::reconcile;
 use super::events::EventWriter;
 use super::fair_queue::FairSemaphore;
@@ -159,6 +161,7 @@ impl Operator {
             events: EventWriter::new(client.clone()),
             slots: FairSemaphore::new(CONCURRENT_RECONCILES),
             render_budget: RenderBudget::default(),
+            cpu: CpuWork::on(&Handle::current()),
             models_json: SharedValues::default(),
             lifecycles: SharedValues::default(),
             forced_refreshes: ForcedRefreshes::default(),

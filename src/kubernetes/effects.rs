@@ -168,6 +168,11 @@ impl Effects for ClusterEffects<'_> {
             .await
     }
 
+    async fn compute<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let work = self.context.cpu.run(self.namespace, work);
+        self.deadline.step(work).await
+    }
+
     async fn read(&self, config_map: &str) -> Result<Option<ConfigMap>, CallError> {
         self.deadline.step(self.publisher.read(config_map)).await
     }

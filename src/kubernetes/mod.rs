@@ -6,6 +6,7 @@ mod config_map;
 mod config_map_index;
 mod context;
 mod controller;
+mod cpu;
 mod effects;
 mod events;
 mod fair_queue;

@@ -173,8 +173,11 @@ impl<E: Effects> RefreshContext<'_, E> {
         if self.effects.is_current(name, &inputs) {
             return Ok(false);
         }
-        let files = region_files(region, content, facts, status)
-            .map_err(|cause| AttemptError::new(ErrorCode::PayloadTooLarge, cause.to_string()))?;
+        let render = || region_files(region, content, facts, status);
+        let files =
+            self.effects.compute(render).await.map_err(|cause| {
+                AttemptError::new(ErrorCode::PayloadTooLarge, cause.to_string())
+            })?;
         let target = DesiredConfigMap {
             name: name.to_owned(),
             content: Content::Region(region.to_owned()),

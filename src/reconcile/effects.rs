@@ -116,6 +116,9 @@ pub trait Effects: Sync {
     /// Waits for memory, first come, first served. A holder must not acquire a second permit.
     fn render_permit(&self, work: Work) -> impl Future<Output = Self::RenderPermit> + Send;
 
+    /// Runs work that only uses the CPU where it delays nothing else.
+    fn compute<T: Send>(&self, work: impl FnOnce() -> T + Send) -> impl Future<Output = T> + Send;
+
     /// The time.
     fn now(&self) -> Timestamp;
 }

@@ -85,7 +85,8 @@ impl<'a, E: Effects> LastGood<'a, E> {
             .and_then(|live| live.data.as_ref()?.get(MODELS_JSON))
             .and_then(|json| RegionContent::read(json, sha256));
         if content.is_none() {
-            content = self.remembered(region).filter(|c| c.sha256 == *sha256);
+            let remembered = self.effects.compute(|| self.remembered(region)).await;
+            content = remembered.filter(|c| c.sha256 == *sha256);
         }
         if content.is_none() {
             let merged = self.merged.get_or_try_init(|| self.read_merged()).await?;

@@ -63,11 +63,14 @@ pub(super) async fn merge<E: Effects>(
 async fn publish_mapping<'r, E: Effects>(
     context: &RefreshContext<'_, E>,
     name: String,
-    regions: impl Iterator<Item = (&'r str, &'r str, &'r RegionStatus)> + Clone,
+    regions: impl Iterator<Item = (&'r str, &'r str, &'r RegionStatus)> + Clone + Send,
     inputs: String,
 ) -> Result<(MappingStatus, bool), AttemptError> {
     let compression = context.resource.spec.output.compression;
-    let mapping = mapping_files(regions, compression)
+    let mapping = context
+        .effects
+        .compute(|| mapping_files(regions, compression))
+        .await
         .map_err(|cause| AttemptError::new(ErrorCode::PayloadTooLarge, cause.to_string()))?;
     let status = MappingStatus {
         config_map: name.clone(),

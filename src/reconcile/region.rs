@@ -49,12 +49,17 @@ async fn try_refresh<E: Effects>(
         .query(region, not_before, refresh.priority(before))
         .await?;
     let _permit = context.effects.render_permit(Work::Region).await;
-    let content = render(context, &snapshot)?;
+    let render = || render(context, &snapshot);
+    let content = context.effects.compute(render).await?;
     let name = context.settings.region_config_map(region);
     let query = query_context(context, refresh);
-    let facts = context.facts(region, &content);
     let taken_at = snapshot.taken_at;
-    let (status, action) = after_response(before, &content, &facts, taken_at, &name, query);
+    let decide = || {
+        let facts = context.facts(region, &content);
+        let after = after_response(before, &content, &facts, taken_at, &name, query);
+        (facts, after)
+    };
+    let (facts, (status, action)) = context.effects.compute(decide).await;
     Ok(match action {
         PublishAction::Keep => RegionOutcome::Held(status),
         PublishAction::Remove => RegionOutcome::Published(RefreshedRegion {

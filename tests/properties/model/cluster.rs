@@ -487,6 +487,10 @@ impl Effects for Cluster {
         metadata.filter(ours).collect()
     }
 
+    async fn compute<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        work()
+    }
+
     fn now(&self) -> Timestamp {
         self.environment.now
     }
