@@ -70,6 +70,8 @@ pub enum ErrorCode {
     TargetConflict,
     /// The Kubernetes API rejected or failed the write of the ConfigMap.
     WriteFailed,
+    /// Another writer changed the ConfigMap between each read and write.
+    WriteConflict,
     /// The partition has no API that lists the regions of an account.
     RegionsUnavailable,
     /// The spec is not valid.
@@ -102,6 +104,7 @@ impl ErrorCode {
             Self::PayloadTooLarge => "PayloadTooLarge",
             Self::TargetConflict => "TargetConflict",
             Self::WriteFailed => "WriteFailed",
+            Self::WriteConflict => "WriteConflict",
             Self::RegionsUnavailable => "RegionsUnavailable",
             Self::InvalidSpec => "InvalidSpec",
             Self::Unknown => "Unknown",
@@ -111,7 +114,10 @@ impl ErrorCode {
     /// Whether AWS responded and the publication failed.
     pub fn concerns_publication(self) -> bool {
         match self {
-            Self::PayloadTooLarge | Self::TargetConflict | Self::WriteFailed => true,
+            Self::PayloadTooLarge
+            | Self::TargetConflict
+            | Self::WriteFailed
+            | Self::WriteConflict => true,
             Self::AccessDenied
             | Self::DeniedByPolicy
             | Self::InvalidCredentials
@@ -158,6 +164,7 @@ impl ErrorCode {
             | Self::ShrinkHeld
             | Self::NotInSpec
             | Self::WriteFailed
+            | Self::WriteConflict
             | Self::Unknown => false,
         }
     }

@@ -8,7 +8,6 @@ use super::request::{CallError, call};
 use crate::api::{AttemptError, ErrorCode, MANAGER};
 use crate::ops::metrics::{Metrics, Write};
 use crate::publication::ownership::{Action, DesiredConfigMap, Owner, decide};
-use crate::reconcile::contention::CHANGED_CONCURRENTLY;
 
 /// Attempts of a write that conflicts with concurrent changes.
 const ATTEMPTS: usize = 5;
@@ -107,8 +106,8 @@ impl Publisher {
         }
         let why = last.map(|error| error.to_string()).unwrap_or_default();
         Err(AttemptError::new(
-            ErrorCode::WriteFailed,
-            format!("{why} {CHANGED_CONCURRENTLY}"),
+            ErrorCode::WriteConflict,
+            format!("{why} (changed concurrently each time)"),
         ))
     }
 

@@ -18,9 +18,6 @@ const CONTENDED_FROM: u32 = 8;
 /// Time without a repair that ends the count.
 const QUIET: Duration = Duration::from_mins(2);
 
-/// End of the message of a write that gave up because the ConfigMap changed meanwhile each time.
-pub const CHANGED_CONCURRENTLY: &str = "(changed concurrently each time)";
-
 /// The repairs of a ConfigMap since it was quiet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repairs {

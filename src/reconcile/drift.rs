@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::contention::{CHANGED_CONCURRENTLY, Repairs};
+use super::contention::Repairs;
 use super::context::RefreshContext;
 use super::merged::merge;
 use super::{Effects, Seen, Work};
-use crate::api::{AliasesStatus, AttemptError, RegionStatus};
+use crate::api::{AliasesStatus, AttemptError, ErrorCode, RegionStatus};
 use crate::publication::aliases::AliasFiles;
 use crate::publication::ownership::Content;
 
@@ -228,7 +228,7 @@ impl From<Result<bool, AttemptError>> for Restored {
     fn from(written: Result<bool, AttemptError>) -> Self {
         match written {
             Ok(written) => Self::Written(usize::from(written)),
-            Err(error) if error.message.ends_with(CHANGED_CONCURRENTLY) => Self::Overtaken,
+            Err(error) if error.code == ErrorCode::WriteConflict => Self::Overtaken,
             Err(error) => Self::Failed(error),
         }
     }

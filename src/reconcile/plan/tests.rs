@@ -487,6 +487,7 @@ fn failed_publication_is_retried_every_minute() {
         (ErrorCode::TargetConflict, 50),
         (ErrorCode::PayloadTooLarge, 50),
         (ErrorCode::WriteFailed, 50),
+        (ErrorCode::WriteConflict, 50),
         (ErrorCode::Timeout, 3590),
     ] {
         let case = Case::with(|c| {

@@ -148,7 +148,8 @@ fn reason(code: ErrorCode) -> &'static str {
         | ErrorCode::ShrinkHeld
         | ErrorCode::PayloadTooLarge
         | ErrorCode::TargetConflict
-        | ErrorCode::WriteFailed => code.as_str(),
+        | ErrorCode::WriteFailed
+        | ErrorCode::WriteConflict => code.as_str(),
         ErrorCode::AccessDenied
         | ErrorCode::DeniedByPolicy
         | ErrorCode::InvalidCredentials

@@ -70,7 +70,8 @@ impl PeerEvidence {
             | ErrorCode::ShrinkHeld
             | ErrorCode::PayloadTooLarge
             | ErrorCode::TargetConflict
-            | ErrorCode::WriteFailed => Self::ANSWER,
+            | ErrorCode::WriteFailed
+            | ErrorCode::WriteConflict => Self::ANSWER,
             ErrorCode::RegionDisabled | ErrorCode::InvalidCredentials | ErrorCode::ServiceError => {
                 Self {
                     resolve: true,

@@ -26,6 +26,7 @@ fn error_code_to_evidence() {
         (ErrorCode::PayloadTooLarge, true, true),
         (ErrorCode::TargetConflict, true, true),
         (ErrorCode::WriteFailed, true, true),
+        (ErrorCode::WriteConflict, true, true),
         (ErrorCode::RegionDisabled, true, false),
         (ErrorCode::InvalidCredentials, true, false),
         (ErrorCode::ServiceError, true, false),
