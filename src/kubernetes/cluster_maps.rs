@@ -20,6 +20,8 @@ use kube::{Client, Resource as _, ResourceExt as _};
 use parking_lot::Mutex;
 
 use super::events::EventWriter;
+use super::panics::catch_panic;
+use super::reconcile_error::Cause;
 use super::request::CallError;
 use crate::api::{BedrockModelMap, CLUSTER_KIND, ClusterBedrockModelMap, LABEL_CLUSTER_MAP};
 use crate::cluster_map::children::DesiredChild;
@@ -103,7 +105,13 @@ pub(super) async fn run(
         .with_config(Config::default().concurrency(CONCURRENT_RECONCILES))
         .graceful_shutdown_on(stop)
         .run(
-            move |map, context| reconcile(map, context, listed.clone()).boxed(),
+            move |map, context| {
+                let reconciliation = reconcile(map, context, listed.clone());
+                catch_panic(reconciliation).map(|result| match result {
+                    Ok(result) => result.map_err(Cause::Call),
+                    Err(message) => Err(Cause::Panic(message)),
+                })
+            },
             |_, _, _| Action::requeue(BACKOFF),
             Arc::clone(&context),
         );

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,6 +28,7 @@ use super::events::EventWriter;
 use super::fair_queue::FairSemaphore;
 use super::forced_refreshes::ForcedRefreshes;
 use super::own_writes::OwnWrites;
+use super::panics::catch_panic;
 use super::progress::Progress;
 use super::reconcile_error::ReconcileError;
 use super::render_budget::RenderBudget;
@@ -287,21 +287,6 @@ fn retry(resource: &BedrockModelMap, context: &Context) -> Action {
     Action::requeue(backoff(MIN_BACKOFF, failures, MAX_BACKOFF))
 }
 
-/// Runs a future to its end, or to the message of its panic. The state that reconciliations share
-/// holds no lock across their steps, so a panic leaves it consistent.
-async fn catch_panic<T>(future: impl Future<Output = T>) -> Result<T, String> {
-    AssertUnwindSafe(future)
-        .catch_unwind()
-        .await
-        .map_err(|payload| match payload.downcast::<String>() {
-            Ok(message) => *message,
-            Err(payload) => payload
-                .downcast_ref::<&str>()
-                .map_or("no message", |message| message)
-                .to_owned(),
-        })
-}
-
 /// Detects worker threads that are blocked for long.
 async fn heartbeat(watchdog: &Watchdog) -> Infallible {
     let deadline = watchdog.expect("the heartbeat of the worker threads", HEARTBEAT_TIMEOUT);
@@ -330,17 +315,4 @@ fn owners(
         .map(|name| ObjectRef::new(name).within(&namespace))
         .filter(|resource| resources.get(resource).is_some())
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn panic_becomes_its_message() {
-        let number = 7;
-        let panics = async { assert!(number == 8, "poisoned {number}") };
-        assert_eq!(catch_panic(panics).await, Err("poisoned 7".to_owned()));
-        assert_eq!(catch_panic(async { number }).await, Ok(7));
-    }
 }

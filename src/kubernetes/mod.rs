@@ -14,6 +14,7 @@ mod forced_refreshes;
 mod lifecycles;
 mod log;
 mod own_writes;
+mod panics;
 mod progress;
 mod reconcile_error;
 mod render_budget;
