@@ -158,7 +158,9 @@ async fn restart_reads_only_what_was_changed_meanwhile() {
         fixture.sound(name).await;
     }
     let made = requests(&metrics_after(RESOURCES, "NothingDue", &fixture).await);
-    assert!(made["get configmaps"] <= 4 + 2 + 2 + 2, "{made:?}");
+    // Two resources may read the merged mapping at once. If they are the changed ones, which do not need it for
+    // the changed region, two others read it for that region.
+    assert!(made["get configmaps"] <= 4 + 2 + 2 + 4, "{made:?}");
     let written = ["create configmaps", "update configmaps"].map(|request| made[request]);
     assert_eq!(written, [1, 1], "{made:?}");
     assert_eq!(fixture.versions("claude-0").await, versions);
