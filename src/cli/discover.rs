@@ -9,12 +9,13 @@ use super::output::{Outcome, eprint_note};
 use super::page::PageInfo;
 use super::policy::{PolicyArgs, PolicyError};
 use super::progress::Progress;
-use super::replace_file::{create_folder, replace_file};
+use super::replace_file::{create_folder, replace_files};
 use super::selectors::Selectors;
 use crate::aws::{AwsError, NoCertificatesError};
 use crate::bedrock::policy::InvocationPolicy;
 use crate::bedrock::selection::Selection;
 use crate::discovery::{Discovery, discover};
+use crate::publication::content::METADATA_JSON;
 use crate::publication::render::{RenderError, region_files};
 
 #[derive(Debug, clap::Args)]
@@ -153,9 +154,8 @@ fn write_folders(folder: &Path, discovery: &Discovery) -> Result<(), DiscoverErr
             move |source| DiscoverError::Write { path, source }
         };
         create_folder(&folder).map_err(failed(&folder))?;
-        for (name, text) in &files.data {
-            replace_file(&folder, name, text).map_err(failed(&folder.join(name)))?;
-        }
+        replace_files(&folder, &files.data, METADATA_JSON)
+            .map_err(|(name, source)| failed(&folder.join(name))(source))?;
     }
     Ok(())
 }

@@ -69,21 +69,26 @@ pub enum MountError {
     /// The folder has more folders than there are regions.
     #[error("{}: it has more than {MAX_FOLDERS} folders", .0.display())]
     TooManyFolders(PathBuf),
+    /// The folder changes faster than it can be read.
+    #[error("{}: the files changed during each of {ATTEMPTS} readings; read them again", .0.display())]
+    Changing(PathBuf),
 }
 
-/// The model map in a folder, and the folder's stamp before the reading. All files of a `ConfigMap`
-/// are of one version, even if a kubelet replaces them meanwhile.
+/// The model map in a folder, and the folder's stamp before the reading. All files are of one version,
+/// even if a kubelet replaces them meanwhile.
 pub(super) fn read(folder: &Path) -> (Stamp, Result<ModelMap, MountError>) {
     let mut stamp = Stamp::new(folder);
-    for _ in 1..ATTEMPTS {
-        let read = read_once(folder);
+    for _ in 0..ATTEMPTS {
+        let loaded = load(folder);
+        let is_of_one_version = loaded.as_ref().is_ok_and(Loaded::is_of_one_version);
+        let read = loaded.and_then(|loaded| loaded.parse(folder));
         let after = Stamp::new(folder);
-        if after == stamp || (read.is_ok() && stamp.is_of_links()) {
+        if is_of_one_version || after == stamp {
             return (stamp, read);
         }
         stamp = after;
     }
-    (stamp, read_once(folder))
+    (stamp, Err(MountError::Changing(folder.to_owned())))
 }
 
 /// A folder's fingerprint: a write to the folder changes it. None: the folder cannot be read.
@@ -108,23 +113,26 @@ impl Stamp {
         });
         Self(seen)
     }
-
-    /// Whether no file ever changes in place, so that one reading has files of one version.
-    fn is_of_links(&self) -> bool {
-        self.0.iter().flatten().all(|seen| match seen {
-            Seen::Link(_) => true,
-            Seen::Files(files) => files.iter().all(Option::is_none),
-        })
-    }
 }
 
 /// A folder that may hold the files of a `ConfigMap`.
 struct MapFolder {
     /// The path for messages.
     folder: PathBuf,
-    /// The path of the current files: all are read from there, so that they are of one version.
+    /// The path of the current files.
     current: PathBuf,
-    is_linked: bool,
+    link: Link,
+}
+
+/// The link to the current files, which never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    /// The files are in the folder itself.
+    None,
+    /// The folder has the link.
+    Own,
+    /// The folder above has it.
+    Above,
 }
 
 impl MapFolder {
@@ -133,7 +141,7 @@ impl MapFolder {
             Ok(target) => Ok(Self {
                 current: folder.join(target),
                 folder,
-                is_linked: true,
+                link: Link::Own,
             }),
             // No such link: the files are in the folder itself.
             Err(error)
@@ -145,7 +153,7 @@ impl MapFolder {
                 Ok(Self {
                     current: folder.clone(),
                     folder,
-                    is_linked: false,
+                    link: Link::None,
                 })
             }
             Err(error) => Err(io_error(&folder, error)),
@@ -153,7 +161,7 @@ impl MapFolder {
     }
 
     fn seen(&self) -> Seen {
-        if self.is_linked {
+        if self.link != Link::None {
             return Seen::Link(self.current.clone());
         }
         Seen::Files(NAMES.map(|name| {
@@ -161,6 +169,46 @@ impl MapFolder {
             Some((metadata.modified().ok()?, metadata.len()))
         }))
     }
+
+    /// The bytes of all files. `None`: the folder has none of them.
+    fn load(&self) -> Result<Option<Files>, MountError> {
+        let mut files = Files::default();
+        for name in NAMES {
+            let failed = |error| io_error(&self.folder.join(name), error);
+            let Some(file) = open_file(&self.current.join(name)).map_err(failed)? else {
+                continue;
+            };
+            let bytes = read_file(file).map_err(failed)?;
+            if name == MAPPING_JSON_GZ {
+                files.binary_data.insert(name.to_owned(), bytes);
+            } else {
+                let text = String::from_utf8(bytes);
+                let text =
+                    text.map_err(|e| failed(io::Error::new(io::ErrorKind::InvalidData, e)))?;
+                files.data.insert(name.to_owned(), text);
+            }
+        }
+        let is_empty = files.data.is_empty() && files.binary_data.is_empty();
+        Ok((!is_empty).then_some(files))
+    }
+
+    /// Whether the files loaded are all of one version: a kubelet removes files only after it has
+    /// turned the link over.
+    fn is_of_one_version(&self, files: Option<&Files>) -> bool {
+        match self.link {
+            Link::None => files.is_none(),
+            Link::Own => fs::read_link(self.folder.join(CURRENT))
+                .is_ok_and(|target| self.folder.join(target) == self.current),
+            Link::Above => true,
+        }
+    }
+}
+
+/// The files of one `ConfigMap`.
+#[derive(Default)]
+struct Files {
+    data: BTreeMap<String, String>,
+    binary_data: BTreeMap<String, Vec<u8>>,
 }
 
 /// The folder, and the folders in it.
@@ -179,7 +227,9 @@ fn map_folders(folder: &Path) -> Result<(MapFolder, Vec<MapFolder>), MountError>
             return Err(MountError::TooManyFolders(folder.to_owned()));
         }
         let mut map_folder = MapFolder::new(path)?;
-        map_folder.is_linked |= top.is_linked;
+        if map_folder.link == Link::None && top.link == Link::Own {
+            map_folder.link = Link::Above;
+        }
         folders.push(map_folder);
     }
     // The listing's order may change without a change in the folder.
@@ -187,28 +237,56 @@ fn map_folders(folder: &Path) -> Result<(MapFolder, Vec<MapFolder>), MountError>
     Ok((top, folders))
 }
 
-/// The model map of the folder itself, or those of the folders in it.
-fn read_once(folder: &Path) -> Result<ModelMap, MountError> {
-    let (top, folders) = map_folders(folder)?;
-    if let Some(map) = read_map_folder(&top)? {
-        return Ok(map);
-    }
-    let mut map = ModelMap::default();
-    for map_folder in folders {
-        for (region, read) in read_map_folder(&map_folder)?.unwrap_or_default().regions {
-            add(&mut map, folder, region, read)?;
-        }
-    }
-    if !map.regions.is_empty() {
-        return Ok(map);
-    }
+/// What is in a folder: its own files, or those of the folders in it.
+struct Loaded {
+    folders: Vec<(MapFolder, Option<Files>)>,
+    is_empty: bool,
+}
+
+fn load(folder: &Path) -> Result<Loaded, MountError> {
+    let (top, below) = map_folders(folder)?;
     let entries = fs::read_dir(&top.current);
     let mut entries = entries.map_err(|source| io_error(&top.current, source))?;
-    Err(if entries.next().is_none() {
-        MountError::Empty(folder.to_owned())
-    } else {
-        MountError::NotOurs(folder.to_owned())
-    })
+    let is_empty = entries.next().is_none();
+    let files = top.load()?;
+    let below = if files.is_some() { Vec::new() } else { below };
+    let mut folders = vec![(top, files)];
+    for map_folder in below {
+        let files = map_folder.load()?;
+        folders.push((map_folder, files));
+    }
+    Ok(Loaded { folders, is_empty })
+}
+
+impl Loaded {
+    fn is_of_one_version(&self) -> bool {
+        let mut folders = self.folders.iter();
+        folders.all(|(folder, files)| folder.is_of_one_version(files.as_ref()))
+    }
+
+    fn parse(self, folder: &Path) -> Result<ModelMap, MountError> {
+        let mut map = None;
+        for (map_folder, files) in self.folders {
+            let Some(files) = files else { continue };
+            let read = files::read(&files.data, &files.binary_data);
+            let read = read.map_err(|source| MountError::Files {
+                path: map_folder.folder,
+                source,
+            })?;
+            let map = map.get_or_insert_with(ModelMap::default);
+            for (region, read) in read.regions {
+                add(map, folder, region, read)?;
+            }
+        }
+        map.ok_or_else(|| {
+            let folder = folder.to_owned();
+            if self.is_empty {
+                MountError::Empty(folder)
+            } else {
+                MountError::NotOurs(folder)
+            }
+        })
+    }
 }
 
 fn add(
@@ -225,38 +303,6 @@ fn add(
     }
     map.regions.insert(region, read);
     Ok(())
-}
-
-/// The model map of one `ConfigMap`. None: the folder has none of its files.
-fn read_map_folder(map_folder: &MapFolder) -> Result<Option<ModelMap>, MountError> {
-    // All are opened first: an open file stays readable after the kubelet has removed it.
-    let mut open = Vec::new();
-    for name in NAMES {
-        let path = map_folder.current.join(name);
-        let file =
-            open_file(&path).map_err(|error| io_error(&map_folder.folder.join(name), error))?;
-        open.extend(file.map(|file| (name, file)));
-    }
-    if open.is_empty() {
-        return Ok(None);
-    }
-    let (mut data, mut binary_data) = (BTreeMap::new(), BTreeMap::new());
-    for (name, file) in open {
-        let failed = |error| io_error(&map_folder.folder.join(name), error);
-        let bytes = read_file(file).map_err(failed)?;
-        if name == MAPPING_JSON_GZ {
-            binary_data.insert(name.to_owned(), bytes);
-        } else {
-            let text = String::from_utf8(bytes);
-            let text = text.map_err(|e| failed(io::Error::new(io::ErrorKind::InvalidData, e)))?;
-            data.insert(name.to_owned(), text);
-        }
-    }
-    let read = files::read(&data, &binary_data);
-    read.map(Some).map_err(|source| MountError::Files {
-        path: map_folder.folder.clone(),
-        source,
-    })
 }
 
 fn open_file(path: &Path) -> io::Result<Option<File>> {
