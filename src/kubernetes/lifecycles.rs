@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use futures::future::try_join_all;
+
 use super::effects::ClusterEffects;
 use super::request::CallError;
 use crate::api::RegionStatus;
 use crate::bedrock::lifecycle_summary::LifecycleSummary;
 use crate::publication::content::{MODELS_JSON, RegionContent};
-use crate::reconcile::{Effects as _, Work, merged_models};
+use crate::reconcile::{Effects as _, MergedModels, Work, merged_models};
 
 /// A region whose `ConfigMap` an earlier process verified, and this one has not read.
 struct Unread<'a> {
@@ -31,25 +33,48 @@ impl ClusterEffects<'_> {
         let mapping =
             mapping.filter(|mapping| !unread.is_empty() && !mapping.config_map.is_empty());
         let merged = match mapping {
-            Some(mapping) => self.read(&mapping.config_map).await?.map(merged_models),
+            Some(mapping) => self.read(&mapping.config_map).await?,
             None => None,
         };
-        let merged = merged.unwrap_or_default();
-        for region in unread {
-            let content = merged
-                .get(region.region)
-                .and_then(|json| RegionContent::read(json.get(), region.sha256));
-            let content = match content {
-                Some(content) => Some(content),
-                None => self.read_region(&region).await?,
-            };
-            if let Some(content) = content {
-                let ends = LifecycleSummary::from_models(&content.models);
-                let ends = self.context.lifecycles.share(region.sha256, Arc::new(ends));
-                self.set_ends(region.config_map, ends);
+        let merged = match merged {
+            Some(merged) => self.compute(|| merged_models(merged)).await,
+            None => MergedModels::new(),
+        };
+        let recall = |region| self.recall_region(region, &merged);
+        try_join_all(unread.into_iter().map(recall)).await?;
+        Ok(())
+    }
+
+    async fn recall_region(
+        &self,
+        region: Unread<'_>,
+        merged: &MergedModels,
+    ) -> Result<(), CallError> {
+        let mut ends = match merged.get(region.region) {
+            Some(json) => self.lifecycles_in(json.get(), region.sha256).await,
+            None => None,
+        };
+        if ends.is_none() {
+            let live = self.read(region.config_map).await?;
+            let data = live.and_then(|live| live.data);
+            if let Some(json) = data.as_ref().and_then(|data| data.get(MODELS_JSON)) {
+                ends = self.lifecycles_in(json, region.sha256).await;
             }
         }
+        if let Some(ends) = ends {
+            let ends = self.context.lifecycles.share(region.sha256, Arc::new(ends));
+            self.set_ends(region.config_map, ends);
+        }
         Ok(())
+    }
+
+    /// None: the JSON has another hash.
+    async fn lifecycles_in(&self, json: &str, sha256: &str) -> Option<LifecycleSummary> {
+        let read = || {
+            let content = RegionContent::read(json, sha256)?;
+            Some(LifecycleSummary::from_models(&content.models))
+        };
+        self.compute(read).await
     }
 
     /// The regions whose lifecycles no resource in memory has. A `ConfigMap` that was changed is not among
@@ -80,13 +105,6 @@ impl ClusterEffects<'_> {
     fn set_ends(&self, config_map: &str, ends: Arc<LifecycleSummary>) {
         let own_writes = &self.context.own_writes;
         own_writes.set_ends(self.uid, config_map, ends);
-    }
-
-    async fn read_region(&self, region: &Unread<'_>) -> Result<Option<RegionContent>, CallError> {
-        let live = self.read(region.config_map).await?;
-        let data = live.and_then(|live| live.data);
-        let json = data.as_ref().and_then(|data| data.get(MODELS_JSON));
-        Ok(json.and_then(|json| RegionContent::read(json, region.sha256)))
     }
 }
 

@@ -80,26 +80,30 @@ impl<'a, E: Effects> LastGood<'a, E> {
             });
         };
         let live = self.effects.read(name).await?;
-        let mut content = self
+        let json = self
             .ours(live.as_ref())
-            .and_then(|live| live.data.as_ref()?.get(MODELS_JSON))
-            .and_then(|json| RegionContent::read(json, sha256));
+            .and_then(|live| live.data.as_ref()?.get(MODELS_JSON));
+        let mut content = match json {
+            Some(json) => self.read(json, sha256).await,
+            None => None,
+        };
         if content.is_none() {
             let remembered = self.effects.compute(|| self.remembered(region)).await;
             content = remembered.filter(|c| c.sha256 == *sha256);
         }
         if content.is_none() {
             let merged = self.merged.get_or_try_init(|| self.read_merged()).await?;
-            content = merged
-                .get(region)
-                .and_then(|models| RegionContent::read(models.get(), sha256));
+            content = match merged.get(region) {
+                Some(models) => self.read(models.get(), sha256).await,
+                None => None,
+            };
         }
         Ok(Found { content, live })
     }
 
     /// The content and its discovery time in a ConfigMap of this resource, if the annotation has the
     /// content's hash and the region's status admits it.
-    pub(super) fn annotated_content(
+    pub(super) async fn annotated_content(
         &self,
         status: Option<&RegionStatus>,
         live: Option<&ConfigMap>,
@@ -111,7 +115,7 @@ impl<'a, E: Effects> LastGood<'a, E> {
         if !admits(status, sha256) {
             return None;
         }
-        let content = RegionContent::read(data.get(MODELS_JSON)?, sha256)?;
+        let content = self.read(data.get(MODELS_JSON)?, sha256).await?;
         let metadata = data.get(METADATA_JSON);
         let metadata: Option<RegionMetadata> =
             metadata.and_then(|json| serde_json::from_str(json).ok());
@@ -123,6 +127,11 @@ impl<'a, E: Effects> LastGood<'a, E> {
 
     fn ours<'c>(&self, live: Option<&'c ConfigMap>) -> Option<&'c ConfigMap> {
         live.filter(|live| self.owner.owns(&live.metadata))
+    }
+
+    async fn read(&self, json: &str, sha256: &str) -> Option<RegionContent> {
+        let read = || RegionContent::read(json, sha256);
+        self.effects.compute(read).await
     }
 
     fn remembered(&self, region: &str) -> Option<RegionContent> {
@@ -143,7 +152,10 @@ impl<'a, E: Effects> LastGood<'a, E> {
         };
         let live = self.effects.read(name).await?;
         let live = live.filter(|live| self.owner.owns(&live.metadata));
-        Ok(live.map(merged_models).unwrap_or_default())
+        let Some(live) = live else {
+            return Ok(BTreeMap::new());
+        };
+        Ok(self.effects.compute(|| merged_models(live)).await)
     }
 }
 

@@ -43,6 +43,6 @@ pub mod validate;
 #[cfg(feature = "operator")]
 pub use effects::{Effects, Seen, Work};
 #[cfg(feature = "operator")]
-pub(crate) use last_good::merged_models;
+pub(crate) use last_good::{MergedModels, merged_models};
 #[cfg(feature = "operator")]
 pub use pipeline::{Next, Outcome, Reconciler, Refreshed};

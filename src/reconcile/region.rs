@@ -112,7 +112,7 @@ async fn publish<E: Effects>(
 ) -> Result<RefreshedRegion, AttemptError> {
     let before = context.status.regions.get(region);
     let (replaced, seen) = replaced(context, region, name, content).await?;
-    adopt_discovery_time(context, before, &mut status, &seen);
+    adopt_discovery_time(context, before, &mut status, &seen).await;
     let applied = context.apply_region(name, region, content, facts, &status, seen);
     let written = usize::from(applied.await?);
     status.mapping = Some(content.profile_ids());
@@ -180,7 +180,7 @@ async fn read_labelled<E: Effects>(
 
 /// Keeps the discovery time of content that the ConfigMap holds already and the status does not
 /// record: a refresh was killed before its status, or a deleted resource of the same name left it.
-fn adopt_discovery_time<E: Effects>(
+async fn adopt_discovery_time<E: Effects>(
     context: &RefreshContext<'_, E>,
     before: Option<&RegionStatus>,
     status: &mut RegionStatus,
@@ -191,7 +191,9 @@ fn adopt_discovery_time<E: Effects>(
     if !is_recorded
         && let Seen::Read(live) = seen
         // AWS has just confirmed this content.
-        && let Some((_, Some(since))) = last_good.annotated_content(Some(status), live.as_deref())
+        && let Some((_, Some(since))) = last_good
+            .annotated_content(Some(status), live.as_deref())
+            .await
     {
         status.discovered_at = Some(to_k8s_time(since));
     }

@@ -54,7 +54,10 @@ async fn find_unrecorded<E: Effects>(
     let name = context.settings.region_config_map(region);
     let _permit = context.effects.render_permit(Work::Region).await;
     let live = context.effects.read(&name).await?;
-    let found = context.last_good.annotated_content(before, live.as_ref());
+    let found = context
+        .last_good
+        .annotated_content(before, live.as_ref())
+        .await;
     Ok(found.map(|(content, since)| from_published(&name, &content, since)))
 }
 
