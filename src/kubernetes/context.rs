@@ -9,6 +9,7 @@ use kube::{Client, ResourceExt as _};
 
 use super::config_map_index::ConfigMapIndex;
 use super::cpu::CpuWork;
+use super::definition_skew::DefinitionSkew;
 use super::events::EventWriter;
 use super::fair_queue::FairSemaphore;
 use super::forced_refreshes::ForcedRefreshes;
@@ -41,6 +42,7 @@ pub(super) struct Context {
     pub(super) lifecycles: SharedValues<LifecycleSummary>,
     pub(super) forced_refreshes: ForcedRefreshes,
     pub(super) progress: Progress,
+    pub(super) definition_skew: DefinitionSkew,
     /// Metadata of the `ConfigMaps` with the operator's labels.
     pub(super) config_maps: Stores<PartialObjectMeta<ConfigMap>>,
     pub(super) config_map_indexes: Vec<Arc<ConfigMapIndex>>,

@@ -23,6 +23,7 @@ use tracing::Instrument as _;
 use super::cluster_maps;
 use super::context::Context;
 use super::cpu::CpuWork;
+use super::definition_skew::DefinitionSkew;
 use super::effects::reconcile;
 use super::events::EventWriter;
 use super::fair_queue::FairSemaphore;
@@ -42,6 +43,7 @@ use crate::ops::admin::Health;
 use crate::ops::metrics::Metrics;
 use crate::ops::watchdog::Watchdog;
 use crate::reconcile::schedule::backoff;
+use crate::reconcile::validate::refresh_interval;
 
 /// Reconciliations that use the CPU and the Kubernetes API at the same time. One that waits for AWS
 /// does not count.
@@ -62,6 +64,8 @@ const HEARTBEAT_TIMEOUT: Duration = Duration::from_mins(1);
 const MIN_BACKOFF: Duration = Duration::from_secs(1);
 /// Limit of the backoff.
 const MAX_BACKOFF: Duration = Duration::from_mins(1);
+/// Limit of the backoff after a rejected request, if the refresh interval is not shorter.
+const MAX_REJECTED_BACKOFF: Duration = Duration::from_hours(1);
 
 /// Scope and rights of the operator.
 #[derive(Clone, Debug, Default)]
@@ -166,6 +170,7 @@ impl Operator {
             lifecycles: SharedValues::default(),
             forced_refreshes: ForcedRefreshes::default(),
             progress: Progress::new(health.watchdog.clone(), options.stuck_after),
+            definition_skew: DefinitionSkew::default(),
             client,
             snapshots,
             roles: options.roles,
@@ -239,7 +244,7 @@ async fn run_controller(
             .graceful_shutdown_on(stop)
             .run(
                 move |resource, context| run_in_turn(resource, context, config_maps_listed.clone()),
-                |resource, _, context| retry(&resource, &context),
+                |resource, error, context| retry(&resource, error, &context),
                 Arc::clone(&context),
             )
     );
@@ -280,11 +285,25 @@ async fn run_in_turn(
 }
 
 /// Requeues a resource after an error, with backoff.
-fn retry(resource: &BedrockModelMap, context: &Context) -> Action {
+fn retry(resource: &BedrockModelMap, error: &ReconcileError, context: &Context) -> Action {
     let failures = context
         .own_writes
         .count_failure(&resource.uid().unwrap_or_default());
-    Action::requeue(backoff(MIN_BACKOFF, failures, MAX_BACKOFF))
+    Action::requeue(backoff(
+        MIN_BACKOFF,
+        failures,
+        longest_backoff(resource, error),
+    ))
+}
+
+/// A request that the API server rejects is rejected again until a user changes something, and each
+/// attempt may query AWS: so its backoff grows as far as the time between two refreshes.
+fn longest_backoff(resource: &BedrockModelMap, error: &ReconcileError) -> Duration {
+    if !error.is_rejected() {
+        return MAX_BACKOFF;
+    }
+    let interval = refresh_interval(&resource.spec).unwrap_or(MAX_REJECTED_BACKOFF);
+    interval.clamp(MAX_BACKOFF, MAX_REJECTED_BACKOFF)
 }
 
 /// Detects worker threads that are blocked for long.

@@ -243,12 +243,14 @@ impl Effects for ClusterEffects<'_> {
         let Context {
             own_writes,
             metrics,
+            definition_skew,
             events: event_writer,
             ..
         } = self.context;
-        let writer = StatusWriter::new(client, self.resource, own_writes, metrics);
+        let writer = StatusWriter::new(client, self.resource, own_writes, metrics, definition_skew);
         let detail = self.resource.spec.output.status_detail;
-        if let Some(written) = self.deadline.step(writer.write(status, detail)).await? {
+        let written = Box::pin(writer.write(status, detail));
+        if let Some(written) = self.deadline.step(written).await? {
             let mut regarding = written.object_ref(&());
             regarding.resource_version = written.resource_version();
             let written = event_writer.write(regarding, events);
@@ -269,6 +271,10 @@ impl Effects for ClusterEffects<'_> {
 
     fn repairs(&self) -> BTreeMap<String, Repairs> {
         self.context.own_writes.repairs(self.uid)
+    }
+
+    fn repairs_of(&self, config_map: &str) -> Repairs {
+        self.context.own_writes.repairs_of(self.uid, config_map)
     }
 
     fn record_repair(&self, config_map: &str, repairs: Repairs) {

@@ -7,6 +7,7 @@ mod config_map_index;
 mod context;
 mod controller;
 mod cpu;
+mod definition_skew;
 mod effects;
 mod events;
 mod fair_queue;

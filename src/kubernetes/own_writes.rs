@@ -192,6 +192,13 @@ impl OwnWrites {
         entry.map_or_else(BTreeMap::new, |entry| entry.repairs.clone())
     }
 
+    /// The repairs of one `ConfigMap`.
+    pub(super) fn repairs_of(&self, uid: &str, config_map: &str) -> Repairs {
+        let entries = self.entries.lock();
+        let repairs = entries.get(uid).and_then(|e| e.repairs.get(config_map));
+        repairs.cloned().unwrap_or_default()
+    }
+
     /// Records the repairs of a `ConfigMap`, and drops those that are long ago.
     pub(super) fn record_repair(
         &self,

@@ -20,6 +20,14 @@ pub(super) enum Cause {
 }
 
 impl ReconcileError {
+    /// Whether the API server rejected a request.
+    pub(super) fn is_rejected(&self) -> bool {
+        match &self.source {
+            Cause::Call(error) => error.is_rejected(),
+            Cause::Panic(_) => false,
+        }
+    }
+
     /// The error of a resource whose reconciliation panicked.
     pub(super) fn from_panic(namespace: String, name: String, message: String) -> Self {
         Self {

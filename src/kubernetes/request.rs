@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use kube::core::Status;
+
 use crate::text::error_chain;
 
 /// Timeout of a call, including the client's retries for an overloaded API server.
@@ -71,13 +73,31 @@ impl CallError {
         self.has_code(403)
     }
 
+    /// Whether the API server rejected the request: it rejects it again unless something changes.
+    pub fn is_rejected(&self) -> bool {
+        [400, 403, 413, 422].iter().any(|code| self.has_code(*code))
+    }
+
+    /// Paths of the fields that the API server rejected as invalid.
+    pub fn invalid_fields(&self) -> Vec<&str> {
+        let status = self.status().filter(|status| status.code == 422);
+        let details = status.and_then(|status| status.details.as_ref());
+        let causes = details.map_or(&[][..], |details| details.causes.as_slice());
+        causes.iter().map(|cause| cause.field.as_str()).collect()
+    }
+
     fn has_code(&self, code: u16) -> bool {
+        self.status().is_some_and(|status| status.code == code)
+    }
+
+    /// The response of the API server, if it sent one.
+    fn status(&self) -> Option<&Status> {
         match self {
             Self::Api { source, .. } => match source.as_ref() {
-                kube::Error::Api(status) => status.code == code,
-                _ => false,
+                kube::Error::Api(status) => Some(status),
+                _ => None,
             },
-            Self::Timeout { .. } => false,
+            Self::Timeout { .. } => None,
         }
     }
 }

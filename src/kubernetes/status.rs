@@ -5,11 +5,13 @@ use std::sync::Arc;
 use kube::api::{Api, PostParams};
 use kube::{Client, ResourceExt as _};
 
+use super::definition_skew::DefinitionSkew;
 use super::own_writes::OwnWrites;
 use super::request::{CallError, call};
 use crate::api::{BedrockModelMap, BedrockModelMapStatus, MANAGER, StatusDetail};
 use crate::ops::metrics::Metrics;
 use crate::reconcile::status::detail::{completed, lacks_mapping};
+use crate::reconcile::status::older_definition::{dropped_fields, without_unknown_values};
 
 /// Attempts of a write that conflicts with concurrent changes.
 const ATTEMPTS: usize = 5;
@@ -21,6 +23,7 @@ pub(super) struct StatusWriter<'a> {
     known: Arc<BedrockModelMap>,
     own_writes: &'a OwnWrites,
     metrics: &'a Metrics,
+    skew: &'a DefinitionSkew,
 }
 
 impl<'a> StatusWriter<'a> {
@@ -29,6 +32,7 @@ impl<'a> StatusWriter<'a> {
         resource: &Arc<BedrockModelMap>,
         own_writes: &'a OwnWrites,
         metrics: &'a Metrics,
+        skew: &'a DefinitionSkew,
     ) -> Self {
         let namespace = resource.namespace().unwrap_or_default();
         Self {
@@ -36,6 +40,7 @@ impl<'a> StatusWriter<'a> {
             known: own_writes.latest(Arc::clone(resource)),
             own_writes,
             metrics,
+            skew,
         }
     }
 
@@ -47,7 +52,6 @@ impl<'a> StatusWriter<'a> {
         status: &BedrockModelMapStatus,
         detail: StatusDetail,
     ) -> Result<Option<Arc<BedrockModelMap>>, CallError> {
-        let name = self.known.name_any();
         let mut base = if needs_live_mapping(status, detail) {
             self.get().await?
         } else {
@@ -63,12 +67,7 @@ impl<'a> StatusWriter<'a> {
                 status: Some(wanted),
                 ..known
             };
-            let params = PostParams {
-                dry_run: false,
-                field_manager: Some(MANAGER.to_owned()),
-            };
-            let request = self.api.replace_status(&name, &params, &wanted);
-            match call(|| self.describe("write the status of"), request).await {
+            match self.replace(wanted).await {
                 Ok(written) => {
                     self.metrics.count_status_write();
                     return Ok(Some(self.own_writes.record(without_bulk(written))));
@@ -80,6 +79,41 @@ impl<'a> StatusWriter<'a> {
             base = self.get().await?;
         }
         Ok(None)
+    }
+
+    /// Replaces the status. An older definition rejects values that it does not know: then the rest of
+    /// the status is written.
+    async fn replace(&self, wanted: BedrockModelMap) -> Result<BedrockModelMap, CallError> {
+        let error = match self.try_replace(&wanted).await {
+            Err(error) => error,
+            written => return written,
+        };
+        let status = wanted.status.as_ref();
+        let accepted =
+            status.and_then(|status| without_unknown_values(status, &error.invalid_fields()));
+        let Some(accepted) = accepted else {
+            return Err(error);
+        };
+        self.skew.log_rejected(accepted.unknown);
+        let wanted = BedrockModelMap {
+            status: Some(accepted.status),
+            ..wanted
+        };
+        self.try_replace(&wanted).await
+    }
+
+    async fn try_replace(&self, wanted: &BedrockModelMap) -> Result<BedrockModelMap, CallError> {
+        let params = PostParams {
+            dry_run: false,
+            field_manager: Some(MANAGER.to_owned()),
+        };
+        let name = wanted.name_any();
+        let request = self.api.replace_status(&name, &params, wanted);
+        let written = call(|| self.describe("write the status of"), request).await?;
+        if let (Some(sent), Some(stored)) = (&wanted.status, &written.status) {
+            self.skew.log_dropped(dropped_fields(sent, stored));
+        }
+        Ok(written)
     }
 
     /// The status to write, with the record of the verified `ConfigMaps`; `None` if the resource has it. A

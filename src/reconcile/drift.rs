@@ -145,7 +145,7 @@ async fn due<'n, E: Effects>(
     let (effects, now) = (context.effects, context.now);
     let mut all = Vec::new();
     for name in names.iter().filter(|name| !effects.is_unchanged(name)) {
-        let earlier = effects.repairs().remove(*name).unwrap_or_default();
+        let earlier = effects.repairs_of(name);
         let from = earlier.may_begin_at(now);
         if from > now {
             drift.pause_until(from);

@@ -73,6 +73,9 @@ pub trait Effects: Sync {
     /// The repairs of the resource's ConfigMaps so far, by name. A restart forgets them.
     fn repairs(&self) -> BTreeMap<String, Repairs>;
 
+    /// The repairs of one of them.
+    fn repairs_of(&self, config_map: &str) -> Repairs;
+
     /// Records the repairs of a ConfigMap, with the one that just happened.
     fn record_repair(&self, config_map: &str, repairs: Repairs);
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     CLUSTER_MAPS, ClusterMap, Credentials, Fixture, Launch, MAP_REGION, Operator, OperatorOptions,
-    catalog_of, eventually, kubectl, state, template,
+    apply, catalog_of, eventually, kubectl, state, template,
 };
 
 /// A `BedrockModelMap` that a user writes: with the label of a child, and owned by nobody.
@@ -114,33 +114,22 @@ async fn missing_definition_of_cluster_maps_is_reported_once_until_installed() {
         })
         .await;
     };
-    let apply = async |object: Value| {
-        eventually(async || {
-            let applied = run(&["apply", "-f", "-"], &object.to_string()).await;
-            if applied.success {
-                Ok(())
-            } else {
-                Err(applied)
-            }
-        })
-        .await;
-    };
     let labels = json!({"test": "default"});
     let spec = json!({"aws": {"roleArn": "arn:aws:iam::123456789012:role/reader"}});
-    apply(json!({
+    let object = json!({
         "apiVersion": "bedrock.modelmap.dev/v1alpha1",
         "kind": "BedrockModelMap",
         "metadata": {"name": "claude", "namespace": "default", "labels": &labels},
         "spec": &spec,
-    }))
-    .await;
+    });
+    apply(&control_plane, &object).await;
     shows("default", "claude").await;
     assert_eq!(operator.http_get("/readyz").await.0, 200);
     assert_eq!(operator.log().matches(missing).count(), 1);
 
     let installed = run(&["apply", "-f", "-"], &both).await;
     assert!(installed.success, "{installed}");
-    apply(json!({
+    let object = json!({
         "apiVersion": "bedrock.modelmap.dev/v1alpha1",
         "kind": "ClusterBedrockModelMap",
         "metadata": {"name": "everywhere", "labels": &labels},
@@ -148,8 +137,8 @@ async fn missing_definition_of_cluster_maps_is_reported_once_until_installed() {
             "namespaceSelector": {},
             "template": {"metadata": {"labels": &labels}, "spec": &spec},
         },
-    }))
-    .await;
+    });
+    apply(&control_plane, &object).await;
     shows("default", "everywhere").await;
     assert_eq!(operator.log().matches(missing).count(), 1);
 }

@@ -19,6 +19,7 @@ mod leader_election;
 mod logs;
 mod memory;
 mod metrics;
+mod older_definition;
 mod oracle;
 mod output;
 mod ownership;

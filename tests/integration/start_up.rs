@@ -6,8 +6,8 @@ use control_plane::ControlPlane;
 use serde_json::json;
 
 use crate::support::{
-    Credentials, Fixture, Launch, Operator, OperatorOptions, catalog_of, condition, eventually,
-    kubectl,
+    Credentials, Fixture, Launch, Operator, OperatorOptions, apply, catalog_of, condition,
+    eventually, kubectl,
 };
 
 /// What the operator needs in its namespace, and nothing more.
@@ -139,15 +139,7 @@ async fn missing_crd_is_reported_until_installed() {
         "metadata": {"name": "claude"},
         "spec": {"aws": {"roleArn": "arn:aws:iam::123456789012:role/reader"}},
     });
-    eventually(async || {
-        let applied = run(&["apply", "-f", "-"], &resource.to_string()).await;
-        if applied.success {
-            Ok(())
-        } else {
-            Err(applied)
-        }
-    })
-    .await;
+    apply(&control_plane, &resource).await;
     eventually(async || {
         let shown = run(&["get", "bmm", "claude", "-o", "wide"], "").await;
         let said = shown.stdout.contains("does not permit namespace default");

@@ -8,7 +8,7 @@ mod proxy;
 mod published;
 mod status_check;
 
-pub use cluster::{Cluster, Namespace, eventually, eventually_within, kubectl};
+pub use cluster::{Cluster, Namespace, apply, eventually, eventually_within, kubectl};
 pub use cluster_map::{CLUSTER_MAPS, ClusterMap, MAP_REGION, SLOW, state, template};
 pub use fixture::{
     Fixture, FixtureBuilder, OperatorOptions, Replica, catalog_of, catalog_without_first_model,

@@ -16,6 +16,8 @@ pub mod events;
 mod ids_available;
 #[cfg(feature = "operator")]
 pub(crate) mod new_condition;
+#[cfg(feature = "operator")]
+pub mod older_definition;
 pub mod peers;
 pub mod region;
 mod shrink;

@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::Namespace as NamespaceObject;
 use kube::api::PostParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
+use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::sync::OnceCell;
@@ -111,6 +112,20 @@ impl Cluster {
             Err(output)
         }
     }
+}
+
+/// Applies the object as soon as the API server serves its kind.
+pub async fn apply(control_plane: &ControlPlane, object: &Value) {
+    let object = object.to_string();
+    eventually(async || {
+        let applied = kubectl(control_plane, &["apply", "-f", "-"], &object).await;
+        if applied.success {
+            Ok(())
+        } else {
+            Err(applied)
+        }
+    })
+    .await;
 }
 
 /// A namespace of one test.

@@ -394,6 +394,11 @@ impl Effects for Cluster {
         self.state().repairs.clone()
     }
 
+    fn repairs_of(&self, config_map: &str) -> Repairs {
+        let repairs = &self.state().repairs;
+        repairs.get(config_map).cloned().unwrap_or_default()
+    }
+
     fn record_repair(&self, config_map: &str, repairs: Repairs) {
         self.state().repairs.insert(config_map.to_owned(), repairs);
     }
