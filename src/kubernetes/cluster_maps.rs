@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use futures::future::{BoxFuture, FutureExt as _, Shared};
+use futures::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace as NamespaceObject;
 use kube::core::PartialObjectMeta;
@@ -20,6 +20,7 @@ use kube::{Client, Resource as _, ResourceExt as _};
 use parking_lot::Mutex;
 
 use super::events::EventWriter;
+use super::lists::Lists;
 use super::panics::catch_panic;
 use super::reconcile_error::Cause;
 use super::request::CallError;
@@ -76,6 +77,7 @@ pub(super) async fn run(
         namespaces,
         children_changed,
         children,
+        lists,
     } = watch(&client, selector);
     metrics.register_collector(Box::new(ClusterMapCollector { maps: maps.clone() }));
     let context = Arc::new(Context {
@@ -83,16 +85,10 @@ pub(super) async fn run(
         client,
         metrics,
         maps: maps.clone(),
-        namespaces: namespaces.clone(),
-        children: children.clone(),
+        namespaces,
+        children,
         memory: Mutex::default(),
     });
-    // An incomplete list of namespaces would delete the children in the others.
-    let listed = async move {
-        let namespaces = namespaces.wait_until_ready().await;
-        namespaces.and(children.wait_until_ready().await).is_ok()
-    };
-    let listed = listed.boxed().shared();
     let all = maps.clone();
     let controller = Controller::for_stream(changed, maps)
         .watches_stream(namespaces_changed, move |_| {
@@ -106,7 +102,7 @@ pub(super) async fn run(
         .graceful_shutdown_on(stop)
         .run(
             move |map, context| {
-                let reconciliation = reconcile(map, context, listed.clone());
+                let reconciliation = reconcile(map, context, lists.clone());
                 catch_panic(reconciliation).map(|result| match result {
                     Ok(result) => result.map_err(Cause::Call),
                     Err(message) => Err(Cause::Panic(message)),
@@ -143,12 +139,15 @@ fn owners(child: &BedrockModelMap) -> Vec<ObjectRef<ClusterBedrockModelMap>> {
 async fn reconcile(
     map: Arc<ClusterBedrockModelMap>,
     context: Arc<Context>,
-    listed: Shared<BoxFuture<'static, bool>>,
+    lists: Lists,
 ) -> Result<Action, CallError> {
+    // An incomplete list of namespaces would delete the children in the others.
+    lists.wait_until_complete().await;
+    let listed = context.maps.get(&ObjectRef::from_obj(&*map));
     // The garbage collector deletes the children.
-    if map.metadata.deletion_timestamp.is_some() || !listed.await {
+    let Some(map) = listed.filter(|map| map.metadata.deletion_timestamp.is_none()) else {
         return Ok(Action::await_change());
-    }
+    };
     let api_version = ClusterBedrockModelMap::api_version(&()).into_owned();
     let Some(desired) = DesiredChild::new(&map, api_version) else {
         return Ok(Action::await_change());

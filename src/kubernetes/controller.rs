@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use futures::future::{BoxFuture, FutureExt as _, Shared};
+use futures::future::{FutureExt as _, Shared};
 use futures::stream::FuturesUnordered;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::core::PartialObjectMeta;
@@ -28,6 +28,7 @@ use super::effects::reconcile;
 use super::events::EventWriter;
 use super::fair_queue::FairSemaphore;
 use super::forced_refreshes::ForcedRefreshes;
+use super::lists::Lists;
 use super::own_writes::OwnWrites;
 use super::panics::catch_panic;
 use super::progress::Progress;
@@ -228,11 +229,7 @@ async fn run_controller(
     context: Arc<Context>,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
-    // The store wakes only one of several tasks that wait for it.
-    let config_maps = watch.config_maps.clone();
-    let config_maps_listed = async move { config_maps.wait_until_ready().await.unwrap_or(()) }
-        .boxed()
-        .shared();
+    let lists = watch.lists.clone();
     let resources = watch.resources.clone();
     let mut results = pin!(
         Controller::for_stream(watch.changed, watch.resources)
@@ -243,7 +240,7 @@ async fn run_controller(
             .with_config(Config::default().concurrency(UNLIMITED))
             .graceful_shutdown_on(stop)
             .run(
-                move |resource, context| run_in_turn(resource, context, config_maps_listed.clone()),
+                move |resource, context| run_in_turn(resource, context, lists.clone()),
                 |resource, error, context| retry(&resource, error, &context),
                 Arc::clone(&context),
             )
@@ -258,19 +255,28 @@ async fn run_controller(
     }
 }
 
-/// Reconciles a resource once the `ConfigMaps` are listed and its namespace has its turn. A panic is
-/// the error of this resource only.
+/// Reconciles a resource once resources and `ConfigMaps` are listed and its namespace has its turn. A
+/// panic is the error of this resource only.
 async fn run_in_turn(
     resource: Arc<BedrockModelMap>,
     context: Arc<Context>,
-    config_maps_listed: Shared<BoxFuture<'static, ()>>,
+    lists: Lists,
 ) -> Result<Action, ReconcileError> {
     let (namespace, name) = (
         resource.namespace().unwrap_or_default(),
         resource.name_any(),
     );
-    config_maps_listed.await;
-    let slot = context.slots.acquire(&namespace, 1).await;
+    let slot = loop {
+        lists.wait_until_complete().await;
+        let slot = context.slots.acquire(&namespace, 1).await;
+        if lists.is_complete() {
+            break slot;
+        }
+    };
+    // The lists may show another one, or none.
+    let Some(resource) = context.resources.get(&ObjectRef::from_obj(&*resource)) else {
+        return Ok(Action::await_change());
+    };
     let span = tracing::info_span!("reconcile", namespace, resource = name);
     let began = Instant::now();
     let reconciliation = reconcile(resource, Arc::clone(&context), slot)

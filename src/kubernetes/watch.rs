@@ -12,7 +12,9 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
 
 use super::config_map_index::ConfigMapIndex;
+use super::lists::Lists;
 use super::own_writes::OwnWrites;
+use super::relisting_watcher::relisting_watcher;
 use super::status::strip;
 use super::unreadable::{Unreadable, unspecified};
 use super::watch_errors::{Purpose, report};
@@ -46,6 +48,7 @@ pub(super) struct Watch {
     /// Metadata of the `ConfigMaps` with the operator's labels.
     pub(super) config_maps: Store<PartialObjectMeta<ConfigMap>>,
     pub(super) config_map_index: Arc<ConfigMapIndex>,
+    pub(super) lists: Lists,
 }
 
 impl Scope {
@@ -64,7 +67,9 @@ impl Scope {
             .page_size(PAGE_SIZE);
         let config_map_index = Arc::<ConfigMapIndex>::default();
         let index = Arc::clone(&config_map_index);
-        let owned = watcher(self.api::<PartialObjectMeta<ConfigMap>>(client), config)
+        let lists = Lists::of(2);
+        let api = self.api::<PartialObjectMeta<ConfigMap>>(client);
+        let owned = relisting_watcher(api, config, &lists)
             .inspect(report("ConfigMaps", Purpose::Resources))
             .default_backoff()
             .modify(strip_config_map)
@@ -76,6 +81,7 @@ impl Scope {
                 }
             })
             .inspect(listed(readiness, config_maps_list))
+            .inspect(lists.follow(0))
             .touched_objects()
             .boxed();
         let (resources, writer) = reflector::store();
@@ -85,9 +91,10 @@ impl Scope {
         };
         let mut unreadable = Unreadable::new(unspecified);
         let recalled_by = Arc::clone(own_writes);
-        let changed = watcher(
+        let changed = relisting_watcher(
             self.api::<DeserializeGuard<BedrockModelMap>>(client),
             config,
+            &lists,
         )
         .inspect(report(
             "bedrockmodelmaps.bedrock.modelmap.dev",
@@ -102,6 +109,7 @@ impl Scope {
         .inspect(distrust_order_on_relist(own_writes))
         .reflect(writer)
         .inspect(listed(readiness, resources_list))
+        .inspect(lists.follow(1))
         .touched_objects()
         .boxed();
         Watch {
@@ -110,6 +118,7 @@ impl Scope {
             owned,
             config_maps,
             config_map_index,
+            lists,
         }
     }
 

@@ -36,6 +36,7 @@ mod support {
     pub use status_check::check_status;
 }
 mod config_map_observer;
+mod restore;
 mod unreliable;
 
 use std::time::Duration;

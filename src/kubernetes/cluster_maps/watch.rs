@@ -14,6 +14,8 @@ use crate::api::{
     BedrockModelMap, BedrockModelMapStatus, ClusterBedrockModelMap, ClusterBedrockModelMapSpec,
     LABEL_CLUSTER_MAP,
 };
+use crate::kubernetes::lists::Lists;
+use crate::kubernetes::relisting_watcher::relisting_watcher;
 use crate::kubernetes::unreadable::{Unreadable, unspecified};
 use crate::kubernetes::watch_errors::{Purpose, report};
 
@@ -29,11 +31,13 @@ pub(super) struct Watch {
     pub(super) children_changed: BoxStream<'static, watcher::Result<BedrockModelMap>>,
     /// All objects with the label of a child, also foreign ones.
     pub(super) children: Store<BedrockModelMap>,
+    pub(super) lists: Lists,
 }
 
 /// Creates the watches, which start when their streams are polled. The selector is that of the cluster
 /// maps; children are watched with any labels.
 pub(super) fn watch(client: &Client, selector: Option<String>) -> Watch {
+    let lists = Lists::of(3);
     let config = || watcher::Config::default().page_size(PAGE_SIZE);
     let (maps, writer) = reflector::store();
     let maps_config = watcher::Config {
@@ -42,7 +46,7 @@ pub(super) fn watch(client: &Client, selector: Option<String>) -> Watch {
     };
     let api = Api::<DeserializeGuard<ClusterBedrockModelMap>>::all(client.clone());
     let mut unreadable = Unreadable::new(map_stub);
-    let changed = watcher(api, maps_config)
+    let changed = relisting_watcher(api, maps_config, &lists)
         .inspect(report(
             "clusterbedrockmodelmaps.bedrock.modelmap.dev",
             Purpose::ClusterMaps,
@@ -51,26 +55,29 @@ pub(super) fn watch(client: &Client, selector: Option<String>) -> Watch {
         .default_backoff()
         .modify(|map| map.metadata.managed_fields = None)
         .reflect(writer)
+        .inspect(lists.follow(0))
         .touched_objects()
         .boxed();
     let (namespaces, writer) = reflector::store();
     let api = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
-    let namespaces_changed = watcher(api, config())
+    let namespaces_changed = relisting_watcher(api, config(), &lists)
         .inspect(report("Namespaces", Purpose::ClusterMaps))
         .default_backoff()
         .modify(strip_namespace)
         .reflect(writer)
+        .inspect(lists.follow(1))
         .touched_objects()
         .boxed();
     let (children, writer) = reflector::store();
     let api = Api::<DeserializeGuard<BedrockModelMap>>::all(client.clone());
     let mut unreadable = Unreadable::new(unspecified);
-    let children_changed = watcher(api, config().labels(LABEL_CLUSTER_MAP))
+    let children_changed = relisting_watcher(api, config().labels(LABEL_CLUSTER_MAP), &lists)
         .inspect(report("BedrockModelMaps", Purpose::ClusterMaps))
         .map(move |event| event.map(|event| unreadable.removed(event)))
         .default_backoff()
         .modify(strip_child)
         .reflect(writer)
+        .inspect(lists.follow(2))
         .touched_objects()
         .boxed();
     Watch {
@@ -80,6 +87,7 @@ pub(super) fn watch(client: &Client, selector: Option<String>) -> Watch {
         namespaces,
         children_changed,
         children,
+        lists,
     }
 }
 

@@ -29,6 +29,10 @@ const NEEDLESS_ADMISSION: &str = "DefaultIngressClass,DefaultStorageClass,Defaul
 const CONTROLLERS: &str = "garbage-collector-controller,namespace-controller,serviceaccount-controller,\
     root-ca-certificate-publisher-controller,clusterrole-aggregation-controller";
 
+/// The folder of etcd's data, and that of its backup.
+const ETCD: &str = "etcd";
+const ETCD_BACKUP: &str = "etcd-backup";
+
 pub(crate) struct Layout {
     folder: PathBuf,
     site: Site,
@@ -104,7 +108,7 @@ impl Layout {
     pub(crate) fn etcd_arguments(&self) -> Vec<String> {
         let port = self.etcd_port;
         vec![
-            format!("--data-dir={}", self.file("etcd")),
+            format!("--data-dir={}", self.file(ETCD)),
             format!("--listen-client-urls=http://127.0.0.1:{port}"),
             format!("--advertise-client-urls=http://127.0.0.1:{port}"),
             // A single member talks to no peer.
@@ -113,6 +117,16 @@ impl Layout {
             "--unsafe-no-fsync".to_owned(),
             "--log-level=warn".to_owned(),
         ]
+    }
+
+    /// Copies etcd's data; etcd must not run.
+    pub(crate) fn back_up_etcd(&self) -> Result<(), Error> {
+        replace_folder(&self.folder.join(ETCD), &self.folder.join(ETCD_BACKUP))
+    }
+
+    /// Replaces etcd's data by the backup; etcd must not run.
+    pub(crate) fn restore_etcd(&self) -> Result<(), Error> {
+        replace_folder(&self.folder.join(ETCD_BACKUP), &self.folder.join(ETCD))
     }
 
     pub(crate) fn api_server_arguments(&self) -> Vec<String> {
@@ -185,4 +199,34 @@ impl Layout {
     pub(crate) fn file(&self, name: &str) -> String {
         self.folder.join(name).display().to_string()
     }
+}
+
+/// Puts a copy of one folder in the place of another.
+fn replace_folder(from: &Path, to: &Path) -> Result<(), Error> {
+    let replace = || {
+        if to.exists() {
+            fs::remove_dir_all(to)?;
+        }
+        copy_folder(from, to)
+    };
+    replace().map_err(|cause| Error::Io {
+        action: format!("copy {} to {}", from.display(), to.display()),
+        cause,
+    })
+}
+
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir(to)?;
+    // etcd refuses a folder that others may read.
+    fs::set_permissions(to, fs::metadata(from)?.permissions())?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &to)?;
+        } else {
+            fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
 }

@@ -310,6 +310,30 @@ impl ControlPlane {
         self.etcd_ready().await
     }
 
+    /// Backs up etcd's data, and waits until etcd is healthy again.
+    pub async fn back_up_etcd(&self) -> Result<(), Error> {
+        self.stop_etcd();
+        self.layout.back_up_etcd()?;
+        self.start_etcd().await
+    }
+
+    /// Puts the backup in the place of etcd's data, as after a disaster: all programs are killed, and started
+    /// again with what was there. Waits until they are ready.
+    pub async fn restore_etcd(&self) -> Result<(), Error> {
+        if let Some(controller_manager) = &self.controller_manager {
+            controller_manager.stop();
+        }
+        self.stop_api_server();
+        self.stop_etcd();
+        self.layout.restore_etcd()?;
+        self.start_etcd().await?;
+        self.start_api_server().await?;
+        match &self.controller_manager {
+            Some(controller_manager) => controller_manager.start(),
+            None => Ok(()),
+        }
+    }
+
     async fn etcd_ready(&self) -> Result<(), Error> {
         let ready = async || readiness::etcd_is_healthy(self.layout.etcd_port).await;
         wait(&self.etcd, "healthy etcd", ready).await
