@@ -9,6 +9,8 @@ RULES := config/prometheus/rules.yaml
 DASHBOARD := config/prometheus/dashboard.json
 # For the demo, the benchmark and the real node: `make demo ARGS=--once`.
 ARGS ?=
+# The cluster of the demo: `kind`, or empty for a control plane of this machine.
+DEMO ?=
 FUZZ_SECONDS ?= 300
 
 .DEFAULT_GOAL := help
@@ -23,11 +25,24 @@ help: ## List the targets
 build: ## Build all programs
 	$(CARGO) build --workspace --locked
 
-demo: build ## Run the operator against a local control plane and a simulated Bedrock (ARGS=--once: do not stay)
-	@$(BIN)/demo $(ARGS)
+demo: build ## Run the operator against a local control plane and a simulated Bedrock (ARGS=--once: do not stay; DEMO=kind: a cluster of kind)
+	@$(if $(filter kind,$(DEMO)),scripts/demo-kind.sh $(abspath $(BIN)),$(BIN)/demo) $(ARGS)
 
 test: fetch-control-plane ## Run all tests
 	$(CARGO) test --workspace --locked
+
+# What depends on the version of the API server; empty: all tests of the operator against it.
+KUBERNETES_TESTS ?= validation cluster_maps publication output ownership leader_election definition_skew
+
+.PHONY: test-kubernetes test-oldest
+test-kubernetes: fetch-control-plane ## Test the operator and the rights of its chart against the Kubernetes of KUBEBUILDER_ASSETS or KUBERNETES_VERSION
+	@tests/deploy/tools.sh >/dev/null
+	$(CARGO) test -p bedrock-model-map --test integration --locked -- $(KUBERNETES_TESTS)
+	$(CARGO) test -p bedrock-model-map --test deploy --locked -- policies rights upgrade
+
+# 1.32 is the first to accept the definition: its rules use `format`, which new definitions may from then on.
+test-oldest: ## Do so against the oldest supported Kubernetes (builds it with Go, once)
+	@KUBERNETES_VERSION=1.32 $(MAKE) --no-print-directory test-kubernetes
 
 test-deploy: fetch-control-plane ## Check chart, Kustomize bases, image and documents (builds helm and other tools with Go, once)
 	@tests/deploy/tools.sh >/dev/null
