@@ -12,7 +12,7 @@ use crate::shell::Shell;
 const WITH_TRANSCRIPTS: &str = "docs/command-line.md";
 
 /// Commands that cannot run here, by how they begin, and why.
-const NOT_RUN: [(&str, &str); 9] = [
+const NOT_RUN: [(&str, &str); 11] = [
     ("docker run", "needs a container engine, and a release"),
     ("make demo", ".ci/run runs it"),
     ("make test", ".ci/run runs it"),
@@ -20,6 +20,8 @@ const NOT_RUN: [(&str, &str); 9] = [
         "make comparison",
         "needs the Python packages that it compares with",
     ),
+    ("aws iam", "needs an AWS account"),
+    ("aws eks", "needs an AWS account, and a cluster of EKS"),
     ("cosign verify", "needs a release, and what signed it"),
     ("cosign verify-blob", "needs a release, and what signed it"),
     ("gh attestation", "needs a release, and what attested it"),
