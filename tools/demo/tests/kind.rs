@@ -58,7 +58,11 @@ async fn cluster_of_kind_shows_sample_and_is_deleted() {
     let output = demo(programs.path(), system, &environment);
     assert!(output.status.success(), "{}", stderr(&output));
     let shown = String::from_utf8_lossy(&output.stdout);
-    for expected in ["team-c", "31/31", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"] {
+    for expected in [
+        "team-c",
+        "31/31",
+        "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    ] {
         assert!(shown.contains(expected), "{expected} in {shown}");
     }
     let calls = fs::read_to_string(programs.path().join("calls")).unwrap();
@@ -74,7 +78,11 @@ async fn cluster_of_kind_shows_sample_and_is_deleted() {
     let environment = [("KIND_CLUSTERS", "bedrock-model-map-demo")];
     let output = demo(programs.path(), system, &environment);
     assert!(!output.status.success());
-    assert!(stderr(&output).contains("exists already"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("exists already"),
+        "{}",
+        stderr(&output)
+    );
     let calls = fs::read_to_string(programs.path().join("calls")).unwrap();
     assert_eq!(calls.lines().last(), Some("get clusters"));
 }
@@ -84,7 +92,8 @@ fn missing_tool_is_named() {
     let programs = tempfile::tempdir().unwrap();
     symlink("/usr/bin/dirname", programs.path().join("dirname")).unwrap();
     write_program(programs.path(), "docker", "#!/bin/sh\nexit 1\n");
-    let missing = |tool| format!("demo: DEMO=kind needs docker, kind and kubectl; {tool} is missing.");
+    let missing =
+        |tool| format!("demo: DEMO=kind needs docker, kind and kubectl; {tool} is missing.");
     for (added, expected) in [
         (None, missing("kind")),
         (Some("kind"), missing("kubectl")),
