@@ -48,10 +48,12 @@ done
 kubectl wait --for=condition=Established --timeout=60s \
     crd/bedrockmodelmaps.bedrock.modelmap.dev crd/clusterbedrockmodelmaps.bedrock.modelmap.dev
 
-# Nothing of the environment but PATH: no credentials and no proxy. No request leaves this machine.
+# Nothing of the environment but PATH: no credentials and no proxy. No request leaves this machine. There is one replica,
+# and a busy machine may not renew a lease in time.
 env -i PATH="$PATH" KUBECONFIG="$KUBECONFIG" AWS_ENDPOINT_URL="$bedrock" AWS_EC2_METADATA_DISABLED=true \
     AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo \
-    "$programs/bedrock-model-map" run --cluster-maps --log-format=pretty --bind-address=127.0.0.1:0 \
+    "$programs/bedrock-model-map" run --cluster-maps --leader-elect=false --log-format=pretty \
+    --bind-address=127.0.0.1:0 \
     >"$folder/operator.log" 2>&1 &
 operator=$!
 
