@@ -4,9 +4,6 @@ use std::process::ExitCode;
 
 use bedrock_model_map::cli::Cli;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     Cli::from_process().execute()
 }

@@ -200,6 +200,7 @@ async fn image_runs_the_operator_read_only_and_without_root() {
         format!("KUBERNETES_SERVICE_PORT={port}"),
         format!("AWS_ENDPOINT_URL={}", simulator.url()),
     ];
+    command.extend(stage.env);
     command.extend(
         [
             "AWS_ACCESS_KEY_ID=test",

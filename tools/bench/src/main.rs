@@ -25,9 +25,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use error::Error;
 use run::run;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Measures the operator, and prints tables in Markdown. Everything that it starts ends with it.
 #[derive(Parser)]
 struct Arguments {

@@ -39,6 +39,8 @@ impl Operator {
         let environment = [
             format!("KUBECONFIG={}", control_plane.kubeconfig().display()),
             format!("HOME={}", control_plane.folder().display()),
+            // As the image has it.
+            "MALLOC_ARENA_MAX=1".to_owned(),
         ];
         // The shell replaces itself by the operator, so that the process id is known.
         let mut arguments = vec![

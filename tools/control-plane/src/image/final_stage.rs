@@ -12,6 +12,8 @@ use super::Config;
 pub struct FinalStage {
     /// The files, in order.
     pub copies: Vec<Copy>,
+    /// The environment, as `NAME=value`.
+    pub env: Vec<String>,
     /// User and group.
     pub user: String,
     /// The command.
@@ -35,6 +37,7 @@ impl FinalStage {
         let unknown = |line: &str| io::Error::other(format!("cannot follow `{line}`"));
         let mut stage = Self {
             copies: Vec::new(),
+            env: Vec::new(),
             user: String::new(),
             entrypoint: Vec::new(),
         };
@@ -51,6 +54,9 @@ impl FinalStage {
                 "COPY" => stage
                     .copies
                     .push(copy(arguments).ok_or_else(|| unknown(line))?),
+                "ENV" => stage
+                    .env
+                    .push(variable(arguments).ok_or_else(|| unknown(line))?),
                 "USER" => arguments.clone_into(&mut stage.user),
                 "ENTRYPOINT" => stage.entrypoint = serde_json::from_str(arguments)?,
                 // Says something, and does nothing.
@@ -79,10 +85,17 @@ impl FinalStage {
     pub fn config(&self) -> Config {
         Config {
             entrypoint: self.entrypoint.clone(),
+            env: self.env.clone(),
             user: self.user.clone(),
             ..Config::default()
         }
     }
+}
+
+/// A single `NAME=value`, without quotes.
+fn variable(arguments: &str) -> Option<String> {
+    let is_plain = arguments.contains('=') && !arguments.contains(['"', '\'', '\\', '$', ' ']);
+    is_plain.then(|| arguments.to_owned())
 }
 
 /// `[--from=STAGE] SOURCE DESTINATION`, of a single file with its whole name.
@@ -111,7 +124,7 @@ mod tests {
     use super::*;
 
     const DOCKERFILE: &str = "FROM rust AS build\nRUN make\n\n# Nothing else.\nFROM scratch\n\
-        COPY --from=build /out/a /usr/bin/a\nCOPY LICENSE /LICENSE\nUSER 1:2\nEXPOSE 8080\nENTRYPOINT [\"/usr/bin/a\"]\n";
+        COPY --from=build /out/a /usr/bin/a\nCOPY LICENSE /LICENSE\nENV A=b\nUSER 1:2\nEXPOSE 8080\nENTRYPOINT [\"/usr/bin/a\"]\n";
 
     #[test]
     fn only_last_dockerfile_stage_is_read() {
@@ -128,6 +141,7 @@ mod tests {
                 copy(None, "LICENSE", "/LICENSE"),
             ]
         );
+        assert_eq!(stage.env, ["A=b"]);
         assert_eq!(stage.user, "1:2");
         assert_eq!(stage.entrypoint, ["/usr/bin/a"]);
     }
@@ -136,6 +150,8 @@ mod tests {
     fn unsupported_dockerfile_instruction_is_an_error() {
         for line in [
             "RUN adduser a",
+            "ENV A b",
+            "ENV A=b C=d",
             "COPY folder/ /folder/",
             "COPY a b /c",
             "COPY --chown=1:2 a /a",
