@@ -157,6 +157,7 @@ impl History {
             aws: simulator.url(),
             credentials: Credentials::Given,
             environment: &[],
+            runner: &[],
             namespace: &namespace.name,
             arguments: &all,
         });

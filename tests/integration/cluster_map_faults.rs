@@ -99,6 +99,7 @@ async fn missing_definition_of_cluster_maps_is_reported_once_until_installed() {
         aws: "http://127.0.0.1:9".to_owned(),
         credentials: Credentials::Given,
         environment: &[],
+        runner: &[],
         namespace: "default",
         arguments: &[CLUSTER_MAPS],
     });

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 
 use crate::oracle;
 use crate::support::{
-    Credentials, Fixture, OperatorOptions, catalog_of, condition, data, eventually, file,
-    mapping_json, sha256,
+    Fixture, OperatorOptions, catalog_of, condition, data, eventually, file, mapping_json, sha256,
 };
 
 /// Seconds.
@@ -310,10 +309,8 @@ async fn dns_outage_keeps_data_and_marks_no_region_unsupported() {
         data(&config_map, "models.json").to_owned()
     };
     let options = |environment| OperatorOptions {
-        credentials: Credentials::Given,
-        kubeconfig: None,
         environment,
-        arguments: &[],
+        ..OperatorOptions::new(&[])
     };
     let nowhere = ["AWS_ENDPOINT_URL=http://bedrock.invalid:1".to_owned()];
     fixture.replace_operator(&options(&nowhere));

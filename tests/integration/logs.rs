@@ -3,9 +3,7 @@
 use bedrock_simulator::{Role, SECRETS};
 use serde_json::{Value, json};
 
-use crate::support::{
-    Credentials, Fixture, FixtureBuilder, KEYS, OperatorOptions, catalog_of, condition,
-};
+use crate::support::{Fixture, FixtureBuilder, KEYS, OperatorOptions, catalog_of, condition};
 
 const REGIONS: [&str; 2] = ["ap-east-2", "us-west-1"];
 const READER: &str = "arn:aws:iam::123456789012:role/reader";
@@ -54,12 +52,12 @@ async fn secrets_are_not_logged() {
     let reader = Role::new(READER).external_id(external_id);
     builder.simulator.identities().add(reader);
     let allowed = format!("{}={READER}", builder.namespace.name);
-    let fixture = builder.start_operator(&OperatorOptions {
-        credentials: Credentials::Given,
-        kubeconfig: None,
-        environment: &[],
-        arguments: &["--log-filter", "trace", "--allow-role", &allowed],
-    });
+    let fixture = builder.start_operator(&OperatorOptions::new(&[
+        "--log-filter",
+        "trace",
+        "--allow-role",
+        &allowed,
+    ]));
     let create = async |name: &str, aws: Value| {
         let spec = json!({"regions": REGIONS, "aws": aws});
         fixture.create(name, spec).await;

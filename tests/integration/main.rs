@@ -14,6 +14,7 @@ mod dashboard;
 mod definition_skew;
 mod events;
 mod failures;
+mod heap;
 mod identity;
 mod leader_election;
 mod logs;

@@ -34,6 +34,7 @@ impl Skewed {
             aws: simulator.url(),
             credentials: Credentials::Given,
             environment: &[],
+            runner: &[],
             namespace: "default",
             arguments: &[],
         });

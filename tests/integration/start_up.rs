@@ -113,6 +113,7 @@ async fn missing_crd_is_reported_until_installed() {
         aws: "http://127.0.0.1:9".to_owned(),
         credentials: Credentials::Given,
         environment: &[],
+        runner: &[],
         namespace: "default",
         arguments: &[],
     });

@@ -63,6 +63,8 @@ pub struct OperatorOptions<'a> {
     pub kubeconfig: Option<PathBuf>,
     /// More variables, as `NAME=value`.
     pub environment: &'a [String],
+    /// As [`Launch::runner`].
+    pub runner: &'a [&'a str],
     pub arguments: &'a [&'a str],
 }
 
@@ -73,6 +75,7 @@ impl<'a> OperatorOptions<'a> {
             credentials: Credentials::Given,
             kubeconfig: None,
             environment: &[],
+            runner: &[],
             arguments,
         }
     }
@@ -87,6 +90,7 @@ impl<'a> OperatorOptions<'a> {
             aws: simulator.url(),
             credentials: self.credentials,
             environment: self.environment,
+            runner: self.runner,
             namespace: &namespace.name,
             arguments: self.arguments,
         })
@@ -168,6 +172,7 @@ impl Fixture {
                 credentials,
                 kubeconfig,
                 environment: &[],
+                runner: &[],
                 arguments,
             })
     }

@@ -36,6 +36,8 @@ pub struct Launch<'a> {
     pub credentials: Credentials,
     /// More variables, as `NAME=value`.
     pub environment: &'a [String],
+    /// A program that runs it, with its arguments, such as Valgrind; empty: none.
+    pub runner: &'a [&'a str],
     /// The only namespace that it watches.
     pub namespace: &'a str,
     pub arguments: &'a [&'a str],
@@ -60,6 +62,8 @@ impl Operator {
             format!("KUBECONFIG={}", launch.kubeconfig.display()),
             format!("AWS_ENDPOINT_URL={}", launch.aws),
             "AWS_EC2_METADATA_DISABLED=true".to_owned(),
+            // As the image has it.
+            "MALLOC_ARENA_MAX=1".to_owned(),
             "BIND_ADDRESS=127.0.0.1:0".to_owned(),
             // One alone, so that it need not wait for a lease that it held before it was killed.
             "LEADER_ELECT=false".to_owned(),
@@ -87,12 +91,8 @@ impl Operator {
             scope[0],
             scope[1],
         ];
-        arguments.extend(
-            command
-                .iter()
-                .chain(launch.arguments)
-                .map(ToString::to_string),
-        );
+        let command = launch.runner.iter().chain(&command);
+        arguments.extend(command.chain(launch.arguments).map(ToString::to_string));
         // A few bytes for each test, for as long as the process runs.
         let name: &'static str = Box::leak(name.into_boxed_str());
         let program = launch
@@ -136,7 +136,7 @@ impl Operator {
         kib.parse::<u64>().unwrap() / 1024
     }
 
-    fn pid(&self) -> String {
+    pub fn pid(&self) -> String {
         let pid = fs::read_to_string(&self.pid_file).unwrap();
         pid.trim().to_owned()
     }
