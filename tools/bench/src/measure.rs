@@ -1,6 +1,7 @@
 //! The measurements, one a file. Each gives a section of the report.
 
 pub mod association;
+pub mod churn;
 pub mod many;
 pub mod page;
 pub mod routine;

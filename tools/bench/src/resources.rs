@@ -70,8 +70,18 @@ impl Resources {
 
     /// Requests a refresh of all with this token; waits until all are refreshed.
     pub async fn refresh(&self, token: &str, within: Duration) -> Result<Instant, Error> {
+        self.change(token, &json!({}), within).await
+    }
+
+    /// Changes the spec of all and requests a refresh with this token; waits until all are refreshed.
+    pub async fn change(
+        &self,
+        token: &str,
+        spec: &Value,
+        within: Duration,
+    ) -> Result<Instant, Error> {
         let annotations = json!({ ANNOTATION_REQUESTED_AT: token });
-        let patch = json!({ "metadata": { "annotations": annotations } });
+        let patch = json!({ "metadata": { "annotations": annotations }, "spec": spec });
         let request = each(self.count, async |number| {
             let (parameters, patch) = (PatchParams::default(), Patch::Merge(&patch));
             let api = self.api(number);

@@ -13,7 +13,7 @@ use crate::Arguments;
 use crate::documents::Documents;
 use crate::error::Error;
 use crate::machine::{self, Machine};
-use crate::measure::{association, many, page, routine, single, stages, whole};
+use crate::measure::{association, churn, many, page, routine, single, stages, whole};
 use crate::plot::Line;
 use crate::report::Section;
 
@@ -96,6 +96,9 @@ impl Bench {
             Ok(section)
         };
         self.section(whole::TITLE, whole).await;
+        let rounds = if quick { 4 } else { 30 };
+        self.section(churn::TITLE, churn::measure(program, rounds))
+            .await;
         self.section(routine::TITLE, routine::measure(program))
             .await;
         let page = page::measure(program, repository);
