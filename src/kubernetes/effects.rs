@@ -162,10 +162,8 @@ impl Effects for ClusterEffects<'_> {
             Work::Region => Rendered::Region,
             Work::Mapping => Rendered::Mapping,
         };
-        let budget = &self.context.render_budget;
-        self.deadline
-            .step(budget.acquire(self.namespace, rendered))
-            .await
+        let permit = self.context.render_budget.acquire(self.namespace, rendered);
+        self.deadline.step(Box::pin(permit)).await
     }
 
     async fn compute<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
@@ -297,7 +295,7 @@ impl Effects for ClusterEffects<'_> {
             .instrument(span);
         let snapshot = self
             .deadline
-            .step(snapshot)
+            .step(Box::pin(snapshot))
             .await
             .map_err(|error| error.to_attempt_error(Audience::Operator));
         let code = snapshot.as_ref().map_or_else(|e| e.code.as_str(), |_| "OK");

@@ -36,7 +36,8 @@ pub(super) async fn refresh_region<E: Effects>(
 }
 
 /// Acquires the permit only when AWS has responded, so that a region that hangs holds none, and
-/// drops the parsed models with it.
+/// drops the parsed models with it. What is rendered and written has its room from then on: thousands
+/// of regions may wait at once.
 async fn try_refresh<E: Effects>(
     context: &RefreshContext<'_, E>,
     region: &str,
@@ -49,7 +50,17 @@ async fn try_refresh<E: Effects>(
         .query(region, not_before, refresh.priority(before))
         .await?;
     let _permit = context.effects.render_permit(Work::Region).await;
-    let render = || render(context, &snapshot);
+    Box::pin(publish_response(context, region, refresh, &snapshot)).await
+}
+
+async fn publish_response<E: Effects>(
+    context: &RefreshContext<'_, E>,
+    region: &str,
+    refresh: &Refresh,
+    snapshot: &PackedSnapshot,
+) -> Result<RegionOutcome, AttemptError> {
+    let before = context.status.regions.get(region);
+    let render = || render(context, snapshot);
     let content = context.effects.compute(render).await?;
     let name = context.settings.region_config_map(region);
     let query = query_context(context, refresh);
