@@ -200,7 +200,10 @@ async fn drift_is_repaired_without_aws_requests() {
         fixture.delete_config_map(name).await;
         comes_back(&fixture, &before).await;
     }
-    // All regions' at once, and the merged.
+    assert_eq!(fixture.simulator.total(), 0);
+    // All regions' at once, and the merged: only an operator that has the responses in memory has their content then.
+    fixture.refresh("claude", "now").await;
+    fixture.simulator.reset_counts();
     let all = fixture.config_maps("claude").await;
     for name in all.keys() {
         fixture.delete_config_map(name).await;
