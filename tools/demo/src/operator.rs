@@ -64,6 +64,8 @@ pub fn prepare(operator: &Path, control_plane: &ControlPlane, bedrock: &str) -> 
         "run",
         "--log-format=pretty",
         "--cluster-maps",
+        // It is alone, and a busy machine may renew a lease too late.
+        "--leader-elect=false",
         // Others may have the default port on this machine.
         "--bind-address=127.0.0.1:0",
     ];
