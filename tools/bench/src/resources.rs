@@ -70,33 +70,48 @@ impl Resources {
 
     /// Requests a refresh of all with this token; waits until all are refreshed.
     pub async fn refresh(&self, token: &str, within: Duration) -> Result<Instant, Error> {
-        self.change(token, &json!({}), within).await
+        let annotations = json!({ ANNOTATION_REQUESTED_AT: token });
+        let patch = json!({ "metadata": { "annotations": annotations } });
+        let is_refreshed = |resource: &BedrockModelMap| {
+            let status = resource.status.as_ref();
+            status.and_then(|s| s.last_handled_refresh_request.as_deref()) == Some(token)
+        };
+        self.patch(&patch, within, "refreshed", is_refreshed).await
     }
 
-    /// Changes the spec of all and requests a refresh with this token; waits until all are refreshed.
+    /// Gives all this spec, which makes it of this generation; waits until all are refreshed. Unlike a forced refresh this
+    /// may happen at any rate.
     pub async fn change(
         &self,
-        token: &str,
         spec: &Value,
+        generation: i64,
         within: Duration,
     ) -> Result<Instant, Error> {
-        let annotations = json!({ ANNOTATION_REQUESTED_AT: token });
-        let patch = json!({ "metadata": { "annotations": annotations }, "spec": spec });
+        let is_refreshed = |resource: &BedrockModelMap| {
+            let status = resource.status.as_ref();
+            status.and_then(|s| s.observed_generation) >= Some(generation)
+        };
+        let patch = json!({ "spec": spec });
+        self.patch(&patch, within, "changed", is_refreshed).await
+    }
+
+    async fn patch(
+        &self,
+        patch: &Value,
+        within: Duration,
+        state: &str,
+        is_so: impl Fn(&BedrockModelMap) -> bool,
+    ) -> Result<Instant, Error> {
         let request = each(self.count, async |number| {
-            let (parameters, patch) = (PatchParams::default(), Patch::Merge(&patch));
+            let (parameters, patch) = (PatchParams::default(), Patch::Merge(patch));
             let api = self.api(number);
             api.patch(&name(number), &parameters, &patch)
                 .await
                 .map(drop)
         });
-        let is_refreshed = |resource: &BedrockModelMap| {
-            let status = resource.status.as_ref();
-            status.and_then(|s| s.last_handled_refresh_request.as_deref()) == Some(token)
-        };
-        let (requested, refreshed) =
-            tokio::join!(request, self.until(within, "refreshed", is_refreshed));
+        let (requested, all_so) = tokio::join!(request, self.until(within, state, is_so));
         requested?;
-        refreshed
+        all_so
     }
 
     async fn until(

@@ -43,10 +43,10 @@ pub async fn measure(program: &Path, rounds: usize) -> Result<Section, Error> {
     );
     let mut section = Section::new(TITLE, &note, ["round", "at rest", "peak"]);
     let mut rests = Vec::new();
-    for round in 0..=rounds {
+    for (generation, round) in (1..).zip(0..=rounds) {
         if round > 0 {
-            let token = round.to_string();
-            resources.change(&token, &spec(round), DEADLINE).await?;
+            let spec = spec(round);
+            resources.change(&spec, generation, DEADLINE).await?;
         }
         operator.rest(DEADLINE).await?;
         let usage = operator.usage()?;
