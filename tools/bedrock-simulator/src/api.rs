@@ -113,7 +113,11 @@ async fn answer_signed(
         return replaced;
     }
     service.check(&call.identity)?;
-    listing(service, call, &faults)
+    let body = listing(service, call, &faults)?;
+    // A huge one takes a second: it must not keep other responses from a thread.
+    let bytes = tokio::task::spawn_blocking(move || body.to_string().into_bytes());
+    let bytes = bytes.await.map_err(|_| AwsError::internal_server_error())?;
+    Ok(deliver(bytes, &faults))
 }
 
 pub(crate) async fn delay(region: &str, operation: Operation, before: usize, faults: &[Fault]) {
@@ -160,7 +164,7 @@ pub(crate) async fn replacement(
     Some(Ok(response))
 }
 
-fn listing(service: &Service, call: &Call, faults: &[Fault]) -> Result<Response, AwsError> {
+fn listing(service: &Service, call: &Call, faults: &[Fault]) -> Result<Value, AwsError> {
     let mut items = {
         let catalog = service
             .catalog
@@ -174,7 +178,7 @@ fn listing(service: &Service, call: &Call, faults: &[Fault]) -> Result<Response,
     if faults.contains(&Fault::UnknownValues) {
         add_unknown_field(&mut body);
     }
-    Ok(deliver(body.to_string().into_bytes(), faults))
+    Ok(body)
 }
 
 fn page_body(operation: Operation, page: Page) -> Value {
