@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::support::{Fixture, OperatorOptions, eventually_within};
 
 pub const REGIONS: [&str; 3] = ["ap-east-2", "eu-central-2", "us-west-1"];
-/// A debug build takes half a minute on two busy cores, and minutes under Valgrind.
-const DEADLINE: Duration = Duration::from_mins(15);
+/// A debug build takes half a minute on two busy cores.
+const DEADLINE: Duration = Duration::from_mins(5);
 /// Begins the names of all metrics.
 const OWN: &str = "bedrock_model_map_";
 const PREFIX: &str = "bedrock_model_map_kubernetes_requests_total";
