@@ -7,10 +7,10 @@ use kube::runtime::watcher;
 use tokio::sync::watch;
 
 /// The state of the lists, shared by the watches of a scope.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Lists(Arc<watch::Sender<State>>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     outages: u64,
     /// For each watch, the outages before its last complete list. None: it has not listed yet.
@@ -25,14 +25,6 @@ impl State {
 }
 
 impl Lists {
-    pub(super) fn of(watches: usize) -> Self {
-        let state = State {
-            outages: 0,
-            listed: vec![None; watches],
-        };
-        Self(Arc::new(watch::Sender::new(state)))
-    }
-
     /// Waits until every watch has listed since the last outage.
     pub(super) async fn wait_until_complete(&self) {
         // The sender is never dropped.
@@ -57,18 +49,18 @@ impl Lists {
         let _ = self.0.subscribe().wait_for(is_later).await;
     }
 
-    /// Follows the lists of one watch, once they are in its store.
-    pub(super) fn follow<K>(
-        &self,
-        watch: usize,
-    ) -> impl FnMut(&watcher::Result<watcher::Event<K>>) + use<K> {
-        let (lists, mut began) = (self.clone(), 0);
+    /// Follows the lists of one more watch, once they are in its store.
+    pub(super) fn follow<K>(&self) -> impl FnMut(&watcher::Result<watcher::Event<K>>) + use<K> {
+        let (lists, mut began, mut watch) = (self.clone(), 0, 0);
+        self.0.send_modify(|state| {
+            watch = state.listed.len();
+            state.listed.push(None);
+        });
         move |event| match event {
             Ok(watcher::Event::Init) => began = lists.outages(),
+            // Watches are only ever added: this one is still in its place.
             Ok(watcher::Event::InitDone) => lists.0.send_modify(|state| {
-                if let Some(listed) = state.listed.get_mut(watch) {
-                    *listed = Some(began);
-                }
+                state.listed[watch] = Some(began);
             }),
             Ok(_) | Err(_) => {}
         }
@@ -84,25 +76,25 @@ mod tests {
     #[test]
     fn lists_are_complete_once_all_watches_listed_after_last_outage() {
         type Event = watcher::Event<ConfigMap>;
-        let lists = Lists::of(2);
-        let mut first = lists.follow::<ConfigMap>(0);
-        let mut second = lists.follow::<ConfigMap>(1);
+        let lists = Lists::default();
+        let mut first = lists.follow::<ConfigMap>();
+        let mut second = lists.follow::<ConfigMap>();
         let is_complete = || lists.is_complete();
-        first(&Ok(Event::Init));
-        first(&Ok(Event::InitDone));
+        let list = |watch: &mut dyn FnMut(&watcher::Result<Event>)| {
+            watch(&Ok(Event::Init));
+            watch(&Ok(Event::InitDone));
+        };
+        list(&mut first);
         assert!(!is_complete());
-        second(&Ok(Event::Init));
-        second(&Ok(Event::InitDone));
+        list(&mut second);
         assert!(is_complete());
         // A list that an outage interrupts does not count.
         first(&Ok(Event::Init));
         lists.report_outage();
         first(&Ok(Event::InitDone));
-        second(&Ok(Event::Init));
-        second(&Ok(Event::InitDone));
+        list(&mut second);
         assert!(!is_complete());
-        first(&Ok(Event::Init));
-        first(&Ok(Event::InitDone));
+        list(&mut first);
         assert!(is_complete());
     }
 }

@@ -85,7 +85,7 @@ mod tests {
         ];
         for (error, expected) in cases {
             let case = format!("{error:?}");
-            let lists = Lists::of(2);
+            let lists = Lists::default();
             let started = [AtomicUsize::new(0), AtomicUsize::new(0)];
             let error = parking_lot::Mutex::new(Some(error));
             let failing = relisting(lists.clone(), || {

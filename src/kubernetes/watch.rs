@@ -67,7 +67,7 @@ impl Scope {
             .page_size(PAGE_SIZE);
         let config_map_index = Arc::<ConfigMapIndex>::default();
         let index = Arc::clone(&config_map_index);
-        let lists = Lists::of(2);
+        let lists = Lists::default();
         let api = self.api::<PartialObjectMeta<ConfigMap>>(client);
         let owned = relisting_watcher(api, config, &lists)
             .inspect(report("ConfigMaps", Purpose::Resources))
@@ -81,7 +81,7 @@ impl Scope {
                 }
             })
             .inspect(listed(readiness, config_maps_list))
-            .inspect(lists.follow(0))
+            .inspect(lists.follow())
             .touched_objects()
             .boxed();
         let (resources, writer) = reflector::store();
@@ -109,7 +109,7 @@ impl Scope {
         .inspect(distrust_order_on_relist(own_writes))
         .reflect(writer)
         .inspect(listed(readiness, resources_list))
-        .inspect(lists.follow(1))
+        .inspect(lists.follow())
         .touched_objects()
         .boxed();
         Watch {

@@ -37,7 +37,7 @@ pub(super) struct Watch {
 /// Creates the watches, which start when their streams are polled. The selector is that of the cluster
 /// maps; children are watched with any labels.
 pub(super) fn watch(client: &Client, selector: Option<String>) -> Watch {
-    let lists = Lists::of(3);
+    let lists = Lists::default();
     let config = || watcher::Config::default().page_size(PAGE_SIZE);
     let (maps, writer) = reflector::store();
     let maps_config = watcher::Config {
@@ -55,7 +55,7 @@ pub(super) fn watch(client: &Client, selector: Option<String>) -> Watch {
         .default_backoff()
         .modify(|map| map.metadata.managed_fields = None)
         .reflect(writer)
-        .inspect(lists.follow(0))
+        .inspect(lists.follow())
         .touched_objects()
         .boxed();
     let (namespaces, writer) = reflector::store();
@@ -65,7 +65,7 @@ pub(super) fn watch(client: &Client, selector: Option<String>) -> Watch {
         .default_backoff()
         .modify(strip_namespace)
         .reflect(writer)
-        .inspect(lists.follow(1))
+        .inspect(lists.follow())
         .touched_objects()
         .boxed();
     let (children, writer) = reflector::store();
@@ -77,7 +77,7 @@ pub(super) fn watch(client: &Client, selector: Option<String>) -> Watch {
         .default_backoff()
         .modify(strip_child)
         .reflect(writer)
-        .inspect(lists.follow(2))
+        .inspect(lists.follow())
         .touched_objects()
         .boxed();
     Watch {
