@@ -43,8 +43,6 @@ use crate::aws::role_rules::RoleRules;
 use crate::ops::admin::Health;
 use crate::ops::metrics::Metrics;
 use crate::ops::watchdog::Watchdog;
-use crate::reconcile::schedule::backoff;
-use crate::reconcile::validate::refresh_interval;
 
 /// Reconciliations that use the CPU and the Kubernetes API at the same time. One that waits for AWS
 /// does not count.
@@ -60,13 +58,6 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longest time that blocked worker threads may delay a task.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// Backoff after a failed reconciliation; it doubles with each further failure.
-const MIN_BACKOFF: Duration = Duration::from_secs(1);
-/// Limit of the backoff.
-const MAX_BACKOFF: Duration = Duration::from_mins(1);
-/// Limit of the backoff after a rejected request, if the refresh interval is not shorter.
-const MAX_REJECTED_BACKOFF: Duration = Duration::from_hours(1);
 
 /// Scope and rights of the operator.
 #[derive(Clone, Debug, Default)]
@@ -295,21 +286,7 @@ fn retry(resource: &BedrockModelMap, error: &ReconcileError, context: &Context) 
     let failures = context
         .own_writes
         .count_failure(&resource.uid().unwrap_or_default());
-    Action::requeue(backoff(
-        MIN_BACKOFF,
-        failures,
-        longest_backoff(resource, error),
-    ))
-}
-
-/// A request that the API server rejects is rejected again until a user changes something, and each
-/// attempt may query AWS: so its backoff grows as far as the time between two refreshes.
-fn longest_backoff(resource: &BedrockModelMap, error: &ReconcileError) -> Duration {
-    if !error.is_rejected() {
-        return MAX_BACKOFF;
-    }
-    let interval = refresh_interval(&resource.spec).unwrap_or(MAX_REJECTED_BACKOFF);
-    interval.clamp(MAX_BACKOFF, MAX_REJECTED_BACKOFF)
+    Action::requeue(error.backoff(failures, &resource.spec))
 }
 
 /// Detects worker threads that are blocked for long.
