@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::bedrock::model::ModelSummary;
 use crate::bedrock::profile::ProfileSummary;
+use crate::digest::sha256_hex;
 
 /// The responses of one region.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +22,7 @@ pub struct Snapshot {
 pub struct PackedSnapshot {
     models: Box<str>,
     profiles: Box<str>,
+    sha256: String,
     /// Time of the requests.
     pub taken_at: Timestamp,
 }
@@ -28,9 +30,13 @@ pub struct PackedSnapshot {
 impl PackedSnapshot {
     /// Packs the snapshot. Error: a value is no JSON, which none from a response is.
     pub fn new(snapshot: &Snapshot) -> Result<Self, serde_json::Error> {
+        let models = serde_json::to_string(&snapshot.models)?;
+        let profiles = serde_json::to_string(&snapshot.profiles)?;
+        let hashes = [&models, &profiles].map(|list| sha256_hex(list.as_bytes()));
         Ok(Self {
-            models: serde_json::to_string(&snapshot.models)?.into(),
-            profiles: serde_json::to_string(&snapshot.profiles)?.into(),
+            models: models.into(),
+            profiles: profiles.into(),
+            sha256: sha256_hex(hashes.concat().as_bytes()),
             taken_at: snapshot.taken_at,
         })
     }
@@ -42,6 +48,11 @@ impl PackedSnapshot {
             profiles: serde_json::from_str(&self.profiles)?,
             taken_at: self.taken_at,
         })
+    }
+
+    /// Hash of both lists. Equal lists have the same, whenever they were taken.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
     }
 
     /// Size in memory.

@@ -4,6 +4,7 @@ use crate::api::{InferenceProfilesSpec, LifecycleStatus, ModelsSpec, ProfileType
 use crate::bedrock::glob::Globs;
 use crate::bedrock::model::ModelSummary;
 use crate::bedrock::profile::ProfileSummary;
+use crate::digest::sha256_hex;
 
 /// The compiled filters of a spec.
 #[derive(Clone, Debug)]
@@ -16,6 +17,7 @@ pub struct Selection {
     output_modalities: Vec<String>,
     /// None: every profile, also of a type that AWS adds later.
     profile_types: Option<Vec<ProfileType>>,
+    sha256: String,
 }
 
 impl Selection {
@@ -35,7 +37,13 @@ impl Selection {
             input_modalities: models.input_modalities.clone(),
             output_modalities: models.output_modalities.clone(),
             profile_types: (!every_type).then(|| profiles.types.clone()),
+            sha256: sha256_hex(format!("{models:?} {profiles:?}").as_bytes()),
         }
+    }
+
+    /// Hash of the filters as written: equal ones have the same, within this version of the program.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
     }
 
     /// Whether the model passes every filter.

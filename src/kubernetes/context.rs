@@ -8,6 +8,7 @@ use kube::core::PartialObjectMeta;
 use kube::{Client, ResourceExt as _};
 
 use super::config_map_index::ConfigMapIndex;
+use super::content_cache::ContentCache;
 use super::cpu::CpuWork;
 use super::definition_skew::DefinitionSkew;
 use super::events::EventWriter;
@@ -36,6 +37,7 @@ pub(super) struct Context {
     pub(super) slots: FairSemaphore,
     pub(super) render_budget: RenderBudget,
     pub(super) cpu: CpuWork,
+    pub(super) contents: ContentCache,
     /// `models.json` of the refreshes in progress.
     pub(super) models_json: SharedValues<str>,
     /// Lifecycles of the verified content.
@@ -60,5 +62,6 @@ impl Context {
             .filter_map(|resource| resource.uid())
             .collect();
         self.own_writes.retain(|uid| existing.contains(uid));
+        self.forced_refreshes.retain(|uid| existing.contains(uid));
     }
 }

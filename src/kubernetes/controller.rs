@@ -21,6 +21,7 @@ use tokio::time::sleep;
 use tracing::Instrument as _;
 
 use super::cluster_maps;
+use super::content_cache::ContentCache;
 use super::context::Context;
 use super::cpu::CpuWork;
 use super::definition_skew::DefinitionSkew;
@@ -158,6 +159,7 @@ impl Operator {
             slots: FairSemaphore::new(CONCURRENT_RECONCILES),
             render_budget: RenderBudget::default(),
             cpu: CpuWork::on(&Handle::current()),
+            contents: ContentCache::default(),
             models_json: SharedValues::default(),
             lifecycles: SharedValues::default(),
             forced_refreshes: ForcedRefreshes::default(),

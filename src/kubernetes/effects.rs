@@ -29,6 +29,7 @@ use crate::aws::identity::Caller;
 use crate::aws::priority::Priority;
 use crate::aws::role_rules::RoleRules;
 use crate::bedrock::catalog::PackedSnapshot;
+use crate::publication::content::RegionContent;
 use crate::publication::ownership::{DesiredConfigMap, Owner};
 use crate::reconcile::contention::Repairs;
 use crate::reconcile::status::events::Event;
@@ -257,6 +258,11 @@ impl Effects for ClusterEffects<'_> {
         Ok(())
     }
 
+    fn request_known_since(&self, token: &str, now: Timestamp) -> Timestamp {
+        let refreshes = &self.context.forced_refreshes;
+        refreshes.known_since(self.uid, token, now)
+    }
+
     fn forced_refresh_may_begin_at(&self, now: Timestamp) -> Timestamp {
         let refreshes = &self.context.forced_refreshes;
         refreshes.may_begin_at(self.namespace, self.uid, now)
@@ -322,6 +328,14 @@ impl Effects for ClusterEffects<'_> {
 
     fn share(&self, sha256: &str, bytes: Arc<str>) -> Arc<str> {
         self.context.models_json.share(sha256, bytes)
+    }
+
+    fn rendered<E>(
+        &self,
+        key: String,
+        render: impl FnOnce() -> Result<RegionContent, E>,
+    ) -> Result<RegionContent, E> {
+        self.context.contents.get_or_render(key, render)
     }
 
     fn is_unchanged(&self, config_map: &str) -> bool {

@@ -4,6 +4,7 @@ mod aws_metrics;
 mod cluster_maps;
 mod config_map;
 mod config_map_index;
+mod content_cache;
 mod context;
 mod controller;
 mod cpu;

@@ -128,6 +128,42 @@ impl RegionContent {
     }
 }
 
+/// The content of a region without its parsed models, which take ten times as much memory.
+#[derive(Clone, Debug)]
+pub struct PackedContent {
+    models_json: Arc<str>,
+    sha256: String,
+    orphan_profiles: Option<usize>,
+}
+
+impl PackedContent {
+    /// Packs the content, and shares its bytes.
+    pub fn new(content: &RegionContent) -> Self {
+        Self {
+            models_json: Arc::clone(&content.models_json),
+            sha256: content.sha256.clone(),
+            orphan_profiles: content.orphan_profiles,
+        }
+    }
+
+    /// The content that was packed.
+    pub fn unpack(&self) -> Result<RegionContent, ContentError> {
+        let models = serde_json::from_str(&self.models_json);
+        let file = MODELS_JSON;
+        Ok(RegionContent {
+            models_json: Arc::clone(&self.models_json),
+            sha256: self.sha256.clone(),
+            models: models.map_err(|cause| ContentError::Json { file, cause })?,
+            orphan_profiles: self.orphan_profiles,
+        })
+    }
+
+    /// Size in memory.
+    pub fn bytes(&self) -> usize {
+        self.models_json.len()
+    }
+}
+
 /// `metadata.json` of a region.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

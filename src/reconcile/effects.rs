@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use crate::api::{AttemptError, BedrockModelMapStatus};
 use crate::aws::priority::Priority;
 use crate::bedrock::catalog::PackedSnapshot;
+use crate::publication::content::RegionContent;
 use crate::publication::ownership::DesiredConfigMap;
 use crate::reconcile::contention::Repairs;
 use crate::reconcile::status::events::Event;
@@ -64,6 +65,9 @@ pub trait Effects: Sync {
         events: Vec<Event>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
+    /// Time since which the operator knows of the request with this token.
+    fn request_known_since(&self, token: &str, now: Timestamp) -> Timestamp;
+
     /// Time from which a forced refresh of the resource may begin.
     fn forced_refresh_may_begin_at(&self, now: Timestamp) -> Timestamp;
 
@@ -112,6 +116,14 @@ pub trait Effects: Sync {
     /// The bytes with this hash that another resource holds, or else these: equal content is in memory
     /// once.
     fn share(&self, sha256: &str, bytes: Arc<str>) -> Arc<str>;
+
+    /// The content that was rendered before with this key, for whichever resource, or else the content as
+    /// rendered now.
+    fn rendered<E>(
+        &self,
+        key: String,
+        render: impl FnOnce() -> Result<RegionContent, E>,
+    ) -> Result<RegionContent, E>;
 
     /// Held while content is rendered, compared or written.
     type RenderPermit: Send;

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 
 use super::Effects;
+use super::rendering::render;
 use crate::api::{ANNOTATION_SHA256, BedrockModelMapStatus, RegionState, RegionStatus};
-use crate::bedrock::association::associate;
 use crate::publication::content::{
     METADATA_JSON, MODELS_JSON, RegionContent, RegionMetadata, read_mapping_json,
 };
@@ -135,8 +135,8 @@ impl<'a, E: Effects> LastGood<'a, E> {
     }
 
     fn remembered(&self, region: &str) -> Option<RegionContent> {
-        let snapshot = self.effects.last_snapshot(region)?.unpack().ok()?;
-        RegionContent::from_catalog(associate(&snapshot, &self.settings.selection)).ok()
+        let snapshot = self.effects.last_snapshot(region)?;
+        render(self.effects, &snapshot, &self.settings.selection).ok()
     }
 
     async fn read_merged(&self) -> Result<MergedModels, E::Error> {

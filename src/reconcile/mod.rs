@@ -31,6 +31,8 @@ mod refusal;
 #[cfg(feature = "operator")]
 mod region;
 #[cfg(feature = "operator")]
+mod rendering;
+#[cfg(feature = "operator")]
 mod report;
 #[cfg(feature = "operator")]
 mod retain;

@@ -14,7 +14,7 @@ use super::context::{RefreshContext, observe};
 use super::discover::discover;
 use super::drift::{Drift, Unrecoverable, repair_drift};
 use super::last_good::LastGood;
-use super::plan::{Plan, PlanInput, Reason, plan};
+use super::plan::{Plan, PlanInput, Reason, RefreshRequest, plan};
 use super::prune::prune;
 use super::publish::publish;
 use super::refusal::refuse;
@@ -115,7 +115,7 @@ impl<E: Effects> Reconciler<'_, E> {
                 now,
             )
         };
-        let token = requested_token(self.resource);
+        let token = pending_token(self.resource, &observed.status);
         let input = plan_input(&context, token.as_deref(), &unrecoverable);
         let refresh = match plan(&input) {
             Plan::Refresh(refresh) => refresh,
@@ -163,23 +163,30 @@ impl<E: Effects> Reconciler<'_, E> {
     }
 }
 
-/// The token of the forced refresh that a user wants, as the status acknowledges it.
-fn requested_token(resource: &BedrockModelMap) -> Option<Cow<'_, str>> {
+/// The token of a forced refresh that the status does not acknowledge yet, in the form in which it will.
+fn pending_token<'r>(
+    resource: &'r BedrockModelMap,
+    status: &BedrockModelMapStatus,
+) -> Option<Cow<'r, str>> {
     let annotations = resource.metadata.annotations.as_ref()?;
-    let token = annotations.get(ANNOTATION_REQUESTED_AT)?;
-    Some(acknowledged_form(token))
+    let token = acknowledged_form(annotations.get(ANNOTATION_REQUESTED_AT)?);
+    let handled = status.last_handled_refresh_request.as_deref();
+    (Some(&*token) != handled).then_some(token)
 }
 
 fn plan_input<'a, E: Effects>(
     context: &RefreshContext<'a, E>,
-    requested_at: Option<&'a str>,
+    token: Option<&'a str>,
     unrecoverable: &'a Unrecoverable,
 ) -> PlanInput<'a> {
     let metadata = &context.resource.metadata;
     PlanInput {
         generation: metadata.generation,
         named_regions: context.settings.regions.as_deref(),
-        requested_at,
+        request: token.map(|token| RefreshRequest {
+            token,
+            known_since: context.effects.request_known_since(token, context.now),
+        }),
         forced_refresh_from: context.effects.forced_refresh_may_begin_at(context.now),
         status: context.status,
         unrecoverable: &unrecoverable.regions,

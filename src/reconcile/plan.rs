@@ -26,8 +26,8 @@ pub struct PlanInput<'a> {
     pub generation: Option<i64>,
     /// The regions in the spec. None: those of the account.
     pub named_regions: Option<&'a [String]>,
-    /// The annotation that requests a forced refresh, as the status acknowledges it.
-    pub requested_at: Option<&'a str>,
+    /// The forced refresh that the annotation requests.
+    pub request: Option<RefreshRequest<'a>>,
     /// Time from which a forced refresh may begin.
     pub forced_refresh_from: Timestamp,
     /// The last reported status.
@@ -40,6 +40,16 @@ pub struct PlanInput<'a> {
     pub schedule: RefreshSchedule,
     /// Current time.
     pub now: Timestamp,
+}
+
+/// A request of a forced refresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefreshRequest<'a> {
+    /// The token of the annotation, as the status acknowledges it.
+    pub token: &'a str,
+    /// Time since which the operator knows of the request: a snapshot taken since then serves, also if
+    /// the refresh has to wait.
+    pub known_since: Timestamp,
 }
 
 static NO_REGIONS: BTreeSet<String> = BTreeSet::new();
@@ -57,6 +67,10 @@ impl<'a> PlanInput<'a> {
             now,
             ..*self
         }
+    }
+
+    fn token(&self) -> Option<&'a str> {
+        self.request.map(|request| request.token)
     }
 }
 
@@ -194,7 +208,7 @@ pub fn plan(inputs: &PlanInput<'_>) -> Plan {
             .account_regions
             .as_ref()
             .is_none_or(|account| BackoffState::on_account(account).is_due(&schedule, now));
-    let requested = requested(inputs.generation, inputs.requested_at, status);
+    let requested = requested(inputs.generation, inputs.token(), status);
     let reason = if let Some(reason) = requested.filter(|_| deferred_until(inputs).is_none()) {
         reason
     } else if next_due(inputs) <= now || inputs.mapping_unrecoverable || has_unpublished(status) {
@@ -205,7 +219,8 @@ pub fn plan(inputs: &PlanInput<'_>) -> Plan {
         };
     };
     let not_before = match reason {
-        Reason::Requested(_) => now,
+        // The clock may have been set back since.
+        Reason::Requested(_) => inputs.request.map_or(now, |r| r.known_since.min(now)),
         Reason::First | Reason::NewGeneration | Reason::Due => {
             before(now, schedule.interval() / SHARED_PART_OF_INTERVAL)
         }
@@ -238,7 +253,7 @@ fn requested(
 /// Time at which a forced refresh begins that must not begin yet. Tokens that come until then are
 /// served together: the refresh acknowledges the newest.
 fn deferred_until(inputs: &PlanInput<'_>) -> Option<Timestamp> {
-    let requested = requested(inputs.generation, inputs.requested_at, inputs.status)?;
+    let requested = requested(inputs.generation, inputs.token(), inputs.status)?;
     let is_deferred =
         matches!(requested, Reason::Requested(_)) && inputs.forced_refresh_from > inputs.now;
     is_deferred.then_some(inputs.forced_refresh_from)

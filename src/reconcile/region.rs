@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::aliases::publish_aliases;
 use super::context::{RefreshContext, RefreshedRegion, unwritable};
+use super::rendering::render;
 use super::{Effects, Seen, Work};
-use crate::api::{AttemptError, ErrorCode, RegionStatus};
-use crate::bedrock::association::associate;
+use crate::api::{AttemptError, RegionStatus};
 use crate::bedrock::catalog::PackedSnapshot;
 use crate::bedrock::diff::{ChangeKind, region_changes};
 use crate::bedrock::invocation::InvocationFacts;
@@ -60,8 +60,9 @@ async fn publish_response<E: Effects>(
     snapshot: &PackedSnapshot,
 ) -> Result<RegionOutcome, AttemptError> {
     let before = context.status.regions.get(region);
-    let render = || render(context, snapshot);
-    let content = context.effects.compute(render).await?;
+    let (effects, selection) = (context.effects, &context.settings.selection);
+    let content = effects.compute(|| render(effects, snapshot, selection));
+    let content = content.await?;
     let name = context.settings.region_config_map(region);
     let query = query_context(context, refresh);
     let taken_at = snapshot.taken_at;
@@ -99,18 +100,6 @@ pub(super) fn query_context<E: Effects>(
         guard_shrinking: refresh.reason.guards_against_shrinking(),
         at: context.now,
     }
-}
-
-fn render<E: Effects>(
-    context: &RefreshContext<'_, E>,
-    snapshot: &PackedSnapshot,
-) -> Result<RegionContent, AttemptError> {
-    let snapshot = snapshot
-        .unpack()
-        .map_err(|cause| AttemptError::new(ErrorCode::MalformedAnswer, cause.to_string()))?;
-    let catalog = associate(&snapshot, &context.settings.selection);
-    RegionContent::from_catalog(catalog)
-        .map_err(|cause| AttemptError::new(ErrorCode::PayloadTooLarge, cause.to_string()))
 }
 
 async fn publish<E: Effects>(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use bedrock_model_map::api::BedrockModelMap;
 use bedrock_simulator::{Fault, FaultRule, Operation};
 use jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -79,6 +80,35 @@ async fn tokens_that_come_quickly_are_served_together() {
     let requests = u64::try_from(fixture.simulator.total()).unwrap();
     let most = refreshes * 3 * REGIONS.len() as u64;
     assert!(requests <= most, "{requests} requests, {most} at most");
+}
+
+/// A refresh that has to wait queries nothing that another resource has queried since its request.
+#[tokio::test]
+async fn refresh_that_waits_shares_what_was_fetched_since_its_request() {
+    let spec = json!({"regions": ["us-west-1"]});
+    let fixture = published(spec.clone()).await;
+    fixture.create("other", spec).await;
+    fixture.sound("other").await;
+    // On a machine that needs ten seconds until `other` is refreshed, `claude` may be first.
+    let mut requests = Vec::new();
+    for round in 0..4 {
+        let token = |kind: &str| format!("{kind}-{round}");
+        fixture.refresh("claude", &token("begins")).await;
+        fixture.request_refresh("claude", &token("waits")).await;
+        fixture.reconciled("claude-us-west-1").await;
+        fixture.simulator.reset_counts();
+        fixture.refresh("other", &token("begins")).await;
+        let handled = |resource: &BedrockModelMap| {
+            let status = resource.status.as_ref().unwrap();
+            status.last_handled_refresh_request == Some(token("waits"))
+        };
+        fixture.until("claude", handled).await;
+        requests.push(fixture.simulator.total());
+        if requests.ends_with(&[3]) {
+            return;
+        }
+    }
+    panic!("requests of two refreshes in each round: {requests:?}");
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("digest", &[]),
     ("text", &[]),
     ("ops", &[]),
-    ("bedrock", &["api"]),
+    ("bedrock", &["api", "digest"]),
     ("publication", &["api", "bedrock", "digest"]),
     (
         "cluster_map",

@@ -44,6 +44,7 @@ struct Case {
     generation: i64,
     named: Option<Vec<String>>,
     requested_at: Option<&'static str>,
+    known_since: Timestamp,
     forced_refresh_from: Timestamp,
     status: BedrockModelMapStatus,
     unrecoverable: BTreeSet<String>,
@@ -62,6 +63,7 @@ impl Case {
             generation: 3,
             named: Some(names(&["a", "b"])),
             requested_at: Some("old"),
+            known_since: at(0),
             forced_refresh_from: at(0),
             status: serde_json::from_value(status).unwrap(),
             unrecoverable: BTreeSet::new(),
@@ -92,7 +94,10 @@ impl Case {
         PlanInput {
             generation: Some(self.generation),
             named_regions: self.named.as_deref(),
-            requested_at: self.requested_at,
+            request: self.requested_at.map(|token| RefreshRequest {
+                token,
+                known_since: self.known_since,
+            }),
             forced_refresh_from: self.forced_refresh_from,
             status: &self.status,
             unrecoverable: &self.unrecoverable,
@@ -510,13 +515,19 @@ fn due_refresh_skips_regions_in_backoff() {
 }
 
 #[test]
-fn earlier_snapshots_do_not_serve_forced_refresh() {
+fn snapshots_before_its_request_do_not_serve_forced_refresh() {
     let not_before = |case: &Case| match case.plan() {
         Plan::Refresh(refresh) => refresh.not_before,
         other @ Plan::Wait { .. } => panic!("{other:?}"),
     };
-    let forced = Case::with(|c| c.requested_at = Some("new"));
-    assert_eq!(not_before(&forced), at(0));
+    // The last one: the clock was set back after the request.
+    for (known_since, expected) in [(0, 0), (-20, -20), (100, 0)] {
+        let forced = Case::with(|c| {
+            c.requested_at = Some("new");
+            c.known_since = at(known_since);
+        });
+        assert_eq!(not_before(&forced), at(expected));
+    }
     let tenth_of_the_interval = [
         Case::with(|c| c.status.observed_generation = None),
         Case::with(|c| c.generation = 4),

@@ -14,6 +14,7 @@ use bedrock_model_map::api::{
 };
 use bedrock_model_map::aws::priority::Priority;
 use bedrock_model_map::bedrock::catalog::{PackedSnapshot, Snapshot};
+use bedrock_model_map::publication::content::RegionContent;
 use bedrock_model_map::publication::ownership::{Action, DesiredConfigMap, Owner, decide};
 use bedrock_model_map::reconcile::contention::Repairs;
 use bedrock_model_map::reconcile::status::detail::completed;
@@ -381,6 +382,10 @@ impl Effects for Cluster {
         Ok(())
     }
 
+    fn request_known_since(&self, _: &str, now: Timestamp) -> Timestamp {
+        now
+    }
+
     fn forced_refresh_may_begin_at(&self, now: Timestamp) -> Timestamp {
         let last = self.state().last_forced.filter(|last| *last <= now);
         last.map_or(now, |last| now.max(last + FORCED_DISTANCE))
@@ -452,6 +457,14 @@ impl Effects for Cluster {
 
     fn share(&self, _: &str, bytes: Arc<str>) -> Arc<str> {
         bytes
+    }
+
+    fn rendered<E>(
+        &self,
+        _: String,
+        render: impl FnOnce() -> Result<RegionContent, E>,
+    ) -> Result<RegionContent, E> {
+        render()
     }
 
     fn is_unchanged(&self, config_map: &str) -> bool {
