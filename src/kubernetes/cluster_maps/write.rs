@@ -132,3 +132,70 @@ pub(super) async fn status(
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http::{Request, Response};
+    use kube::client::Body;
+    use parking_lot::Mutex;
+    use serde_json::{Value, json};
+    use tower::service_fn;
+
+    use super::*;
+    use crate::api::GROUP;
+
+    /// Runs the write against an API server that answers each request with the child; returns method and
+    /// body of each.
+    async fn requests(
+        write: impl AsyncFnOnce(Writer<'_>, BedrockModelMap) -> Result<(), WriteProblem>,
+    ) -> Vec<(String, Value)> {
+        let map = json!({
+            "metadata": {"name": "everywhere", "uid": "uid-of-map"},
+            "spec": {"namespaceSelector": {}, "template": {"spec": {"regions": ["us-west-1"]}}},
+        });
+        let map: ClusterBedrockModelMap = serde_json::from_value(map).unwrap();
+        let desired = DesiredChild::new(&map, format!("{GROUP}/v1alpha1")).unwrap();
+        let mut child = desired.create("team-a");
+        child.metadata.uid = Some("uid-of-child".to_owned());
+        child.metadata.resource_version = Some("7".to_owned());
+        child.spec.suspend = true;
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (recorded, answer) = (Arc::clone(&seen), serde_json::to_vec(&child).unwrap());
+        let server = service_fn(move |request: Request<Body>| {
+            let (recorded, answer) = (Arc::clone(&recorded), answer.clone());
+            async move {
+                let (parts, body) = request.into_parts();
+                let body = body.collect_bytes().await?;
+                let body = serde_json::from_slice(&body).unwrap_or_default();
+                recorded.lock().push((parts.method.to_string(), body));
+                Ok::<_, kube::Error>(Response::new(Body::from(answer)))
+            }
+        });
+        let writer = Writer::new(Client::new(server, "default"), &desired);
+        assert!(write(writer, child).await.is_ok());
+        std::mem::take(&mut *seen.lock())
+    }
+
+    #[tokio::test]
+    async fn object_that_took_the_place_of_a_child_is_not_deleted() {
+        let sent = requests(async |writer, child| writer.delete(&child).await).await;
+        let [(method, body)] = sent.as_slice() else {
+            panic!("{sent:?}");
+        };
+        assert_eq!(method, "DELETE");
+        let seen = json!({"uid": "uid-of-child", "resourceVersion": "7"});
+        assert_eq!(body["preconditions"], seen);
+    }
+
+    #[tokio::test]
+    async fn object_that_took_the_place_of_a_child_is_not_replaced() {
+        let sent = requests(async |writer, _| writer.replace("team-a").await).await;
+        let methods: Vec<&str> = sent.iter().map(|(method, _)| method.as_str()).collect();
+        assert_eq!(methods, ["GET", "PUT"]);
+        let metadata = &sent[1].1["metadata"];
+        assert_eq!(metadata["uid"], "uid-of-child");
+        assert_eq!(metadata["resourceVersion"], "7");
+    }
+}

@@ -201,6 +201,49 @@ fn last_id_of_an_alias_survives_any_kill_until_the_loss_is_confirmed() {
     }
 }
 
+/// The history of which chance finds one in 3,000.
+#[test]
+fn recovered_region_that_lost_an_alias_converges_within_bounds() {
+    let mut operated = unpublished();
+    let responds = |models, profiles| Region {
+        models,
+        profiles,
+        fails: None,
+    };
+    let spec = &mut operated.cluster.environment().spec;
+    (spec.regions, spec.aliases) = (Some([true; 4]), 2);
+    operated.cluster.environment().regions = [
+        responds(24, 3),
+        responds(297, 4),
+        responds(336, 6),
+        responds(265, 3),
+    ];
+    operated.reconcile(None, 1);
+    let environment = operated.cluster.environment();
+    environment.edit(&Edit::Minutes(1));
+    let mut environment = environment.clone();
+    let steps = [
+        (HistoryEvent::RegionResponds(2, 16, 0), None, 0),
+        (HistoryEvent::AllFail(ErrorCode::DeniedByPolicy), None, 0),
+        (HistoryEvent::RegionResponds(0, 0, 0), None, 29_138_613),
+        (
+            HistoryEvent::TimeUntilDue,
+            Some(35),
+            14_859_499_727_602_335_736,
+        ),
+    ];
+    for (event, kill_before, order) in steps {
+        let step = Step {
+            event,
+            kill_before,
+            order,
+        };
+        environment = Reference::apply(environment, &step);
+        operated = Histories::apply(operated, &environment, step);
+    }
+    Histories::teardown(operated, environment);
+}
+
 #[test]
 fn shrunk_response_to_changed_spec_is_published() {
     let mut operated = published();

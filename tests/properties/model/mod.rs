@@ -421,6 +421,9 @@ fn changed(mut config_map: ConfigMap, touch: Touch) -> Option<ConfigMap> {
     Some(config_map)
 }
 
+/// The longest wait until a held response is confirmed.
+const CONFIRMATION: SignedDuration = SignedDuration::from_mins(1);
+
 struct Histories;
 
 impl StateMachineTest for Histories {
@@ -475,7 +478,9 @@ impl StateMachineTest for Histories {
         }
         operated.cluster.disarm_races();
         let environment = operated.cluster.environment();
-        let enough = environment.now + environment.interval().mul_f64(2.2);
+        // After the last failure's interval the first response, which may be held, for half a minute; then the one
+        // that confirms it and may lose an alias, which the next one confirms.
+        let enough = environment.now + environment.interval().mul_f64(2.2) + CONFIRMATION;
         // A merged mapping that waits for a region's answer is tried again every minute.
         for _ in 0..1_000 {
             let ended = operated.reconcile(None, 1);
