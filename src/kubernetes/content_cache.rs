@@ -41,17 +41,14 @@ impl ContentCache {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
     use super::*;
 
-    fn render(text: &str) -> Result<RegionContent, Infallible> {
+    fn content(text: &str) -> RegionContent {
         let models = serde_json::from_str(text).unwrap();
-        let content = RegionContent::new(text.to_owned(), models);
-        Ok(RegionContent {
+        RegionContent {
             orphan_profiles: Some(3),
-            ..content
-        })
+            ..RegionContent::new(text.to_owned(), models)
+        }
     }
 
     const MODELS: &str = r#"{"a.b":{"inferenceProfiles":[],"modelId":"a.b"}}"#;
@@ -59,11 +56,14 @@ mod tests {
     #[test]
     fn equal_selections_of_a_response_render_once() {
         let cache = ContentCache::default();
-        let first = cache.get_or_render("key".to_owned(), || render(MODELS));
-        let second = cache.get_or_render("key".to_owned(), || unreachable!("rendered before"));
-        assert_eq!(first, second);
-        let other = cache.get_or_render("other".to_owned(), || render("{}"));
-        assert!(other.unwrap().models.is_empty());
+        let rendered = |key: &str, text: Option<&str>| {
+            let render = || text.map(content).ok_or("is not rendered again");
+            cache.get_or_render(key.to_owned(), render)
+        };
+        let first = rendered("key", Some(MODELS));
+        assert!(first.is_ok());
+        assert_eq!(rendered("key", None), first);
+        assert!(rendered("other", None).is_err());
     }
 
     #[test]
@@ -71,7 +71,7 @@ mod tests {
         let cache = ContentCache::default();
         let failed = cache.get_or_render("key".to_owned(), || Err("too large"));
         assert_eq!(failed, Err("too large"));
-        let rendered = cache.get_or_render("key".to_owned(), || render(MODELS));
+        let rendered = cache.get_or_render("key".to_owned(), || Ok::<_, &str>(content(MODELS)));
         assert_eq!(rendered.unwrap().models.len(), 1);
     }
 }
