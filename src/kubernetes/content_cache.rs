@@ -8,7 +8,7 @@ use crate::publication::content::{PackedContent, RegionContent};
 /// selections.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Content by a hash of the response and of the selection. What was not used for longest goes first.
+/// Content by a hash of the response and of the selection. What is seldom used goes first.
 #[derive(Debug)]
 pub(super) struct ContentCache(Cache<String, PackedContent>);
 
