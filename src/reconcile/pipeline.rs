@@ -14,7 +14,7 @@ use super::context::{RefreshContext, observe};
 use super::discover::discover;
 use super::drift::{Drift, Unrecoverable, repair_drift};
 use super::last_good::LastGood;
-use super::plan::{Plan, PlanInput, Reason, RefreshRequest, plan};
+use super::plan::{Plan, PlanInput, Reason, RefreshRequest, is_pending, plan};
 use super::prune::prune;
 use super::publish::publish;
 use super::refusal::refuse;
@@ -170,8 +170,7 @@ fn pending_token<'r>(
 ) -> Option<Cow<'r, str>> {
     let annotations = resource.metadata.annotations.as_ref()?;
     let token = acknowledged_form(annotations.get(ANNOTATION_REQUESTED_AT)?);
-    let handled = status.last_handled_refresh_request.as_deref();
-    (Some(&*token) != handled).then_some(token)
+    is_pending(&token, status).then_some(token)
 }
 
 fn plan_input<'a, E: Effects>(

@@ -233,14 +233,18 @@ pub fn plan(inputs: &PlanInput<'_>) -> Plan {
     })
 }
 
+/// Whether the status does not acknowledge the token yet. An empty one requests nothing.
+pub fn is_pending(token: &str, status: &BedrockModelMapStatus) -> bool {
+    !token.is_empty() && status.last_handled_refresh_request.as_deref() != Some(token)
+}
+
 /// The refresh that a user waits for: the status does not acknowledge it yet.
 fn requested(
     generation: Option<i64>,
     requested_at: Option<&str>,
     status: &BedrockModelMapStatus,
 ) -> Option<Reason> {
-    let handled = status.last_handled_refresh_request.as_deref();
-    let token = requested_at.filter(|token| !token.is_empty() && Some(*token) != handled);
+    let token = requested_at.filter(|token| is_pending(token, status));
     if status.observed_generation.is_none() {
         Some(Reason::First)
     } else if status.observed_generation != generation {
