@@ -3,11 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::core::PartialObjectMeta;
+use kube::core::ObjectMeta;
+use kube::runtime::reflector::ObjectRef;
 use kube::{Client, ResourceExt as _};
 
-use super::config_map_index::ConfigMapIndex;
 use super::content_cache::ContentCache;
 use super::cpu::CpuWork;
 use super::definition_skew::DefinitionSkew;
@@ -19,6 +18,7 @@ use super::progress::Progress;
 use super::render_budget::RenderBudget;
 use super::shared_values::SharedValues;
 use super::watch::Stores;
+use super::watched_config_maps::WatchedConfigMaps;
 use crate::api::BedrockModelMap;
 use crate::aws::SnapshotCache;
 use crate::aws::role_rules::RoleRules;
@@ -46,13 +46,28 @@ pub(super) struct Context {
     pub(super) progress: Progress,
     pub(super) definition_skew: DefinitionSkew,
     /// Metadata of the `ConfigMaps` with the operator's labels.
-    pub(super) config_maps: Stores<PartialObjectMeta<ConfigMap>>,
-    pub(super) config_map_indexes: Vec<Arc<ConfigMapIndex>>,
+    pub(super) config_maps: Vec<Arc<WatchedConfigMaps>>,
     /// Resources in scope.
     pub(super) resources: Stores<BedrockModelMap>,
 }
 
 impl Context {
+    /// The newest version of the resource that the watch or an own write has shown.
+    pub(super) fn latest(&self, resource: &Arc<BedrockModelMap>) -> Arc<BedrockModelMap> {
+        let watched = self.resources.get(&ObjectRef::from_obj(resource.as_ref()));
+        // Another resource may have taken its name.
+        let watched = watched.filter(|watched| watched.uid() == resource.uid());
+        let watched = watched.unwrap_or_else(|| Arc::clone(resource));
+        self.own_writes.latest(watched)
+    }
+
+    /// The metadata of a `ConfigMap` with the operator's labels, as the watch shows it.
+    pub(super) fn watched_config_map(&self, namespace: &str, name: &str) -> Option<ObjectMeta> {
+        self.config_maps
+            .iter()
+            .find_map(|watched| watched.get(namespace, name))
+    }
+
     /// Drops the state of deleted resources.
     pub(super) fn forget_deleted(&self) {
         let existing: HashSet<String> = self

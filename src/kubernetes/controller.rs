@@ -176,11 +176,7 @@ impl Operator {
                 .collect(),
             config_maps: watches
                 .iter()
-                .map(|watch| watch.config_maps.clone())
-                .collect(),
-            config_map_indexes: watches
-                .iter()
-                .map(|watch| Arc::clone(&watch.config_map_index))
+                .map(|watch| Arc::clone(&watch.config_maps))
                 .collect(),
         });
         context.metrics.set_leader();

@@ -23,7 +23,7 @@ use super::reconcile_error::{Cause, ReconcileError};
 use super::render_budget::Rendered;
 use super::request::CallError;
 use super::status::StatusWriter;
-use crate::api::{AttemptError, BedrockModelMap, BedrockModelMapStatus, ErrorCode, LABEL_NAME};
+use crate::api::{AttemptError, BedrockModelMap, BedrockModelMapStatus, ErrorCode};
 use crate::aws::Audience;
 use crate::aws::identity::Caller;
 use crate::aws::priority::Priority;
@@ -246,7 +246,8 @@ impl Effects for ClusterEffects<'_> {
             events: event_writer,
             ..
         } = self.context;
-        let writer = StatusWriter::new(client, self.resource, own_writes, metrics, definition_skew);
+        let latest = self.context.latest(self.resource);
+        let writer = StatusWriter::new(client, latest, own_writes, metrics, definition_skew);
         let detail = self.resource.spec.output.status_detail;
         let written = Box::pin(writer.write(status, detail));
         if let Some(written) = self.deadline.step(written).await? {
@@ -339,14 +340,11 @@ impl Effects for ClusterEffects<'_> {
     }
 
     fn is_unchanged(&self, config_map: &str) -> bool {
-        let config_map_ref = ObjectRef::new(config_map).within(self.namespace);
-        let watched = self.context.config_maps.get(&config_map_ref);
-        let version = watched
-            .as_ref()
-            .and_then(|w| w.metadata.resource_version.as_deref());
+        let watched = self.context.watched_config_map(self.namespace, config_map);
+        let version = watched.and_then(|metadata| metadata.resource_version);
         self.context
             .own_writes
-            .is_verified(self.uid, config_map, version)
+            .is_verified(self.uid, config_map, version.as_deref())
     }
 
     fn is_current(&self, config_map: &str, inputs: &str) -> bool {
@@ -355,23 +353,16 @@ impl Effects for ClusterEffects<'_> {
     }
 
     fn is_labelled(&self, config_map: &str) -> bool {
-        let config_map = ObjectRef::new(config_map).within(self.namespace);
-        self.context.config_maps.get(&config_map).is_some()
+        let watched = self.context.watched_config_map(self.namespace, config_map);
+        watched.is_some()
     }
 
     fn labelled_config_maps(&self) -> Vec<ObjectMeta> {
         let name = self.resource.name_any();
         self.context
-            .config_map_indexes
+            .config_maps
             .iter()
-            .flat_map(|index| index.names(self.namespace, &name))
-            .filter_map(|config_map| {
-                let config_map = ObjectRef::new(&config_map).within(self.namespace);
-                self.context.config_maps.get(&config_map)
-            })
-            // The index may be a step ahead of the store.
-            .filter(|seen| seen.labels().get(LABEL_NAME) == Some(&name))
-            .map(|seen| seen.metadata.clone())
+            .flat_map(|watched| watched.labelled(self.namespace, &name))
             .collect()
     }
 

@@ -3,7 +3,6 @@
 mod aws_metrics;
 mod cluster_maps;
 mod config_map;
-mod config_map_index;
 mod content_cache;
 mod context;
 mod controller;
@@ -31,6 +30,7 @@ mod status;
 mod unreadable;
 mod watch;
 mod watch_errors;
+mod watched_config_maps;
 
 pub use controller::{Operator, Options};
 pub use selector::{SelectorError, check_selector};

@@ -17,8 +17,11 @@ use crate::reconcile::status::verified::{record, recorded};
 
 #[derive(Debug, Default)]
 struct Entry {
-    /// The resource as of the last own write.
+    /// The resource as of the last own write, until the watch has shown that or a newer version: then a copy
+    /// would only take memory.
     written: Option<Arc<BedrockModelMap>>,
+    /// Version that the watch has shown last; 0 before.
+    shown: u64,
     /// `ConfigMaps` found or made as desired, by name.
     verified: BTreeMap<String, Arc<Verified>>,
     /// Whether the record of an earlier process has been taken over.
@@ -103,11 +106,23 @@ impl OwnWrites {
         })
     }
 
-    /// Records the resource as returned by an own write.
+    /// Records the resource as returned by an own write. The watch may have shown it before.
     pub(super) fn record(&self, resource: BedrockModelMap) -> Arc<BedrockModelMap> {
         let (uid, written) = (resource.uid().unwrap_or_default(), Arc::new(resource));
-        self.with(&uid, |entry| entry.written = Some(Arc::clone(&written)));
+        self.with(&uid, |entry| {
+            let is_shown = version(&written) <= entry.shown;
+            entry.written = (!is_shown).then(|| Arc::clone(&written));
+        });
         written
+    }
+
+    /// Records that the watch has shown the resource.
+    pub(super) fn shown(&self, watched: &BedrockModelMap) {
+        let (uid, shown) = (watched.uid().unwrap_or_default(), version(watched));
+        self.with(&uid, |entry| {
+            entry.shown = shown;
+            entry.written.take_if(|written| version(written) <= shown);
+        });
     }
 
     /// Records that the `ConfigMap` is as desired.
@@ -236,6 +251,7 @@ impl OwnWrites {
     pub(super) fn require_exact_versions(&self) {
         for entry in self.entries.lock().values_mut() {
             entry.written = None;
+            entry.shown = 0;
             for verified in entry.verified.values_mut() {
                 Arc::make_mut(verified).source = Source::Record;
             }
@@ -282,6 +298,27 @@ mod tests {
             let latest = own_writes.latest(Arc::new(resource(watched)));
             assert_eq!(latest.resource_version().as_deref(), Some(expected));
         }
+    }
+
+    #[test]
+    fn written_resource_is_kept_until_the_watch_shows_it() {
+        let own_writes = OwnWrites::default();
+        let is_kept = || own_writes.entries.lock()["u"].written.is_some();
+        own_writes.record(resource("10"));
+        own_writes.shown(&resource("9"));
+        assert!(is_kept());
+        own_writes.shown(&resource("10"));
+        assert!(!is_kept());
+        // The watch may be faster than the response.
+        own_writes.shown(&resource("12"));
+        own_writes.record(resource("12"));
+        assert!(!is_kept());
+        own_writes.record(resource("13"));
+        assert!(is_kept());
+        // A restored etcd counts from an older version.
+        own_writes.require_exact_versions();
+        own_writes.record(resource("3"));
+        assert!(is_kept());
     }
 
     #[test]

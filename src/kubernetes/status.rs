@@ -1,5 +1,6 @@
 //! Writes of the status: after the `ConfigMaps` that it describes, and only if it differs.
 
+use std::mem;
 use std::sync::Arc;
 
 use kube::api::{Api, PostParams};
@@ -29,15 +30,15 @@ pub(super) struct StatusWriter<'a> {
 impl<'a> StatusWriter<'a> {
     pub(super) fn new(
         client: Client,
-        resource: &Arc<BedrockModelMap>,
+        known: Arc<BedrockModelMap>,
         own_writes: &'a OwnWrites,
         metrics: &'a Metrics,
         skew: &'a DefinitionSkew,
     ) -> Self {
-        let namespace = resource.namespace().unwrap_or_default();
+        let namespace = known.namespace().unwrap_or_default();
         Self {
             api: Api::namespaced(client, &namespace),
-            known: own_writes.latest(Arc::clone(resource)),
+            known,
             own_writes,
             metrics,
             skew,
@@ -173,14 +174,14 @@ fn without_record(mut resource: BedrockModelMap) -> BedrockModelMap {
     resource
 }
 
-/// Removes managed fields and compact mappings.
+/// Removes managed fields and compact mappings, and packs the rest.
 pub(super) fn strip(resource: &mut BedrockModelMap) {
     resource.metadata.managed_fields = None;
-    let regions = resource
-        .status
-        .iter_mut()
-        .flat_map(|status| status.regions.values_mut());
-    for region in regions {
-        region.mapping = None;
+    if let Some(status) = &mut resource.status {
+        for region in status.regions.values_mut() {
+            region.mapping = None;
+        }
+        // A map that grew entry by entry is half empty; one that is collected is full.
+        status.regions = mem::take(&mut status.regions).into_iter().collect();
     }
 }

@@ -1,6 +1,7 @@
 //! Watches of resources and their `ConfigMaps`, in one namespace or in all.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
@@ -11,24 +12,19 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
 
-use super::config_map_index::ConfigMapIndex;
 use super::lists::Lists;
 use super::own_writes::OwnWrites;
 use super::relisting_watcher::relisting_watcher;
 use super::status::strip;
 use super::unreadable::{Unreadable, unspecified};
 use super::watch_errors::{Purpose, report};
-use crate::api::{
-    ANNOTATION_REQUESTED_AT, BedrockModelMap, KIND, LABEL_CONTENT, LABEL_MANAGED_BY, LABEL_NAME,
-    MANAGER,
-};
+use super::watched_config_maps::WatchedConfigMaps;
+use crate::api::{ANNOTATION_REQUESTED_AT, BedrockModelMap, LABEL_MANAGED_BY, LABEL_NAME, MANAGER};
 use crate::ops::readiness::Readiness;
+use crate::publication::kept_metadata::kept_metadata;
 
 /// Objects in a list response. An object may be as large as etcd permits.
 const PAGE_SIZE: u32 = 100;
-
-/// Owner references kept of a `ConfigMap`: its controller, and our resource if it is not that.
-const MAX_OWNER_REFERENCES: usize = 8;
 
 /// Scope of a watch.
 #[derive(Clone, Debug)]
@@ -46,8 +42,7 @@ pub(super) struct Watch {
     pub(super) resources: Store<BedrockModelMap>,
     pub(super) owned: BoxStream<'static, watcher::Result<PartialObjectMeta<ConfigMap>>>,
     /// Metadata of the `ConfigMaps` with the operator's labels.
-    pub(super) config_maps: Store<PartialObjectMeta<ConfigMap>>,
-    pub(super) config_map_index: Arc<ConfigMapIndex>,
+    pub(super) config_maps: Arc<WatchedConfigMaps>,
     pub(super) lists: Lists,
 }
 
@@ -60,24 +55,24 @@ impl Scope {
         own_writes: &Arc<OwnWrites>,
     ) -> Watch {
         let [config_maps_list, resources_list] = self.lists();
-        let (config_maps, writer) = reflector::store();
         let labels = format!("{LABEL_MANAGED_BY}={MANAGER},{LABEL_NAME}");
         let config = watcher::Config::default()
             .labels(&labels)
             .page_size(PAGE_SIZE);
-        let config_map_index = Arc::<ConfigMapIndex>::default();
-        let index = Arc::clone(&config_map_index);
+        let config_maps = Arc::<WatchedConfigMaps>::default();
+        let watched = Arc::clone(&config_maps);
         let lists = Lists::default();
         let api = self.api::<PartialObjectMeta<ConfigMap>>(client);
         let owned = relisting_watcher(api, config, &lists)
             .inspect(report("ConfigMaps", Purpose::Resources))
             .default_backoff()
-            .modify(strip_config_map)
+            .modify(|config_map| {
+                config_map.metadata = kept_metadata(mem::take(&mut config_map.metadata));
+            })
             .inspect(distrust_order_on_relist(own_writes))
-            .reflect(writer)
             .inspect(move |event| {
                 if let Ok(event) = event {
-                    index.apply(event);
+                    watched.apply(event);
                 }
             })
             .inspect(listed(readiness, config_maps_list))
@@ -90,7 +85,7 @@ impl Scope {
             ..watcher::Config::default().page_size(PAGE_SIZE)
         };
         let mut unreadable = Unreadable::new(unspecified);
-        let recalled_by = Arc::clone(own_writes);
+        let (recalled_by, shown_to) = (Arc::clone(own_writes), Arc::clone(own_writes));
         let changed = relisting_watcher(
             self.api::<DeserializeGuard<BedrockModelMap>>(client),
             config,
@@ -108,6 +103,12 @@ impl Scope {
         })
         .inspect(distrust_order_on_relist(own_writes))
         .reflect(writer)
+        .inspect(move |event| {
+            // After the store has it: from then on the store is as new as the last own write.
+            if let Ok(watcher::Event::Apply(resource)) = event {
+                shown_to.shown(resource);
+            }
+        })
         .inspect(listed(readiness, resources_list))
         .inspect(lists.follow())
         .touched_objects()
@@ -117,7 +118,6 @@ impl Scope {
             resources,
             owned,
             config_maps,
-            config_map_index,
             lists,
         }
     }
@@ -193,32 +193,6 @@ fn distrust_order_on_relist<K>(
     }
 }
 
-/// Reduces a `ConfigMap` to the metadata that decisions use. Anybody may create objects with the
-/// operator's labels and hundreds of kilobytes of annotations.
-fn strip_config_map(config_map: &mut PartialObjectMeta<ConfigMap>) {
-    let metadata = std::mem::take(&mut config_map.metadata);
-    config_map.metadata = ObjectMeta {
-        name: metadata.name,
-        namespace: metadata.namespace,
-        uid: metadata.uid,
-        resource_version: metadata.resource_version,
-        deletion_timestamp: metadata.deletion_timestamp,
-        labels: metadata.labels.map(|mut labels| {
-            labels.retain(|key, _| {
-                [LABEL_MANAGED_BY, LABEL_NAME, LABEL_CONTENT].contains(&key.as_str())
-            });
-            labels
-        }),
-        owner_references: metadata.owner_references.map(|mut references| {
-            references
-                .retain(|reference| reference.controller == Some(true) || reference.kind == KIND);
-            references.truncate(MAX_OWNER_REFERENCES);
-            references
-        }),
-        ..ObjectMeta::default()
-    };
-}
-
 /// Reduces a resource to the metadata, spec and status that decisions use.
 fn strip_resource(resource: &mut BedrockModelMap) {
     strip(resource);
@@ -233,30 +207,11 @@ fn strip_resource(resource: &mut BedrockModelMap) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
 
     #[test]
-    fn stripped_objects_keep_only_used_metadata() {
+    fn stripped_resource_keeps_only_used_annotation() {
         let bulk = "x".repeat(200_000);
-        let mut config_map: PartialObjectMeta<ConfigMap> = serde_json::from_value(json!({
-            "metadata": {
-                "name": "claude-us-east-1", "namespace": "team-a", "uid": "c", "resourceVersion": "1",
-                "annotations": {"note": bulk},
-                "labels": {LABEL_NAME: "claude", LABEL_MANAGED_BY: MANAGER, "note": "x"},
-                "finalizers": ["example.com/keep"],
-            },
-        }))
-        .unwrap();
-        strip_config_map(&mut config_map);
-        let metadata: Value = serde_json::to_value(&config_map.metadata).unwrap();
-        let expected = json!({
-            "name": "claude-us-east-1", "namespace": "team-a", "uid": "c", "resourceVersion": "1",
-            "labels": {LABEL_NAME: "claude", LABEL_MANAGED_BY: MANAGER},
-        });
-        assert_eq!(metadata, expected);
-
         let mut resource = unspecified(ObjectMeta::default());
         resource.metadata.annotations = Some(
             [(ANNOTATION_REQUESTED_AT, "now"), ("note", &bulk)]

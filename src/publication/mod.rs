@@ -6,6 +6,8 @@ pub mod content;
 #[cfg(feature = "operator")]
 pub mod formats;
 #[cfg(feature = "operator")]
+pub mod kept_metadata;
+#[cfg(feature = "operator")]
 pub mod ownership;
 #[cfg(feature = "operator")]
 pub mod render;

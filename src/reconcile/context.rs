@@ -1,5 +1,6 @@
 //! Shared values of the steps of one reconciliation.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -26,16 +27,18 @@ use crate::reconcile::validate::ValidatedSpec;
 const INPUTS_DIGITS: usize = 16;
 
 /// A resource as its reconciliation finds it.
-pub(super) struct Observed {
-    pub(super) status: BedrockModelMapStatus,
+pub(super) struct Observed<'a> {
+    /// Not copied where it is used as it is: a thousand refreshes may wait for AWS at once.
+    pub(super) status: Cow<'a, BedrockModelMapStatus>,
     pub(super) owner: Owner,
 }
 
-pub(super) fn observe(resource: &BedrockModelMap) -> Observed {
-    let mut status = resource.status.clone().unwrap_or_default();
+pub(super) fn observe(resource: &BedrockModelMap) -> Observed<'_> {
+    let status = resource.status.as_ref();
+    let mut status = status.map_or_else(Cow::default, Cow::Borrowed);
     if conditions::was_refused(&status) {
         // Nothing was queried or published for this generation.
-        status.observed_generation = Some(0);
+        status.to_mut().observed_generation = Some(0);
     }
     Observed {
         status,

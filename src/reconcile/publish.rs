@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
 use super::Effects;
 use super::aliases::renew_aliases;
 use super::context::{RefreshContext, RefreshedRegion};
@@ -159,16 +161,16 @@ fn error_codes(
 impl Applied {
     /// The status after the refresh, except what follows from it: summary, conditions and the next
     /// refresh time.
-    pub(super) fn into_status(
+    pub(super) fn into_status<E: Effects>(
         self,
-        before: BedrockModelMapStatus,
-        generation: Option<i64>,
+        context: &RefreshContext<'_, E>,
+        conditions: Vec<Condition>,
         reason: &Reason,
     ) -> BedrockModelMapStatus {
         let request = match reason {
             Reason::Requested(token) => Some(token.clone()),
             Reason::First | Reason::NewGeneration | Reason::Due => {
-                before.last_handled_refresh_request
+                context.status.last_handled_refresh_request.clone()
             }
         };
         let confirmed = self
@@ -176,8 +178,8 @@ impl Applied {
             .values()
             .filter_map(|r| r.last_success_time.as_ref());
         BedrockModelMapStatus {
-            observed_generation: generation,
-            conditions: before.conditions,
+            observed_generation: context.generation(),
+            conditions,
             last_refresh_time: confirmed.max_by_key(|time| time.0).cloned(),
             next_refresh_time: None,
             last_handled_refresh_request: request,

@@ -1,6 +1,7 @@
 //! The step that reports: writes the status, and the Events of its transitions.
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::Effects;
 use super::context::RefreshContext;
@@ -14,15 +15,15 @@ use crate::reconcile::status::events::events;
 use crate::reconcile::status::region::to_k8s_time;
 use crate::reconcile::status::{conditions, contention};
 
-/// Reports the start of a refresh that a user waits for. Returns the status as reported.
+/// Reports the start of a refresh that a user waits for. Returns the conditions as reported.
 pub(super) async fn announce<E: Effects>(
     context: &RefreshContext<'_, E>,
     reason: &Reason,
-) -> Result<BedrockModelMapStatus, E::Error> {
-    let mut status = context.status.clone();
+) -> Result<Vec<Condition>, E::Error> {
     let Some((condition_reason, message)) = announcement(reason) else {
-        return Ok(status);
+        return Ok(context.status.conditions.clone());
     };
+    let mut status = context.status.clone();
     let generation = context.generation();
     let spec_is_new = status.observed_generation != generation;
     status.conditions = conditions::while_refreshing(
@@ -34,7 +35,7 @@ pub(super) async fn announce<E: Effects>(
         context.now,
     );
     context.effects.report(&status, Vec::new()).await?;
-    Ok(status)
+    Ok(status.conditions)
 }
 
 /// The reason and the message of the condition Reconciling. A routine refresh has none.
@@ -69,12 +70,12 @@ pub(super) async fn report<E: Effects>(
     context: &RefreshContext<'_, E>,
     input: &PlanInput<'_>,
     reason: &Reason,
-    announced: BedrockModelMapStatus,
+    announced: Vec<Condition>,
     applied: Applied,
     changes: &Changes,
 ) -> Result<Reported, E::Error> {
     let (source, generation) = (context.region_source(), context.generation());
-    let mut status = applied.into_status(announced, generation, reason);
+    let mut status = applied.into_status(context, announced, reason);
     status.summary = Some(conditions::summary(&status.regions, source));
     let contended = context.contended();
     status.conditions =

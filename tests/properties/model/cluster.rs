@@ -15,6 +15,7 @@ use bedrock_model_map::api::{
 use bedrock_model_map::aws::priority::Priority;
 use bedrock_model_map::bedrock::catalog::{PackedSnapshot, Snapshot};
 use bedrock_model_map::publication::content::RegionContent;
+use bedrock_model_map::publication::kept_metadata::kept_metadata;
 use bedrock_model_map::publication::ownership::{Action, DesiredConfigMap, Owner, decide};
 use bedrock_model_map::reconcile::contention::Repairs;
 use bedrock_model_map::reconcile::status::detail::completed;
@@ -502,7 +503,7 @@ impl Effects for Cluster {
                 .and_then(|l| l.get(LABEL_NAME))
                 .is_some_and(|n| n == NAME)
         };
-        metadata.filter(ours).collect()
+        metadata.filter(ours).map(kept_metadata).collect()
     }
 
     async fn compute<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {

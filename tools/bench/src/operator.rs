@@ -59,9 +59,13 @@ impl Operator {
         Ok(Self { program, pid_file })
     }
 
-    /// Kills it, and starts it with empty caches.
-    pub fn restart(&self) -> Result<(), Error> {
+    pub fn stop(&self) {
         self.program.stop();
+    }
+
+    /// Kills it if it runs, and starts it with empty caches.
+    pub fn restart(&self) -> Result<(), Error> {
+        self.stop();
         let _ = fs::remove_file(&self.pid_file);
         fs::write(self.program.log(), "").map_err(Error::io("cannot empty the operator's log"))?;
         Ok(self.program.start()?)

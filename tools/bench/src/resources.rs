@@ -70,13 +70,26 @@ impl Resources {
 
     /// Requests a refresh of all with this token; waits until all are refreshed.
     pub async fn refresh(&self, token: &str, within: Duration) -> Result<Instant, Error> {
+        let (requested, refreshed) =
+            tokio::join!(self.request_refresh(token), self.refreshed(token, within));
+        requested?;
+        refreshed
+    }
+
+    /// Requests a forced refresh of all.
+    pub async fn request_refresh(&self, token: &str) -> Result<(), Error> {
         let annotations = json!({ ANNOTATION_REQUESTED_AT: token });
         let patch = json!({ "metadata": { "annotations": annotations } });
+        self.patch(&patch).await
+    }
+
+    /// Waits until this forced refresh of all has ended.
+    pub async fn refreshed(&self, token: &str, within: Duration) -> Result<Instant, Error> {
         let is_refreshed = |resource: &BedrockModelMap| {
             let status = resource.status.as_ref();
             status.and_then(|s| s.last_handled_refresh_request.as_deref()) == Some(token)
         };
-        self.patch(&patch, within, "refreshed", is_refreshed).await
+        self.until(within, "refreshed", is_refreshed).await
     }
 
     /// Gives all this spec, which makes it of this generation; waits until all are refreshed. Unlike a forced refresh this
@@ -92,26 +105,21 @@ impl Resources {
             status.and_then(|s| s.observed_generation) >= Some(generation)
         };
         let patch = json!({ "spec": spec });
-        self.patch(&patch, within, "changed", is_refreshed).await
+        let changed = self.until(within, "changed", is_refreshed);
+        let (requested, changed) = tokio::join!(self.patch(&patch), changed);
+        requested?;
+        changed
     }
 
-    async fn patch(
-        &self,
-        patch: &Value,
-        within: Duration,
-        state: &str,
-        is_so: impl Fn(&BedrockModelMap) -> bool,
-    ) -> Result<Instant, Error> {
-        let request = each(self.count, async |number| {
+    async fn patch(&self, patch: &Value) -> Result<(), Error> {
+        let patched = each(self.count, async |number| {
             let (parameters, patch) = (PatchParams::default(), Patch::Merge(patch));
             let api = self.api(number);
             api.patch(&name(number), &parameters, &patch)
                 .await
                 .map(drop)
         });
-        let (requested, all_so) = tokio::join!(request, self.until(within, state, is_so));
-        requested?;
-        all_so
+        Ok(patched.await?)
     }
 
     async fn until(

@@ -18,7 +18,7 @@ use crate::plot::Line;
 use crate::report::Section;
 
 /// A section that takes longer is given up.
-const DEADLINE: Duration = Duration::from_mins(30);
+const DEADLINE: Duration = Duration::from_mins(90);
 
 /// Numbers of resources with all models.
 const QUICK: &[usize] = &[1, 10, 25];
