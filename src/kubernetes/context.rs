@@ -42,7 +42,7 @@ pub(super) struct Context {
     pub(super) models_json: SharedValues<str>,
     /// Lifecycles of the verified content.
     pub(super) lifecycles: SharedValues<LifecycleSummary>,
-    pub(super) forced_refreshes: ForcedRefreshes,
+    pub(super) forced_refreshes: Arc<ForcedRefreshes>,
     pub(super) progress: Progress,
     pub(super) definition_skew: DefinitionSkew,
     /// Metadata of the `ConfigMaps` with the operator's labels.

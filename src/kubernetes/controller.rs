@@ -150,9 +150,10 @@ impl Operator {
             .readiness
             .set_pending(scopes.iter().flat_map(Scope::lists));
         let own_writes = Arc::<OwnWrites>::default();
+        let forced_refreshes = Arc::<ForcedRefreshes>::default();
         let watches: Vec<Watch> = scopes
             .iter()
-            .map(|scope| scope.watch(&client, &health.readiness, &own_writes))
+            .map(|scope| scope.watch(&client, &health.readiness, &own_writes, &forced_refreshes))
             .collect();
         let context = Arc::new(Context {
             events: EventWriter::new(client.clone()),
@@ -162,7 +163,7 @@ impl Operator {
             contents: ContentCache::default(),
             models_json: SharedValues::default(),
             lifecycles: SharedValues::default(),
-            forced_refreshes: ForcedRefreshes::default(),
+            forced_refreshes,
             progress: Progress::new(health.watchdog.clone(), options.stuck_after),
             definition_skew: DefinitionSkew::default(),
             client,

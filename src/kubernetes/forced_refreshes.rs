@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use kube::ResourceExt as _;
 use parking_lot::Mutex;
 
+use crate::api::BedrockModelMap;
 use crate::reconcile::pace::{NAMESPACE_PACE, Pace, RESOURCE_PACE};
+use crate::reconcile::plan::pending_token;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Payer {
@@ -30,7 +33,7 @@ pub(super) struct ForcedRefreshes(Mutex<State>);
 struct State {
     /// Time until which each pace is paid for.
     paid: HashMap<Payer, Timestamp>,
-    /// The requests that have not begun, by the UID of their resource.
+    /// The requests that the watch shows and that have not begun, by the UID of their resource.
     pending: HashMap<String, Pending>,
 }
 
@@ -41,20 +44,30 @@ struct Pending {
 }
 
 impl ForcedRefreshes {
-    /// Time at which this was first called for the token, which is pending for this resource.
-    pub(super) fn known_since(&self, uid: &str, token: &str, now: Timestamp) -> Timestamp {
+    /// Follows the watch: a request is known once it is shown, however long its resource then waits for
+    /// its turn.
+    pub(super) fn follow(&self, watched: &BedrockModelMap, now: Timestamp) {
+        let uid = watched.uid().unwrap_or_default();
         let pending = &mut self.0.lock().pending;
-        match pending.get(uid) {
-            Some(pending) if pending.token == token => pending.known_since,
-            Some(_) | None => {
-                let request = Pending {
-                    token: token.to_owned(),
-                    known_since: now,
-                };
-                pending.insert(uid.to_owned(), request);
-                now
-            }
+        let Some(token) = pending_token(watched) else {
+            pending.remove(&uid);
+            return;
+        };
+        if pending.get(&uid).is_none_or(|known| known.token != token) {
+            let request = Pending {
+                token: token.into_owned(),
+                known_since: now,
+            };
+            pending.insert(uid, request);
         }
+    }
+
+    /// Time at which the watch first showed this token of the resource. Now: it has not, or a refresh began
+    /// since.
+    pub(super) fn known_since(&self, uid: &str, token: &str, now: Timestamp) -> Timestamp {
+        let pending = &self.0.lock().pending;
+        let known = pending.get(uid).filter(|known| known.token == token);
+        known.map_or(now, |known| known.known_since)
     }
 
     /// Time from which a forced refresh of this resource may begin.
@@ -96,6 +109,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
+    use crate::api::ANNOTATION_REQUESTED_AT;
 
     #[test]
     fn namespace_that_forces_many_refreshes_delays_no_other() {
@@ -122,18 +136,36 @@ mod tests {
         assert_eq!(refreshes.0.lock().paid.len(), 2);
     }
 
+    fn requested(uid: &str, token: &str, handled: Option<&str>) -> BedrockModelMap {
+        serde_json::from_value(serde_json::json!({
+            "apiVersion": "bedrock.modelmap.dev/v1alpha1",
+            "kind": "BedrockModelMap",
+            "metadata": {"name": uid, "uid": uid, "annotations": {ANNOTATION_REQUESTED_AT: token}},
+            "spec": {},
+            "status": {"lastHandledRefreshRequest": handled},
+        }))
+        .unwrap()
+    }
+
     #[test]
-    fn request_is_known_since_it_was_first_seen_until_it_begins() {
+    fn request_is_known_since_the_watch_first_showed_it_until_it_begins() {
         let refreshes = ForcedRefreshes::default();
         let at = |seconds| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds);
-        assert_eq!(refreshes.known_since("uid", "a", at(1)), at(1));
-        assert_eq!(refreshes.known_since("other", "a", at(2)), at(2));
-        assert_eq!(refreshes.known_since("uid", "a", at(3)), at(1));
-        assert_eq!(refreshes.known_since("uid", "b", at(4)), at(4));
+        refreshes.follow(&requested("uid", "a", None), at(1));
+        refreshes.follow(&requested("other", "a", None), at(2));
+        refreshes.follow(&requested("uid", "a", None), at(3));
+        assert_eq!(refreshes.known_since("uid", "a", at(9)), at(1));
+        assert_eq!(refreshes.known_since("other", "a", at(9)), at(2));
+        assert_eq!(refreshes.known_since("uid", "b", at(9)), at(9));
+        refreshes.follow(&requested("uid", "b", Some("a")), at(4));
+        assert_eq!(refreshes.known_since("uid", "b", at(9)), at(4));
+        // An attempt after a failed one is a new one.
         refreshes.begin("team", "uid", at(5));
-        assert_eq!(refreshes.known_since("uid", "b", at(6)), at(6));
+        assert_eq!(refreshes.known_since("uid", "b", at(9)), at(9));
+        refreshes.follow(&requested("uid", "b", Some("a")), at(6));
+        assert_eq!(refreshes.known_since("uid", "b", at(9)), at(6));
+        refreshes.follow(&requested("uid", "b", Some("b")), at(7));
         refreshes.retain(|uid| uid == "uid");
-        assert_eq!(refreshes.known_since("other", "a", at(7)), at(7));
-        assert_eq!(refreshes.known_since("uid", "b", at(8)), at(6));
+        assert!(refreshes.0.lock().pending.is_empty());
     }
 }

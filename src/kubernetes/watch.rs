@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::core::{DeserializeGuard, NamespaceResourceScope, ObjectMeta, PartialObjectMeta};
+use kube::core::{DeserializeGuard, NamespaceResourceScope, PartialObjectMeta};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
 
+use super::forced_refreshes::ForcedRefreshes;
 use super::lists::Lists;
 use super::own_writes::OwnWrites;
 use super::relisting_watcher::relisting_watcher;
@@ -53,6 +55,7 @@ impl Scope {
         client: &Client,
         readiness: &Readiness,
         own_writes: &Arc<OwnWrites>,
+        forced_refreshes: &Arc<ForcedRefreshes>,
     ) -> Watch {
         let [config_maps_list, resources_list] = self.lists();
         let labels = format!("{LABEL_MANAGED_BY}={MANAGER},{LABEL_NAME}");
@@ -86,6 +89,7 @@ impl Scope {
         };
         let mut unreadable = Unreadable::new(unspecified);
         let (recalled_by, shown_to) = (Arc::clone(own_writes), Arc::clone(own_writes));
+        let requests = Arc::clone(forced_refreshes);
         let changed = relisting_watcher(
             self.api::<DeserializeGuard<BedrockModelMap>>(client),
             config,
@@ -103,11 +107,14 @@ impl Scope {
         })
         .inspect(distrust_order_on_relist(own_writes))
         .reflect(writer)
-        .inspect(move |event| {
+        .inspect(move |event| match event {
             // After the store has it: from then on the store is as new as the last own write.
-            if let Ok(watcher::Event::Apply(resource)) = event {
+            Ok(watcher::Event::Apply(resource)) => {
                 shown_to.shown(resource);
+                requests.follow(resource, Timestamp::now());
             }
+            Ok(watcher::Event::InitApply(resource)) => requests.follow(resource, Timestamp::now()),
+            Ok(_) | Err(_) => {}
         })
         .inspect(listed(readiness, resources_list))
         .inspect(lists.follow())
@@ -207,6 +214,8 @@ fn strip_resource(resource: &mut BedrockModelMap) {
 
 #[cfg(test)]
 mod tests {
+    use kube::core::ObjectMeta;
+
     use super::*;
 
     #[test]

@@ -4,7 +4,6 @@
 //! status names only published content, and only content that the status no longer names is
 //! deleted.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,15 +13,14 @@ use super::context::{RefreshContext, observe};
 use super::discover::discover;
 use super::drift::{Drift, Unrecoverable, repair_drift};
 use super::last_good::LastGood;
-use super::plan::{Plan, PlanInput, Reason, RefreshRequest, is_pending, plan};
+use super::plan::{Plan, PlanInput, Reason, RefreshRequest, pending_token, plan};
 use super::prune::prune;
 use super::publish::publish;
 use super::refusal::refuse;
 use super::report::{announce, report, report_contention};
 use super::schedule::{PUBLICATION_RETRY, RefreshSchedule};
 use super::validate::ValidatedSpec;
-use crate::api::refresh_token::acknowledged_form;
-use crate::api::{ANNOTATION_REQUESTED_AT, AttemptError, BedrockModelMap, BedrockModelMapStatus};
+use crate::api::{AttemptError, BedrockModelMap, BedrockModelMapStatus};
 use crate::bedrock::diff::Changes;
 
 /// Shortest wait until the next reconciliation, so that a time which has just come causes one only.
@@ -115,7 +113,7 @@ impl<E: Effects> Reconciler<'_, E> {
                 now,
             )
         };
-        let token = pending_token(self.resource, &observed.status);
+        let token = pending_token(self.resource);
         let input = plan_input(&context, token.as_deref(), &unrecoverable);
         let refresh = match plan(&input) {
             Plan::Refresh(refresh) => refresh,
@@ -161,16 +159,6 @@ impl<E: Effects> Reconciler<'_, E> {
             write_errors,
         })
     }
-}
-
-/// The token of a forced refresh that the status does not acknowledge yet, in the form in which it will.
-fn pending_token<'r>(
-    resource: &'r BedrockModelMap,
-    status: &BedrockModelMapStatus,
-) -> Option<Cow<'r, str>> {
-    let annotations = resource.metadata.annotations.as_ref()?;
-    let token = acknowledged_form(annotations.get(ANNOTATION_REQUESTED_AT)?);
-    is_pending(&token, status).then_some(token)
 }
 
 fn plan_input<'a, E: Effects>(

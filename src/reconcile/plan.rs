@@ -1,5 +1,6 @@
 //! The plan for one resource: a function of its spec, its status and the time.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -233,8 +234,17 @@ pub fn plan(inputs: &PlanInput<'_>) -> Plan {
     })
 }
 
+/// The token of a forced refresh that the status does not acknowledge yet, in the form in which it will.
+pub fn pending_token(resource: &BedrockModelMap) -> Option<Cow<'_, str>> {
+    let annotations = resource.metadata.annotations.as_ref()?;
+    let token = acknowledged_form(annotations.get(ANNOTATION_REQUESTED_AT)?);
+    let status = resource.status.as_ref();
+    let is_pending = status.map_or(!token.is_empty(), |status| is_pending(&token, status));
+    is_pending.then_some(token)
+}
+
 /// Whether the status does not acknowledge the token yet. An empty one requests nothing.
-pub fn is_pending(token: &str, status: &BedrockModelMapStatus) -> bool {
+fn is_pending(token: &str, status: &BedrockModelMapStatus) -> bool {
     !token.is_empty() && status.last_handled_refresh_request.as_deref() != Some(token)
 }
 
@@ -271,11 +281,8 @@ pub fn is_due(resource: &BedrockModelMap, now: Timestamp) -> bool {
     }
     let nothing_yet = BedrockModelMapStatus::default();
     let status = resource.status.as_ref().unwrap_or(&nothing_yet);
-    let annotations = metadata.annotations.as_ref();
-    let requested_at = annotations
-        .and_then(|a| a.get(ANNOTATION_REQUESTED_AT))
-        .map(|token| acknowledged_form(token));
-    match requested(metadata.generation, requested_at.as_deref(), status) {
+    let token = pending_token(resource);
+    match requested(metadata.generation, token.as_deref(), status) {
         // A refused spec handles no request.
         Some(Reason::Requested(_)) => !was_refused(status),
         Some(_) => true,
