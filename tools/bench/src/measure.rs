@@ -2,12 +2,12 @@
 
 pub mod association;
 pub mod churn;
+pub mod growth;
 pub mod many;
 pub mod page;
 pub mod routine;
 pub mod single;
 pub mod stages;
-pub mod whole;
 
 use std::time::{Duration, Instant};
 

@@ -13,16 +13,17 @@ use crate::Arguments;
 use crate::documents::Documents;
 use crate::error::Error;
 use crate::machine::{self, Machine};
-use crate::measure::{association, churn, many, page, routine, single, stages, whole};
+use crate::measure::growth::{self, ALL_MODELS, FEW_MODELS};
+use crate::measure::{association, churn, many, page, routine, single, stages};
 use crate::plot::Line;
 use crate::report::Section;
 
 /// A section that takes longer is given up.
 const DEADLINE: Duration = Duration::from_mins(90);
 
-/// Numbers of resources with all models.
-const QUICK: &[usize] = &[1, 10, 25];
-const LONG: &[usize] = &[1, 10, 25, 40, 100];
+/// Numbers of resources with all models, and with a few.
+const QUICK: [&[usize]; 2] = [&[1, 10, 25], &[30, 100]];
+const LONG: [&[usize]; 2] = [&[1, 10, 25, 40, 100], &[100, 300, 1000, 2000, 5000]];
 
 /// Measures what the arguments name, prints it, and writes it. A section that fails is reported, and the others go on.
 pub async fn run(arguments: &Arguments) -> Result<(), Error> {
@@ -79,7 +80,7 @@ impl Bench {
         let count = arguments
             .resources
             .unwrap_or(if quick { 100 } else { 1000 });
-        let (counts, idle) = if quick {
+        let ([all_models, few_models], idle) = if quick {
             (QUICK, Duration::from_secs(15))
         } else {
             (LONG, Duration::from_mins(1))
@@ -89,13 +90,18 @@ impl Bench {
         let many = many::title(count);
         self.section(&many, many::measure(program, count, idle))
             .await;
+        let many = async {
+            let (section, _) = growth::measure(&FEW_MODELS, program, few_models).await?;
+            Ok(section)
+        };
+        self.section(FEW_MODELS.title, many).await;
         let mut lines = Vec::new();
         let whole = async {
-            let (section, measured) = whole::measure(program, counts).await?;
+            let (section, measured) = growth::measure(&ALL_MODELS, program, all_models).await?;
             lines = measured;
             Ok(section)
         };
-        self.section(whole::TITLE, whole).await;
+        self.section(ALL_MODELS.title, whole).await;
         let rounds = if quick { 4 } else { 30 };
         self.section(churn::TITLE, churn::measure(program, rounds))
             .await;

@@ -115,6 +115,8 @@ impl Layout {
             "--listen-peer-urls=http://127.0.0.1:0".to_owned(),
             // The data need not survive the machine, only a kill of the process, and for that the page cache is enough.
             "--unsafe-no-fsync".to_owned(),
+            // The most that etcd recommends: thousands of resources need more than its default of 2 GiB.
+            "--quota-backend-bytes=8589934592".to_owned(),
             "--log-level=warn".to_owned(),
         ]
     }

@@ -24,7 +24,8 @@ pub fn title(count: usize) -> String {
     format!("{count} resources with a few models")
 }
 
-fn spec() -> Value {
+/// A few models of all regions.
+pub(super) fn spec() -> Value {
     json!({"models": {"include": ["anthropic.claude-sonnet-4*"]}})
 }
 

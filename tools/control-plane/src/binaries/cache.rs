@@ -133,7 +133,7 @@ impl Cache {
             return Ok(());
         }
         say(format_args!(
-            "building {} with Go. A control plane takes roughly 7 to 12 minutes on 2 cores, a node 2 to 5 more, once per \
+            "building {} with Go. A control plane takes roughly 5 to 12 minutes on 2 cores, a node 2 to 5 more, once per \
              machine; they are kept in {}",
             lacking
                 .iter()
