@@ -26,7 +26,7 @@ struct Entries {
     listed: Option<BTreeSet<Key>>,
 }
 
-/// Metadata as JSON: a quarter of the memory.
+/// Metadata as JSON: one piece of memory in place of dozens.
 #[derive(Debug)]
 struct PackedMeta(Box<[u8]>);
 
