@@ -1,6 +1,7 @@
 //! The forced refreshes that have begun, as far as they delay further ones.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -9,6 +10,11 @@ use parking_lot::Mutex;
 use crate::api::BedrockModelMap;
 use crate::reconcile::pace::{NAMESPACE_PACE, Pace, RESOURCE_PACE};
 use crate::reconcile::plan::pending_token;
+use crate::reconcile::schedule::before;
+
+/// A request that is older has not only waited for its turn: its resource was suspended or refused, and its
+/// user expects new data.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Payer {
@@ -62,12 +68,14 @@ impl ForcedRefreshes {
         }
     }
 
-    /// Time at which the watch first showed this token of the resource. Now: it has not, or a refresh began
-    /// since.
+    /// Time at which the watch first showed this token of the resource, or [`LONGEST_WAIT`] ago if that is later.
+    /// Now: the watch has not shown it, or a refresh began since.
     pub(super) fn known_since(&self, uid: &str, token: &str, now: Timestamp) -> Timestamp {
         let pending = &self.0.lock().pending;
         let known = pending.get(uid).filter(|known| known.token == token);
-        known.map_or(now, |known| known.known_since)
+        known.map_or(now, |known| {
+            known.known_since.max(before(now, LONGEST_WAIT))
+        })
     }
 
     /// Time from which a forced refresh of this resource may begin.
@@ -157,6 +165,7 @@ mod tests {
         assert_eq!(refreshes.known_since("uid", "a", at(9)), at(1));
         assert_eq!(refreshes.known_since("other", "a", at(9)), at(2));
         assert_eq!(refreshes.known_since("uid", "b", at(9)), at(9));
+        assert_eq!(refreshes.known_since("uid", "a", at(3600)), at(3540));
         refreshes.follow(&requested("uid", "b", Some("a")), at(4));
         assert_eq!(refreshes.known_since("uid", "b", at(9)), at(4));
         // An attempt after a failed one is a new one.
