@@ -38,7 +38,7 @@ KUBERNETES_TESTS ?= validation cluster_maps publication output ownership leader_
 test-kubernetes: fetch-control-plane ## Test the operator and the rights of its chart against the Kubernetes of KUBEBUILDER_ASSETS or KUBERNETES_VERSION
 	@tests/deploy/tools.sh >/dev/null
 	$(CARGO) test -p bedrock-model-map --test integration --locked -- $(KUBERNETES_TESTS)
-	$(CARGO) test -p bedrock-model-map --test deploy --locked -- policies rights upgrade
+	$(CARGO) test -p bedrock-model-map --test deploy --locked -- policies rights
 
 # 1.32 is the first to accept the definition: its rules use `format`, which new definitions may from then on.
 test-oldest: ## Do so against the oldest supported Kubernetes (builds it with Go, once)
