@@ -239,13 +239,13 @@ pub fn pending_token(resource: &BedrockModelMap) -> Option<Cow<'_, str>> {
     let annotations = resource.metadata.annotations.as_ref()?;
     let token = acknowledged_form(annotations.get(ANNOTATION_REQUESTED_AT)?);
     let status = resource.status.as_ref();
-    let is_pending = status.map_or(!token.is_empty(), |status| is_pending(&token, status));
-    is_pending.then_some(token)
+    let handled = status.and_then(|status| status.last_handled_refresh_request.as_deref());
+    is_pending(&token, handled).then_some(token)
 }
 
-/// Whether the status does not acknowledge the token yet. An empty one requests nothing.
-fn is_pending(token: &str, status: &BedrockModelMapStatus) -> bool {
-    !token.is_empty() && status.last_handled_refresh_request.as_deref() != Some(token)
+/// Whether the token is not the one that was handled last. An empty one requests nothing.
+fn is_pending(token: &str, handled: Option<&str>) -> bool {
+    !token.is_empty() && handled != Some(token)
 }
 
 /// The refresh that a user waits for: the status does not acknowledge it yet.
@@ -254,7 +254,8 @@ fn requested(
     requested_at: Option<&str>,
     status: &BedrockModelMapStatus,
 ) -> Option<Reason> {
-    let token = requested_at.filter(|token| is_pending(token, status));
+    let handled = status.last_handled_refresh_request.as_deref();
+    let token = requested_at.filter(|token| is_pending(token, handled));
     if status.observed_generation.is_none() {
         Some(Reason::First)
     } else if status.observed_generation != generation {

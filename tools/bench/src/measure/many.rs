@@ -16,7 +16,7 @@ use crate::report::Section;
 use crate::resources::Resources;
 use crate::scene::Scene;
 
-/// 5,000 resources need half of it.
+/// For each phase: room for thousands of resources.
 const DEADLINE: Duration = Duration::from_mins(30);
 
 /// The title of a section on so many resources.
