@@ -10,7 +10,6 @@ mod chart;
 mod cluster;
 mod cluster_map_rights;
 mod commands;
-mod documents;
 mod gitops;
 mod install;
 mod kustomize;

@@ -76,7 +76,7 @@ fn avoided(text: &str) -> impl Iterator<Item = &'static str> + use<> {
 }
 
 /// The texts at this path and below it.
-fn texts(path: &Path) -> Vec<PathBuf> {
+pub fn texts(path: &Path) -> Vec<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if SKIPPED.contains(&&*name) {
         Vec::new()
