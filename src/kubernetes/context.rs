@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use kube::core::ObjectMeta;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Client, ResourceExt as _};
 
@@ -61,11 +60,11 @@ impl Context {
         self.own_writes.latest(watched)
     }
 
-    /// The metadata of a `ConfigMap` with the operator's labels, as the watch shows it.
-    pub(super) fn watched_config_map(&self, namespace: &str, name: &str) -> Option<ObjectMeta> {
+    /// The version of a `ConfigMap` with the operator's labels, as the watch shows it.
+    pub(super) fn watched_version(&self, namespace: &str, config_map: &str) -> Option<String> {
         self.config_maps
             .iter()
-            .find_map(|watched| watched.get(namespace, name))
+            .find_map(|watched| watched.version(namespace, config_map))
     }
 
     /// Drops the state of deleted resources.

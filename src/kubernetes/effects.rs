@@ -340,8 +340,7 @@ impl Effects for ClusterEffects<'_> {
     }
 
     fn is_unchanged(&self, config_map: &str) -> bool {
-        let watched = self.context.watched_config_map(self.namespace, config_map);
-        let version = watched.and_then(|metadata| metadata.resource_version);
+        let version = self.context.watched_version(self.namespace, config_map);
         self.context
             .own_writes
             .is_verified(self.uid, config_map, version.as_deref())
@@ -353,8 +352,8 @@ impl Effects for ClusterEffects<'_> {
     }
 
     fn is_labelled(&self, config_map: &str) -> bool {
-        let watched = self.context.watched_config_map(self.namespace, config_map);
-        watched.is_some()
+        let version = self.context.watched_version(self.namespace, config_map);
+        version.is_some()
     }
 
     fn labelled_config_maps(&self) -> Vec<ObjectMeta> {
