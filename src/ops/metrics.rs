@@ -229,11 +229,10 @@ impl Metrics {
         self.shared.registry.lock().register_collector(collector);
     }
 
-    /// Encodes all metrics in the `OpenMetrics` text format.
-    pub fn encode(&self) -> Result<String, fmt::Error> {
-        let mut text = String::new();
-        text::encode(&mut text, &self.shared.registry.lock())?;
-        Ok(text)
+    /// Writes all metrics in the `OpenMetrics` text format, piece by piece: with thousands of resources they are
+    /// hundreds of megabytes.
+    pub fn encode(&self, text: &mut impl fmt::Write) -> fmt::Result {
+        text::encode(text, &self.shared.registry.lock())
     }
 
     /// Whether series carry the label `region`.
@@ -384,30 +383,36 @@ fn in_progress(gauge: &Gauge) -> InProgress {
 mod tests {
     use super::*;
 
+    fn text(metrics: &Metrics) -> String {
+        let mut text = String::new();
+        metrics.encode(&mut text).unwrap();
+        text
+    }
+
     #[test]
     fn region_label_values_are_bounded_and_optional() {
         let metrics = Metrics::new(true);
         for n in 0..500 {
             metrics.count_region_query(&format!("xx-east-{n}"), "OK");
         }
-        let text = metrics.encode().unwrap();
-        let series = text.matches("region_answers_total{").count();
+        let found = text(&metrics);
+        let series = found.matches("region_answers_total{").count();
         assert_eq!(series, MAX_REGIONS + 1);
         let rest = r#"region_answers_total{region="other",code="OK"} 400"#;
-        assert!(text.contains(rest), "{text}");
+        assert!(found.contains(rest), "{found}");
 
         let metrics = Metrics::new(false);
         metrics.count_region_query("us-east-1", "OK");
         metrics.observe_aws_request("us-east-1", "ListFoundationModels", "OK", Duration::ZERO);
-        assert!(!metrics.encode().unwrap().contains("us-east-1"));
+        assert!(!text(&metrics).contains("us-east-1"));
     }
 
     #[test]
     fn reconciliation_is_in_progress_until_dropped() {
         let metrics = Metrics::default();
         let (one, two) = (metrics.start_reconcile(), metrics.start_reconcile());
-        assert!(metrics.encode().unwrap().contains("reconciles_active 2\n"));
+        assert!(text(&metrics).contains("reconciles_active 2\n"));
         drop((one, two));
-        assert!(metrics.encode().unwrap().contains("reconciles_active 0\n"));
+        assert!(text(&metrics).contains("reconciles_active 0\n"));
     }
 }

@@ -1,6 +1,7 @@
 //! Operations: logs, metrics, traces, probes, watchdog and shutdown signals.
 
 pub mod admin;
+mod compressed_text;
 pub mod metrics;
 pub mod readiness;
 pub mod scrape;

@@ -4,30 +4,70 @@
 //! name of their samples, an info is a gauge, and no line ends the text.
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/>
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write};
 
-/// The text in the format 0.0.4.
-pub(super) fn from_openmetrics(openmetrics: &str) -> String {
-    let mut text = String::with_capacity(openmetrics.len());
-    let mut help = None;
-    for line in openmetrics.lines() {
-        let words: Vec<&str> = line.splitn(4, ' ').collect();
-        match *words {
-            ["#", "HELP", name, of_name] => help = Some((name, of_name)),
-            ["#", "TYPE", name, of_type] => {
-                let (suffix, of_type) = in_text_format(of_type);
-                if let Some((_, help)) = help.take().filter(|(of, _)| *of == name) {
-                    // Only OpenMetrics escapes quotes in the help.
-                    let help = help.replace("\\\"", "\"");
-                    push_line(&mut text, format_args!("# HELP {name}{suffix} {help}"));
-                }
-                push_line(&mut text, format_args!("# TYPE {name}{suffix} {of_type}"));
-            }
-            ["#", ..] => {}
-            _ => push_line(&mut text, format_args!("{line}")),
+/// Translates what is written to it, line by line.
+#[derive(Debug)]
+pub(super) struct TextFormat<W> {
+    out: W,
+    /// The line that has not ended.
+    line: String,
+    /// Name and text of the last help, until the type of the metric is known.
+    help: Option<(String, String)>,
+}
+
+impl<W: Write> TextFormat<W> {
+    pub(super) fn new(out: W) -> Self {
+        Self {
+            out,
+            line: String::new(),
+            help: None,
         }
     }
-    text
+
+    fn end_line(&mut self) -> fmt::Result {
+        if self.line.starts_with('#') {
+            self.end_comment()?;
+        } else {
+            self.line.push('\n');
+            self.out.write_str(&self.line)?;
+        }
+        self.line.clear();
+        Ok(())
+    }
+
+    fn end_comment(&mut self) -> fmt::Result {
+        let words: Vec<&str> = self.line.splitn(4, ' ').collect();
+        match *words {
+            ["#", "HELP", name, of_name] => {
+                self.help = Some((name.to_owned(), of_name.to_owned()));
+            }
+            ["#", "TYPE", name, of_type] => {
+                let (suffix, of_type) = in_text_format(of_type);
+                if let Some((_, help)) = self.help.take().filter(|(of, _)| of == name) {
+                    // Only OpenMetrics escapes quotes in the help.
+                    let help = help.replace("\\\"", "\"");
+                    writeln!(self.out, "# HELP {name}{suffix} {help}")?;
+                }
+                writeln!(self.out, "# TYPE {name}{suffix} {of_type}")?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write> Write for TextFormat<W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some((line, after)) = rest.split_once('\n') {
+            self.line.push_str(line);
+            self.end_line()?;
+            rest = after;
+        }
+        self.line.push_str(rest);
+        Ok(())
+    }
 }
 
 /// Suffix of the name and type, of a type in `OpenMetrics`.
@@ -38,11 +78,6 @@ fn in_text_format(of_type: &str) -> (&'static str, &str) {
         "unknown" => ("", "untyped"),
         of_type => ("", of_type),
     }
-}
-
-fn push_line(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "{line}");
 }
 
 #[cfg(test)]
@@ -79,6 +114,14 @@ mod tests {
              c_info{version=\"1\"} 1\n\
              # TYPE d untyped\n\
              d 1\n";
-        assert_eq!(from_openmetrics(openmetrics), expected);
+        let mut whole = String::new();
+        TextFormat::new(&mut whole).write_str(openmetrics).unwrap();
+        assert_eq!(whole, expected);
+        let (mut pieces, mut text) = (openmetrics.chars(), String::new());
+        let mut format = TextFormat::new(&mut text);
+        pieces
+            .try_for_each(|piece| format.write_char(piece))
+            .unwrap();
+        assert_eq!(text, expected);
     }
 }

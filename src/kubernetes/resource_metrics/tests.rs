@@ -115,7 +115,9 @@ impl Fixture {
     }
 
     fn text(&self) -> String {
-        self.metrics.encode().unwrap()
+        let mut text = String::new();
+        self.metrics.encode(&mut text).unwrap();
+        text
     }
 
     fn has(&self, line: &str) {
