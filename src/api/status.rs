@@ -276,8 +276,9 @@ pub struct RegionStatus {
     pub error: Option<AttemptError>,
     /// State of the ConfigMaps with the aliases. Absent without `spec.aliases`, and if no models of the
     /// region are published.
+    // Most regions have none: a box keeps the map of all regions small.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub aliases: Option<AliasesStatus>,
+    pub aliases: Option<Box<AliasesStatus>>,
     /// The sorted inference profile IDs of each published model. Absent with
     /// `spec.output.statusDetail: Summary`, and if `status.mappingOmitted` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -35,7 +35,7 @@ pub(super) async fn publish_aliases<E: Effects>(
     let settled = match settled(context, region, facts, evidence, &before).await {
         Ok(settled) => settled,
         Err(error) => {
-            refreshed.status.aliases = Some(unpublished(before, error));
+            refreshed.status.aliases = Some(unpublished(*before, error));
             return;
         }
     };
@@ -55,7 +55,7 @@ pub(super) async fn publish_aliases<E: Effects>(
         Ok(written) => {
             refreshed.written += written;
             refreshed.changes.extend(changes);
-            refreshed.status.aliases = Some(status);
+            refreshed.status.aliases = Some(Box::new(status));
         }
         Err(error) => {
             let held_loss = before.held_loss;
@@ -69,12 +69,12 @@ pub(super) async fn publish_aliases<E: Effects>(
 }
 
 /// The status of aliases whose write failed. The retry finds the next end of life.
-fn unpublished(status: AliasesStatus, error: AttemptError) -> AliasesStatus {
-    AliasesStatus {
+fn unpublished(status: AliasesStatus, error: AttemptError) -> Box<AliasesStatus> {
+    Box::new(AliasesStatus {
         next_end_of_life: None,
         error: Some(error),
         ..status
-    }
+    })
 }
 
 /// Reads what is published only if it differs, or if a loss waits for confirmation.

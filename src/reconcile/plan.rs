@@ -313,7 +313,7 @@ fn has_unpublished(status: &BedrockModelMapStatus) -> bool {
 
 fn aliases(status: &BedrockModelMapStatus) -> impl Iterator<Item = &AliasesStatus> {
     let regions = status.regions.values();
-    regions.filter_map(|region| region.aliases.as_ref())
+    regions.filter_map(|region| region.aliases.as_deref())
 }
 
 /// Whether aliases are resolved again without a query: their last write failed, or one of their models

@@ -1094,7 +1094,7 @@ fn whole_status() -> BedrockModelMapStatus {
         associations: 180,
         requiring_profile: 61,
         invocable: Some(120),
-        aliases: Some(whole_aliases()),
+        aliases: Some(Box::new(whole_aliases())),
         not_invocable: BTreeMap::from([("ProvisionedOnly".to_owned(), 5)]),
         ambiguous_profile_names: vec!["team-a-claude".to_owned()],
         orphan_profiles: 2,

@@ -36,7 +36,7 @@ pub fn summary(regions: &BTreeMap<String, RegionStatus>, source: RegionSource) -
     let fresh = count(|s| matches!(s, RegionState::Fresh | RegionState::Empty));
     let failed = count(|s| s == RegionState::Failed);
     let total_of_aliases = |field: fn(&AliasesStatus) -> i64| {
-        let aliases = regions.values().filter_map(|r| r.aliases.as_ref());
+        let aliases = regions.values().filter_map(|r| r.aliases.as_deref());
         aliases.map(field).reduce(|a, b| a + b)
     };
     Summary {
@@ -233,7 +233,7 @@ fn problems(status: &BedrockModelMapStatus) -> Vec<Problem<'_>> {
                 || no_region_succeeds && (error.code.needs_user() || nothing_answered)
         });
     let aliases = status.regions.iter().filter_map(|(region, r)| {
-        let error = r.aliases.as_ref()?.error.as_ref()?;
+        let error = r.aliases.as_deref()?.error.as_ref()?;
         Some((Cow::Owned(format!("the aliases of {region}")), error))
     });
     let mut problems: Vec<_> = account
