@@ -26,6 +26,10 @@ const IDLE: Duration = Duration::from_millis(20);
 /// For a start, and for a scrape.
 const DEADLINE: Duration = Duration::from_mins(1);
 
+/// Headers that Prometheus sends.
+const PROMETHEUS: &str =
+    "Accept: application/openmetrics-text;version=1.0.0\r\nAccept-Encoding: gzip\r\n";
+
 /// An operator, killed when it is dropped, and however else this process ends.
 pub struct Operator {
     program: Program,
@@ -103,15 +107,25 @@ impl Operator {
         Ok(since)
     }
 
-    /// What it serves to Prometheus.
+    /// Its metrics, as text.
     pub async fn metrics(&self) -> Result<String, Error> {
+        let text = self.scrape("").await?;
+        String::from_utf8(text).map_err(|_| Error::Failed("the metrics are no text".to_owned()))
+    }
+
+    /// Its metrics, as Prometheus reads them: compressed.
+    pub async fn compressed_metrics(&self) -> Result<Vec<u8>, Error> {
+        self.scrape(PROMETHEUS).await
+    }
+
+    async fn scrape(&self, headers: &str) -> Result<Vec<u8>, Error> {
         let scrape = async {
             loop {
                 self.program.check()?;
                 if let Some(address) = self.address()
-                    && let Ok(text) = http_get(&address, "/metrics").await
+                    && let Ok(body) = http_get(&address, "/metrics", headers).await
                 {
-                    return Ok(text);
+                    return Ok(body);
                 }
                 sleep(INTERVAL).await;
             }
@@ -147,15 +161,17 @@ impl Operator {
     }
 }
 
-async fn http_get(address: &str, path: &str) -> io::Result<String> {
+async fn http_get(address: &str, path: &str, headers: &str) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address).await?;
     // Of this version, the body comes in one piece and ends the connection.
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).await?;
-    let mut response = String::new();
-    stream.read_to_string(&mut response).await?;
-    match response.split_once("\r\n\r\n") {
-        Some((head, body)) if head.contains(" 200 ") => Ok(body.to_owned()),
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).await?;
+    let end = response.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+    let body = end.map(|end| response.split_off(end + 4));
+    match body {
+        Some(body) if response.starts_with(b"HTTP/1.0 200 ") => Ok(body),
         _ => Err(io::Error::other(format!("no answer to GET {path}"))),
     }
 }

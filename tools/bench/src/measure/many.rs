@@ -81,6 +81,18 @@ pub async fn measure(program: &Path, count: usize, idle: Duration) -> Result<Sec
     phases.push(phase("empty → all Ready", ready, begun, &scene, &operator).await?);
     let written = Written::read(&resources, scene.client()).await?;
 
+    let text = operator.metrics().await?;
+    let begun = quiet(&scene, &operator).await?;
+    let started = Instant::now();
+    let compressed = operator.compressed_metrics().await?;
+    let took = started.elapsed();
+    phases.push(phase("a scrape by Prometheus", took, begun, &scene, &operator).await?);
+    let scraped = format!(
+        "{} MB, {} compressed",
+        megabytes(&text),
+        megabytes(&compressed)
+    );
+
     let begun = quiet(&scene, &operator).await?;
     sleep(idle).await;
     phases.push(phase("idle", idle, begun, &scene, &operator).await?);
@@ -110,7 +122,7 @@ pub async fn measure(program: &Path, count: usize, idle: Duration) -> Result<Sec
     drop((operator, scene));
 
     let bare = write_bare(program, &written, count).await?;
-    Ok(describe(count, &phases, bare, &written))
+    Ok(describe(count, &phases, bare, &written, &scraped))
 }
 
 /// Begins a phase at rest, with the peak at the memory of now.
@@ -147,11 +159,21 @@ async fn write_bare(program: &Path, written: &Written, count: usize) -> Result<D
     written.write(scene.client()).await
 }
 
-fn describe(count: usize, phases: &[Phase], bare: Duration, written: &Written) -> Section {
+fn megabytes(text: impl AsRef<[u8]>) -> String {
+    number(ratio(text.as_ref().len() as u64, 1_000_000))
+}
+
+fn describe(
+    count: usize,
+    phases: &[Phase],
+    bare: Duration,
+    written: &Written,
+    scraped: &str,
+) -> Section {
     let note = format!(
         "31 regions, `anthropic.claude-sonnet-4*`: {} ConfigMaps a resource. The bare client writes the same ConfigMaps \
          and statuses into another empty cluster, {AT_ONCE} at once; nothing else runs. API requests are a \
-         resource's, without the watches and the Lease; AWS requests are all resources'.",
+         resource's, without the watches and the Lease; AWS requests are all resources'. The metrics are {scraped}.",
         written.config_maps(),
     );
     let columns = [
