@@ -14,10 +14,10 @@ use super::compressed_text::{CompressedText, Compressor};
 use super::metrics::Metrics;
 use super::text_format::TextFormat;
 
-/// How long a scrape serves others.
+/// Shortest time for which a scrape serves others.
 const MIN_SCRAPE_AGE: Duration = Duration::from_secs(1);
-/// It serves others for so many times the time that it took: clients, however many, make one thread work a tenth of
-/// the time.
+/// A scrape serves others for so many times the time that it took: clients, however many, make one thread work a
+/// tenth of the time.
 const IDLE_SHARE: u32 = 9;
 const OPENMETRICS: &str = "application/openmetrics-text";
 
@@ -134,11 +134,16 @@ impl Buffer {
         let (format, metrics, began) = (self.format, self.metrics.clone(), Instant::now());
         let text = tokio::task::spawn_blocking(move || encode(format, &metrics)).await??;
         *latest = Some(Scrape {
-            outdated_at: Instant::now() + MIN_SCRAPE_AGE.max(began.elapsed() * IDLE_SHARE),
+            outdated_at: Instant::now() + serves_for(began.elapsed()),
             text: text.clone(),
         });
         Ok(text)
     }
+}
+
+/// How long a scrape serves, by the time that it took.
+fn serves_for(took: Duration) -> Duration {
+    MIN_SCRAPE_AGE.max(took * IDLE_SHARE)
 }
 
 fn encode(format: Format, metrics: &Metrics) -> io::Result<CompressedText> {
@@ -166,6 +171,16 @@ mod tests {
         let (one, two) = futures::future::join(buffer.latest(), buffer.latest()).await;
         let [one, two] = [one, two].map(|text| text.unwrap().gzip());
         assert_eq!(one.as_ptr(), two.as_ptr());
+    }
+
+    #[test]
+    fn scrape_that_took_long_serves_longer() {
+        for (took, serves) in [(1, 1_000), (100, 1_000), (1_000, 9_000)] {
+            assert_eq!(
+                serves_for(Duration::from_millis(took)),
+                Duration::from_millis(serves)
+            );
+        }
     }
 
     #[test]
