@@ -32,22 +32,30 @@ mod tests {
 
     use super::*;
 
+    const TIMEOUT: Duration = Duration::from_mins(1);
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
     async fn work_leaves_a_worker_thread_to_others() {
         let cpu = Arc::new(CpuWork::on(&Handle::current()));
+        let (started, starts) = mpsc::channel();
         let (ends, works): (Vec<_>, Vec<_>) = (0..3)
             .map(|_| {
                 let (end, wait) = mpsc::channel();
-                let cpu = cpu.clone();
-                let work = move || wait.recv_timeout(Duration::from_mins(1)).unwrap();
+                let (cpu, started) = (cpu.clone(), started.clone());
+                let work = move || {
+                    started.send(()).unwrap();
+                    wait.recv_timeout(TIMEOUT).unwrap()
+                };
                 let run = async move { cpu.run("team-a", work).await };
                 (end, tokio::spawn(run))
             })
             .unzip();
+        for _ in 0..2 {
+            starts.recv_timeout(TIMEOUT).unwrap();
+        }
         // Each occupies a thread until this task, which needs one too, ends it.
         let ended = tokio::spawn(async move {
             for (number, end) in ends.into_iter().enumerate() {
-                tokio::task::yield_now().await;
                 end.send(number).unwrap();
             }
         });
