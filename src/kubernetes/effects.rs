@@ -164,7 +164,7 @@ impl Effects for ClusterEffects<'_> {
             Work::Mapping => Rendered::Mapping,
         };
         let permit = self.context.render_budget.acquire(self.namespace, rendered);
-        self.deadline.step(Box::pin(permit)).await
+        self.deadline.step(permit).await
     }
 
     async fn compute<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
@@ -249,7 +249,7 @@ impl Effects for ClusterEffects<'_> {
         let latest = self.context.latest(self.resource);
         let writer = StatusWriter::new(client, latest, own_writes, metrics, definition_skew);
         let detail = self.resource.spec.output.status_detail;
-        let written = Box::pin(writer.write(status, detail));
+        let written = writer.write(status, detail);
         if let Some(written) = self.deadline.step(written).await? {
             let mut regarding = written.object_ref(&());
             regarding.resource_version = written.resource_version();
@@ -302,7 +302,7 @@ impl Effects for ClusterEffects<'_> {
             .instrument(span);
         let snapshot = self
             .deadline
-            .step(Box::pin(snapshot))
+            .step(snapshot)
             .await
             .map_err(|error| error.to_attempt_error(Audience::Operator));
         let code = snapshot.as_ref().map_or_else(|e| e.code.as_str(), |_| "OK");

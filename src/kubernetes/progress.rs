@@ -1,6 +1,5 @@
 //! Progress of reconciliations, for the watchdog.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -50,20 +49,25 @@ impl Progress {
 
 impl ProgressDeadline {
     /// Runs one step. Its completion, and meanwhile that of any other step, extends the deadline.
-    pub(super) async fn step<T>(&self, step: impl Future<Output = T>) -> T {
+    ///
+    /// The step has memory of its own while it runs: a request takes kilobytes, and a reconciliation that waits for
+    /// AWS, as a thousand may, would keep room for the largest.
+    pub(super) fn step<T>(&self, step: impl Future<Output = T>) -> impl Future<Output = T> {
         let Self { progress, deadline } = self;
-        let mut step = pin!(step);
-        let mut seen = progress.completed.load(Ordering::Relaxed);
-        loop {
-            if let Ok(done) = timeout(CHECK_INTERVAL, &mut step).await {
-                progress.completed.fetch_add(1, Ordering::Relaxed);
-                deadline.extend(progress.stuck_after);
-                return done;
-            }
-            let completed = progress.completed.load(Ordering::Relaxed);
-            if completed != seen {
-                seen = completed;
-                deadline.extend(progress.stuck_after);
+        let mut step = Box::pin(step);
+        async move {
+            let mut seen = progress.completed.load(Ordering::Relaxed);
+            loop {
+                if let Ok(done) = timeout(CHECK_INTERVAL, &mut step).await {
+                    progress.completed.fetch_add(1, Ordering::Relaxed);
+                    deadline.extend(progress.stuck_after);
+                    return done;
+                }
+                let completed = progress.completed.load(Ordering::Relaxed);
+                if completed != seen {
+                    seen = completed;
+                    deadline.extend(progress.stuck_after);
+                }
             }
         }
     }

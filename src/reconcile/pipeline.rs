@@ -134,7 +134,8 @@ impl<E: Effects> Reconciler<'_, E> {
         }
         let announced = announce(&context, &refresh.reason).await?;
         let discovered = discover(&context, &refresh, &input).await;
-        let published = publish(&context, discovered).await?;
+        // With memory of its own, so that a thousand refreshes that wait for AWS keep none for it.
+        let published = Box::pin(publish(&context, discovered)).await?;
         let reported = report(
             &context,
             &input,
