@@ -33,6 +33,7 @@ mod tests {
     use super::*;
 
     const TIMEOUT: Duration = Duration::from_mins(1);
+    const TASKS: usize = 1_000;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
     async fn work_leaves_a_worker_thread_to_others() {
@@ -53,13 +54,14 @@ mod tests {
         for _ in 0..2 {
             starts.recv_timeout(TIMEOUT).unwrap();
         }
-        // Each occupies a thread until this task, which needs one too, ends it.
-        let ended = tokio::spawn(async move {
-            for (number, end) in ends.into_iter().enumerate() {
-                end.send(number).unwrap();
-            }
-        });
-        ended.await.unwrap();
+        // Two threads are occupied until the end. Each of these tasks needs one, and so many give the third work its
+        // turn too.
+        for _ in 0..TASKS {
+            tokio::spawn(async {}).await.unwrap();
+        }
+        for (number, end) in ends.into_iter().enumerate() {
+            end.send(number).unwrap();
+        }
         let results = join_all(works).await.into_iter().map(Result::unwrap);
         assert_eq!(results.collect::<Vec<_>>(), [0, 1, 2]);
     }
