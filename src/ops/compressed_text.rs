@@ -1,5 +1,5 @@
-//! Text that is compressed while it is written and, for clients that cannot, inflated while it is sent: of one with
-//! hundreds of megabytes a few are in memory.
+//! Text that is compressed while it is written. For clients that do not accept that, it is inflated while it is sent. A
+//! text of hundreds of megabytes takes a few in memory.
 
 use std::fmt;
 use std::io::{self, BufWriter, Read as _, Write as _};

@@ -16,8 +16,8 @@ use super::text_format::TextFormat;
 
 /// Shortest time for which a scrape serves others.
 const MIN_SCRAPE_AGE: Duration = Duration::from_secs(1);
-/// A scrape serves others for so many times the time that it took: clients, however many, make one thread work a
-/// tenth of the time.
+/// A scrape serves others for so many times the time that it took: in each format clients, however many, make one
+/// thread work a tenth of the time.
 const IDLE_SHARE: u32 = 9;
 const OPENMETRICS: &str = "application/openmetrics-text";
 
