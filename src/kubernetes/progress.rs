@@ -99,4 +99,16 @@ mod tests {
         timeout(STUCK_AFTER * 2, stuck).await.unwrap_err();
         assert_eq!(watchdog.overdue().len(), 1);
     }
+    #[tokio::test]
+    async fn large_step_takes_little_of_its_caller() {
+        let deadline = Progress::new(Watchdog::default(), STUCK_AFTER).expect("it".to_owned());
+        let large = async {
+            let request = [0_u8; 8_000];
+            tokio::task::yield_now().await;
+            request.len()
+        };
+        let step = deadline.step(large);
+        assert!(size_of_val(&step) < 1_000, "{}", size_of_val(&step));
+        assert_eq!(step.await, 8_000);
+    }
 }
