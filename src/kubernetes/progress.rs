@@ -99,6 +99,7 @@ mod tests {
         timeout(STUCK_AFTER * 2, stuck).await.unwrap_err();
         assert_eq!(watchdog.overdue().len(), 1);
     }
+
     #[tokio::test]
     async fn large_step_takes_little_of_its_caller() {
         let deadline = Progress::new(Watchdog::default(), STUCK_AFTER).expect("it".to_owned());

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::requests::{REGIONS, metrics_after};
 use crate::support::{Fixture, OperatorOptions, eventually_within};
 
+/// So many that what the connections hold, 200 KB more or less, is a small part.
 const RESOURCES: usize = 150;
 
 /// KiB of the program without resources, and of each resource of three regions with all models. A change that needs more

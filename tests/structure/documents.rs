@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::reasons::text;
 use crate::words::texts;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -47,19 +48,17 @@ fn named_in_last_column(document: &str, columns: usize) -> Vec<&str> {
     cells.flat_map(quoted).collect()
 }
 
-/// Whether a file has this path of modules and types: `status::plan` is `src/reconcile/status/plan.rs`.
-fn is_in(path: &str, file: &Path, code: &str) -> bool {
+/// Whether a file is in this module, or has it: `status` is in `src/reconcile/status/plan.rs`.
+fn has_module(name: &str, file: &Path, code: &str) -> bool {
     let file = file.to_string_lossy().replace('-', "_");
     let file = file.replace(['/', '.'], "::");
-    path.split("::").all(|part| {
-        part.is_empty() || file.contains(&format!("::{part}::")) || declares(code, part)
-    })
+    file.contains(&format!("::{name}::")) || code.contains(&format!("mod {name} {{"))
 }
 
-/// Whether code declares a module, a type, a function, a constant or a field of this name.
+/// Whether code declares a type, a function, a constant or a field of this name.
 fn declares(code: &str, name: &str) -> bool {
     let keywords = [
-        "mod", "fn", "struct", "enum", "trait", "type", "const", "static", "pub",
+        "fn", "struct", "enum", "trait", "type", "const", "static", "pub",
     ];
     let words = keywords.map(|keyword| format!("{keyword} {name}"));
     let is_word_end =
@@ -76,20 +75,24 @@ fn is_test(name: &str, files: &[(PathBuf, String)]) -> bool {
             "*" | "tests" => code.contains("#[test]") || code.contains("#[tokio::test"),
             name => code.contains(&format!("fn {name}(")),
         };
-        is_in(path, file, code) && has_test
+        let mut modules = path.split("::").filter(|module| !module.is_empty());
+        has_test && modules.all(|module| has_module(module, file, code))
     })
 }
 
 /// Whether a path of code, such as `status::plan` or `Plan::due`, is a module or something that a module declares.
 fn is_code(name: &str, files: &[(PathBuf, String)]) -> bool {
-    files.iter().any(|(file, code)| is_in(name, file, code))
+    files.iter().any(|(file, code)| {
+        name.split("::")
+            .all(|part| has_module(part, file, code) || declares(code, part))
+    })
 }
 
 #[test]
 fn documented_tests_exist() {
     let files = read(&["src", "tests", "tools"], "rs");
     for (path, columns) in [("docs/security.md", 3), ("docs/reliability.md", 2)] {
-        let document = fs::read_to_string(Path::new(ROOT).join(path)).unwrap();
+        let document = text(path);
         let names = named_in_last_column(&document, columns);
         assert!(names.len() > 15, "{path}: {names:?}");
         let missing: Vec<_> = names
@@ -107,7 +110,7 @@ fn documented_tests_exist() {
 fn documented_modules_exist() {
     let files = read(&["src", "tools"], "rs");
     for path in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
-        let document = fs::read_to_string(Path::new(ROOT).join(path)).unwrap();
+        let document = text(path);
         let is_path = |name: &&str| {
             name.contains("::")
                 && name

@@ -16,7 +16,8 @@ const FILES: [&str; 6] = [
 /// Statuses of conditions, and a type, which are written as reasons are.
 const NO_REASONS: [&str; 3] = ["False", "String", "True"];
 
-fn text(path: &str) -> String {
+/// The text of a file of the project.
+pub fn text(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
